@@ -1,0 +1,7 @@
+//! The `seatkeeper` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    seatkeeper::cli::main()
+}

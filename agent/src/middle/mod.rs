@@ -1,0 +1,3 @@
+//! The pure middle of the agent: no IO, no clock, no randomness.
+
+pub mod sighting;

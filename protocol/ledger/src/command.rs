@@ -1,0 +1,456 @@
+//! What stands in the log, and what `apply` answers.
+//!
+//! Released structs never gain a field: a change is a new variant of [`Format`], [`Command`] or [`Outcome`].
+
+use seatkeeper_protocol::id::{
+    DeviceId, Feature, Generation, InviteId, Name, ProductId, PublicKey, RequestId, SeatId, SessionId, SiteId,
+    Version,
+};
+use seatkeeper_protocol::ticket::PoolKeyCertificate;
+use seatkeeper_protocol::time::WallTime;
+use serde::{Deserialize, Serialize};
+
+/// The bytes of one log entry, by format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Format {
+    /// The first release's.
+    V1(Entry),
+}
+
+/// One command as the holder proposed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The site's time: the median of the voters' clocks, taken by the holder. May step back.
+    pub time: WallTime,
+    /// The consensus term in which the holder decided this. [`Actor::Holder`] commands of another term are refused.
+    pub term: u64,
+    /// Who asks.
+    pub actor: Actor,
+    /// Acts once per actor (invariant I4). Ignored for [`Actor::Holder`], whose commands are idempotent by content.
+    pub request: RequestId,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// Who asks for a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Actor {
+    /// A device, proven by its TLS key to the holder.
+    Device(DeviceId),
+    /// An admin; `signature` is checked by `apply` over [`admin_message`].
+    Admin {
+        /// The admin's name in the ledger.
+        name: Name,
+        /// Ed25519.
+        signature: Vec<u8>,
+    },
+    /// The holder itself.
+    Holder(DeviceId),
+}
+
+/// The bytes an admin signs for a command.
+///
+/// # Errors
+/// When the command cannot be encoded (a text over postcard's limits; does not happen for checked types).
+pub fn admin_message(
+    site: &SiteId,
+    generation: &Generation,
+    name: &Name,
+    request: &RequestId,
+    command: &Command,
+) -> Result<Vec<u8>, postcard::Error> {
+    postcard::to_extend(&(site, generation, name, request, command), b"seatkeeper-admin-v1\n".to_vec())
+}
+
+/// What a machine says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    /// Its name; the host name by default.
+    pub name: Name,
+    /// Desktop or laptop.
+    pub form: Form,
+    /// The agent's version.
+    pub version: Name,
+}
+
+/// What kind of machine a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Form {
+    /// Stays where it is.
+    Desktop,
+    /// Leaves.
+    Laptop,
+}
+
+/// What an admin says of a device. `None` leaves as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct DeviceSettings {
+    /// Its name.
+    pub name: Option<Name>,
+    /// Declared always-on.
+    pub always_on: Option<bool>,
+    /// Overrides what the device says of its form.
+    pub form: Option<Form>,
+}
+
+/// What an admin may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AdminRole {
+    /// Everything.
+    Admin,
+    /// Looks only.
+    Reader,
+}
+
+/// Secret bytes sealed to one device's key. Opaque to the ledger.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed(pub Vec<u8>);
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sealed({} bytes)", self.0.len())
+    }
+}
+
+/// The key that an invitation's code proves: HMAC key, 128 bits. Never printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InviteKey(pub [u8; 16]);
+
+impl std::fmt::Debug for InviteKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InviteKey(..)")
+    }
+}
+
+/// A checkout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkout {
+    /// The run of the program that wants a seat. The same session again resumes its seat.
+    pub session: SessionId,
+    /// Who runs it, as the agent knows from the operating system.
+    pub user: Name,
+    /// The product.
+    pub product: ProductId,
+    /// The version; `None`: whatever is owned.
+    pub version: Option<Version>,
+    /// Features it needs, all from one license.
+    pub features: Vec<Feature>,
+    /// The process, for people.
+    pub pid: Option<u32>,
+}
+
+/// What can be asked of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    // Once, as the first entry, by the holder.
+    /// Founds the site on this ledger.
+    Found(Box<Found>),
+
+    // By a device.
+    /// Takes a seat, or resumes the one this session has.
+    Checkout(Checkout),
+    /// Gives a session's seat back. `attach` below the session's is refused (invariant I8). An unknown session
+    /// leaves a tombstone, so that a late checkout of it is refused (invariant I4).
+    Return {
+        /// Which.
+        session: SessionId,
+        /// The attach the returner got; `None`: it never got an answer to its checkout.
+        attach: Option<u32>,
+    },
+    /// What the device says of itself.
+    Describe(DeviceInfo),
+    /// The device leaves the site.
+    Leave,
+
+    // By the holder, valid in one term only.
+    /// A session whose ttl passed without a ping. Refused if the session was attached anew meanwhile.
+    Expire {
+        /// Which.
+        session: SessionId,
+        /// The attach whose lease passed.
+        attach: u32,
+    },
+    /// Admits a device that proved an invitation's code; counts its use. Again for the same key: no further use.
+    AdmitInvited {
+        /// The proven invitation.
+        invite: InviteId,
+        /// The device's key.
+        key: PublicKey,
+        /// What it says of itself.
+        info: DeviceInfo,
+    },
+    /// Seals the pool key to a log holder.
+    SealPoolKey {
+        /// To whom.
+        device: DeviceId,
+        /// Which pool key.
+        number: u32,
+        /// The sealed key.
+        sealed: Sealed,
+    },
+    /// A license's last day is over (proposed as design section 5 says).
+    EndLicense {
+        /// Its id.
+        license: Name,
+    },
+
+    // By an admin.
+    /// Opens an invitation.
+    CreateInvite {
+        /// Its id.
+        invite: InviteId,
+        /// What its code proves.
+        key: InviteKey,
+        /// When it ends, by the site's time.
+        ends: WallTime,
+        /// How many devices it may admit, 1 to 10,000.
+        uses: u32,
+    },
+    /// Closes an invitation.
+    RevokeInvite {
+        /// Which.
+        invite: InviteId,
+    },
+    /// Admits a waiting device.
+    Admit {
+        /// The device's key.
+        key: PublicKey,
+        /// What it said of itself.
+        info: DeviceInfo,
+    },
+    /// Shuts a device out for good; its seats are released at the end of their leases.
+    RevokeDevice {
+        /// Which.
+        device: DeviceId,
+    },
+    /// Sets what an admin knows better.
+    SetDevice {
+        /// Which.
+        device: DeviceId,
+        /// What.
+        settings: DeviceSettings,
+    },
+    /// Adds an admin, or replaces the key of one (a new password needs none: the file is the person's).
+    AddAdmin {
+        /// Name.
+        name: Name,
+        /// Key.
+        key: PublicKey,
+        /// Role.
+        role: AdminRole,
+    },
+    /// Removes an admin; the last one with [`AdminRole::Admin`] stays.
+    RemoveAdmin {
+        /// Who.
+        name: Name,
+    },
+    /// Trusts a vendor's key for products that begin with one of the prefixes.
+    TrustVendor {
+        /// The vendor's name, as in its licenses.
+        name: Name,
+        /// Its key.
+        key: PublicKey,
+        /// Product prefixes; a prefix of another vendor's prefix is refused.
+        prefixes: Vec<ProductId>,
+    },
+    /// Adds a license file (its text). The same file twice is one.
+    AddLicense {
+        /// The file's text.
+        text: String,
+    },
+    /// Removes a license; running seats stay until they return.
+    RemoveLicense {
+        /// Its id.
+        license: Name,
+    },
+    /// Takes a seat away from all its sessions.
+    ReleaseSeat {
+        /// Which.
+        seat: SeatId,
+    },
+    /// Replaces the pool key after a device that had it was revoked.
+    RotatePoolKey {
+        /// The new key's certificate, signed by the root key.
+        certificate: PoolKeyCertificate,
+        /// The new key, sealed to each log holder.
+        sealed: Vec<(DeviceId, Sealed)>,
+    },
+}
+
+/// The first entry of a site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The site's name.
+    pub name: Name,
+    /// The site's root key; its fingerprint is the site id.
+    pub root: PublicKey,
+    /// The first generation.
+    pub generation: Generation,
+    /// The root private key, sealed under the recovery code.
+    pub sealed_root: Sealed,
+    /// The first pool key's certificate.
+    pub certificate: PoolKeyCertificate,
+    /// The first pool key, sealed to the first device.
+    pub sealed_pool_key: Sealed,
+    /// The first device's key.
+    pub device: PublicKey,
+    /// What the first device says of itself.
+    pub info: DeviceInfo,
+    /// The first admin.
+    pub admin: Name,
+    /// The first admin's key.
+    pub admin_key: PublicKey,
+}
+
+/// What `apply` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Done, nothing more to say.
+    Done,
+    /// A seat.
+    Granted(Grant),
+    /// Not done; nothing changed.
+    Refused(Refusal),
+}
+
+/// A granted, shared or resumed seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The seat.
+    pub seat: SeatId,
+    /// The session it was granted to.
+    pub session: SessionId,
+    /// The session's attach: what pings and the return must name.
+    pub attach: u32,
+    /// Ticket serial: the index of the entry that granted it.
+    pub serial: u64,
+    /// The license it was granted on.
+    pub license: Name,
+    /// SHA-256 of the license's signed text.
+    pub license_hash: [u8; 32],
+    /// The product.
+    pub product: ProductId,
+    /// The version granted: the one asked for, or the license's.
+    pub version: Version,
+    /// The features granted.
+    pub features: Vec<Feature>,
+    /// Whose.
+    pub user: Name,
+    /// How long the seat lives without contact, milliseconds.
+    pub ttl_ms: u64,
+    /// The site's time of the grant.
+    pub issued: WallTime,
+    /// Whether it shares a seat that was in use already.
+    pub shared: bool,
+}
+
+/// Why nothing was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// All seats are in use.
+    #[error("{}", .0)]
+    NoSeat(Box<Denial>),
+    /// Nothing owned covers the product, version and features asked for.
+    #[error("no license of this site covers {product}{}; add one with `seatkeeper license add`", at(.version))]
+    NotLicensed {
+        /// The product asked for.
+        product: ProductId,
+        /// The version asked for.
+        version: Option<Version>,
+        /// Whether the product is owned in another version or without the features.
+        otherwise_owned: bool,
+    },
+    /// The request is older than what the ledger remembers of its actor (invariant I4); use an epoch above `epoch`.
+    #[error("the request is older than the last {} of its sender", seatkeeper_protocol::limits::OUTCOMES_PER_DEVICE)]
+    Stale {
+        /// The actor's current epoch.
+        epoch: u64,
+    },
+    /// The session was given back before.
+    #[error("this session was given back already")]
+    SessionEnded,
+    /// The attach is older than the session's (invariant I8), or the session is not of this device.
+    #[error("another connection of this session has taken over")]
+    Superseded,
+    /// Decided in another term (invariant I7).
+    #[error("decided in term {decided}, applied in term {applied}")]
+    OtherTerm {
+        /// Term of the decision.
+        decided: u64,
+        /// Term of the entry.
+        applied: u64,
+    },
+    /// The actor may not do this.
+    #[error("{0}")]
+    NotPermitted(String),
+    /// No such thing.
+    #[error("there is no {0} here")]
+    NotFound(String),
+    /// It contradicts what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// A bound is reached.
+    #[error("the limit of {limit} {what} is reached")]
+    Limit {
+        /// Of what.
+        what: String,
+        /// How many.
+        limit: u64,
+    },
+    /// Bad input, with the reason.
+    #[error("{0}")]
+    Invalid(String),
+    /// The entry's bytes are not a command of a format known here.
+    #[error("the command has a format that this version does not know")]
+    UnknownFormat,
+    /// An internal invariant would have been broken; nothing was done. Health `bug`.
+    #[error("internal error, please report it: {0}")]
+    Bug(String),
+}
+
+fn at(version: &Option<Version>) -> String {
+    version.as_ref().map(|v| format!("@{v}")).unwrap_or_default()
+}
+
+/// All seats are in use, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// The product asked for.
+    pub product: ProductId,
+    /// The version asked for.
+    pub version: Option<Version>,
+    /// Seats owned that would fit.
+    pub owned: u32,
+    /// Who has them; at most [`Denial::HOLDERS_MAX`].
+    pub holders: Vec<SeatHolder>,
+}
+
+impl Denial {
+    /// How many holders a denial names.
+    pub const HOLDERS_MAX: usize = 32;
+}
+
+impl std::fmt::Display for Denial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "all {} seats of {}{} are in use", self.owned, self.product, at(&self.version))?;
+        for (n, holder) in self.holders.iter().enumerate() {
+            write!(f, "{}{} on {}", if n == 0 { ": " } else { ", " }, holder.user, holder.device_name)?;
+        }
+        Ok(())
+    }
+}
+
+/// Who has a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatHolder {
+    /// The seat.
+    pub seat: SeatId,
+    /// The user.
+    pub user: Name,
+    /// The device.
+    pub device: DeviceId,
+    /// The device's name.
+    pub device_name: Name,
+    /// Since when, by the site's time.
+    pub since: WallTime,
+}

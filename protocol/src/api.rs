@@ -1,0 +1,567 @@
+//! JSON types of the local API (design section 9). Fields are only added; unknown is null.
+
+use serde::{Deserialize, Serialize};
+
+/// The `format` of every object.
+pub const FORMAT: u32 = 1;
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// 1.
+    pub format: u32,
+    /// The site, once this device belongs to one.
+    pub site: Option<Site>,
+    /// This device.
+    pub me: Option<Me>,
+    /// The holder.
+    pub holder: Option<Holder>,
+    /// The voters.
+    pub quorum: Option<Quorum>,
+    /// Devices.
+    pub devices: Option<DeviceCount>,
+    /// Per license.
+    pub pools: Vec<Pool>,
+    /// What is not as it should be.
+    pub health: Vec<Health>,
+}
+
+/// A site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Site id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Counts forced recoveries, from 1.
+    pub generation: u32,
+}
+
+/// This device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    /// Device id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// `holder`, `voter`, `standby` or `spare`; `none` outside a site; `waiting` for admission.
+    pub role: String,
+}
+
+/// The holder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Device id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+}
+
+/// The voters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quorum {
+    /// How many vote.
+    pub voters: u32,
+    /// How many of them answered lately.
+    pub live: u32,
+    /// How many must answer.
+    pub needed: u32,
+    /// Whether they do.
+    pub ok: bool,
+}
+
+/// Devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceCount {
+    /// Enrolled.
+    pub enrolled: u32,
+    /// Connected to the holder now.
+    pub online: u32,
+}
+
+/// One license's seats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pool {
+    /// Product.
+    pub product: String,
+    /// Version.
+    pub version: String,
+    /// License id.
+    pub license: String,
+    /// Seats bought.
+    pub owned: u32,
+    /// In use, online.
+    pub online: u32,
+    /// Borrowed.
+    pub borrowed: u32,
+    /// Parked.
+    pub parked: u32,
+    /// Grace.
+    pub grace: u32,
+    /// Borrowed, parked and grace together.
+    pub offline: u32,
+    /// Free.
+    pub free: u32,
+    /// In use beyond what is owned (after a license ended or shrank).
+    pub over: u32,
+    /// Waiting for a seat.
+    pub waiting: u32,
+}
+
+/// Something not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Stable code, such as `no-holder`.
+    pub code: String,
+    /// `info`, `warning` or `error`.
+    pub severity: String,
+    /// One sentence that says what happened and what to do next.
+    pub text: String,
+}
+
+/// `GET /v1/seats`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seats {
+    /// 1.
+    pub format: u32,
+    /// Seats in use.
+    pub seats: Vec<Seat>,
+    /// Who waits for one.
+    pub waiting: Vec<Waiting>,
+}
+
+/// A seat in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    /// Seat id.
+    pub id: String,
+    /// Product.
+    pub product: String,
+    /// Version.
+    pub version: String,
+    /// `online`, `borrowed`, `parked` or `grace`.
+    pub kind: String,
+    /// User.
+    pub user: String,
+    /// Device id.
+    pub device: String,
+    /// Device name.
+    pub device_name: String,
+    /// Organisation node.
+    pub org_node: Option<String>,
+    /// Since, RFC 3339.
+    pub since: Option<String>,
+    /// Ends, RFC 3339; null for online seats.
+    pub ends: Option<String>,
+    /// Process, as the program said.
+    pub pid: Option<u32>,
+    /// Seconds without input.
+    pub idle_s: Option<u64>,
+}
+
+/// Somebody who waits for a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Product.
+    pub product: String,
+    /// User.
+    pub user: String,
+    /// Device id.
+    pub device: String,
+}
+
+/// `GET /v1/devices`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Devices {
+    /// 1.
+    pub format: u32,
+    /// Enrolled devices.
+    pub devices: Vec<Device>,
+    /// Devices that ask to be admitted.
+    pub waiting: Vec<WaitingDevice>,
+}
+
+/// An enrolled device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Device id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// `holder`, `voter`, `standby`, `spare` or `revoked`.
+    pub role: String,
+    /// Whether it is connected to the holder now.
+    pub online: bool,
+    /// `desktop` or `laptop`.
+    pub form: String,
+    /// Declared always-on.
+    pub always_on: bool,
+    /// Where it was last seen.
+    pub address: Option<String>,
+    /// The agent's version.
+    pub version: Option<String>,
+    /// Seats it uses.
+    pub seats: u32,
+}
+
+/// A device that asks to be admitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingDevice {
+    /// Device id: the fingerprint to compare.
+    pub id: String,
+    /// Public key, base32.
+    pub key: String,
+    /// Name.
+    pub name: String,
+    /// `desktop` or `laptop`.
+    pub form: String,
+    /// The agent's version.
+    pub version: String,
+    /// Where it asks from.
+    pub address: Option<String>,
+}
+
+/// `GET /v1/licenses`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Licenses {
+    /// 1.
+    pub format: u32,
+    /// Licenses.
+    pub licenses: Vec<License>,
+}
+
+/// A license.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct License {
+    /// License id.
+    pub id: String,
+    /// Vendor.
+    pub vendor: String,
+    /// Customer.
+    pub customer: String,
+    /// Product.
+    pub product: String,
+    /// Title, for people.
+    pub title: String,
+    /// Version.
+    pub version: String,
+    /// Seats.
+    pub seats: u32,
+    /// Features.
+    pub features: Vec<String>,
+    /// First day, `YYYY-MM-DD`.
+    pub valid_from: Option<String>,
+    /// Last day, `YYYY-MM-DD`, inclusive.
+    pub valid_until: Option<String>,
+    /// `active`, `future` or `ended`.
+    pub state: String,
+    /// The file's text.
+    pub text: String,
+}
+
+/// `GET /v1/admins`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admins {
+    /// 1.
+    pub format: u32,
+    /// Admins.
+    pub admins: Vec<Admin>,
+}
+
+/// An admin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admin {
+    /// Name.
+    pub name: String,
+    /// `admin` or `reader`.
+    pub role: String,
+    /// Public key, base32.
+    pub key: String,
+}
+
+/// `GET /v1/vendors`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vendors {
+    /// 1.
+    pub format: u32,
+    /// Trusted vendors.
+    pub vendors: Vec<Vendor>,
+}
+
+/// A trusted vendor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vendor {
+    /// Name.
+    pub name: String,
+    /// Public key, base32.
+    pub key: String,
+    /// Product prefixes.
+    pub prefixes: Vec<String>,
+}
+
+/// What an admin needs to rotate the pool key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolKeyInfo {
+    /// 1.
+    pub format: u32,
+    /// The current pool key's number.
+    pub number: u32,
+    /// The root public key, base32.
+    pub root: String,
+    /// The root private key sealed under the recovery code, base64.
+    pub sealed_root: String,
+    /// Public keys of the log holders, base32: the new pool key is sealed to them.
+    pub log_holders: Vec<String>,
+    /// Whether a revoked device had the current key.
+    pub exposed: bool,
+}
+
+/// `GET /v1/site`: what a command is signed for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteDetail {
+    /// 1.
+    pub format: u32,
+    /// Site id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Generation number.
+    pub generation: u32,
+    /// Generation id, hexadecimal.
+    pub generation_id: String,
+    /// Root public key, base32.
+    pub root: String,
+}
+
+/// `GET /v1/events`, as one page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Events {
+    /// 1.
+    pub format: u32,
+    /// In order.
+    pub events: Vec<Event>,
+}
+
+/// Something that happened in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts the site's events.
+    pub seq: u64,
+    /// When, RFC 3339.
+    pub time: Option<String>,
+    /// What: `checkout`, `shared`, `return`, `expire`, `denied`, `device-admitted`, …
+    pub kind: String,
+    /// One sentence.
+    pub text: String,
+    /// Product, where it concerns one.
+    pub product: Option<String>,
+    /// User, where it concerns one.
+    pub user: Option<String>,
+    /// Device id, where it concerns one.
+    pub device: Option<String>,
+    /// Seat id, where it concerns one.
+    pub seat: Option<String>,
+}
+
+/// Body of `POST /v1/seats`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeatRequest {
+    /// Product.
+    pub product: String,
+    /// Version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Features.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
+    /// A nonce that the ticket's device proof covers, base64url, 16 to 64 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+    /// Resumes this session (hexadecimal, 16 bytes).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The process whose tree keeps the seat: the seat outlives the connection while a process of the tree lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Tree>,
+}
+
+/// A process tree that keeps a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tree {
+    /// The first process; it must belong to the caller.
+    pub pid: u32,
+    /// The value of `SEATKEEPER_SESSION` in the environment of the tree's processes.
+    pub token: String,
+}
+
+/// A line of the stream that `POST /v1/seats` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum SeatEvent {
+    /// The seat is there (first line), or is there again after an interruption.
+    Granted(Box<SeatGranted>),
+    /// The seat is gone: stop using it.
+    Lost {
+        /// One sentence.
+        reason: String,
+    },
+    /// No contact to the holder; the seat lives until `until_boot_ms` unless contact returns.
+    Unreachable {
+        /// Boot-clock milliseconds (suspend counts).
+        until_boot_ms: u64,
+    },
+    /// Contact is back.
+    Reachable,
+}
+
+/// A granted seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatGranted {
+    /// 1.
+    pub format: u32,
+    /// Seat id.
+    pub seat: String,
+    /// The session, to resume with.
+    pub session: String,
+    /// License id.
+    pub license: String,
+    /// Product.
+    pub product: String,
+    /// Version.
+    pub version: String,
+    /// Whether it shares a seat in use.
+    pub shared: bool,
+    /// `single` while no second machine has it on disk, else `majority`.
+    pub durability: String,
+    /// Boot-clock milliseconds until which it lives without further contact.
+    pub until_boot_ms: u64,
+    /// The ticket, base64url.
+    pub ticket: String,
+    /// The device's signature over ticket and nonce, base64url, when a nonce was given.
+    pub proof: Option<String>,
+}
+
+/// problem+json (RFC 9457).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `no-seat`, `not-licensed`, `no-holder`, `not-permitted`, `bad-request`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Short.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// One sentence that says what happened and what to do next.
+    pub detail: String,
+    /// Who has the seats, for `no-seat`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<SeatHolder>,
+}
+
+/// Who has a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatHolder {
+    /// Seat id.
+    pub seat: String,
+    /// User.
+    pub user: String,
+    /// Device id.
+    pub device: String,
+    /// Device name.
+    pub device_name: String,
+    /// Since, RFC 3339.
+    pub since: Option<String>,
+    /// Seconds without input; unknown is null.
+    pub idle_s: Option<u64>,
+}
+
+/// Body of `POST /v1/site`: creates a site on this device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateSite {
+    /// The site's name.
+    pub name: String,
+    /// The first admin's name.
+    pub admin: String,
+    /// The first admin's public key, base32.
+    pub admin_key: String,
+}
+
+/// Answers [`CreateSite`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteCreated {
+    /// 1.
+    pub format: u32,
+    /// The site.
+    pub site: Site,
+    /// Shown once, never stored.
+    pub recovery_code: String,
+}
+
+impl std::fmt::Debug for SiteCreated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SiteCreated").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+/// Body of `POST /v1/site/join`. The code is a secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// The invitation's code; null: wait for admission by an admin.
+    pub code: Option<String>,
+}
+
+impl std::fmt::Debug for Join {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Join(..)")
+    }
+}
+
+/// Answers [`Join`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// 1.
+    pub format: u32,
+    /// The site, once admitted.
+    pub site: Option<Site>,
+    /// This device's id: the fingerprint an admin compares.
+    pub device: String,
+    /// Whether it waits for admission.
+    pub waiting: bool,
+}
+
+/// Body of `POST /v1/commands`: a ledger command signed by an admin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedCommand {
+    /// The admin.
+    pub admin: String,
+    /// Request epoch.
+    pub epoch: u64,
+    /// Request counter.
+    pub counter: u64,
+    /// Postcard of the ledger's command, base64.
+    pub command: String,
+    /// Signature, base64.
+    pub signature: String,
+}
+
+/// Answers [`SignedCommand`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandResult {
+    /// 1.
+    pub format: u32,
+    /// Whether it was done; else `refusal` says why not.
+    pub done: bool,
+    /// One sentence.
+    pub refusal: Option<String>,
+    /// A stable code: `not-permitted`, `not-found`, `conflict`, `invalid`, `limit`, `stale`.
+    pub code: Option<String>,
+    /// For `stale`: the admin's current epoch in the ledger.
+    pub epoch: Option<u64>,
+    /// `true`: no second machine has it on disk yet.
+    pub durability_single: bool,
+}

@@ -1,0 +1,55 @@
+//! Every bound that machines agree on. Related bounds are asserted against each other at compile time.
+
+/// Longest product identifier, bytes.
+pub const PRODUCT_BYTES_MAX: usize = 64;
+/// Longest version string, bytes.
+pub const VERSION_BYTES_MAX: usize = 32;
+/// Longest human-chosen name (device, user, admin, site, vendor), bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Longest license file, bytes.
+pub const LICENSE_BYTES_MAX: usize = 16 * 1024;
+/// Features named by one license or one checkout.
+pub const FEATURES_MAX: usize = 64;
+/// Licenses of one site.
+pub const LICENSES_MAX: usize = 4_096;
+/// Devices enrolled in one site.
+pub const DEVICES_MAX: usize = 10_000;
+/// Administrators of one site.
+pub const ADMINS_MAX: usize = 256;
+/// Vendors a site trusts.
+pub const VENDORS_MAX: usize = 256;
+/// Open invitations of one site.
+pub const INVITES_MAX: usize = 1_024;
+/// Devices waiting for admission that a holder remembers.
+pub const WAITING_DEVICES_MAX: usize = 256;
+/// Seats in use at once in one site.
+pub const SEATS_MAX: usize = 100_000;
+/// Seats one device may hold at once.
+pub const SEATS_PER_DEVICE_MAX: usize = 256;
+/// Outcomes kept per device so that a repeated request is answered, not acted on again (invariant I4).
+pub const OUTCOMES_PER_DEVICE: usize = 64;
+/// Largest command in the log, bytes.
+pub const COMMAND_BYTES_MAX: usize = 128 * 1024;
+/// Largest frame of a seat or join session, bytes. A roster of [`DEVICES_MAX`] devices fits.
+pub const SESSION_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest frame of a consensus session, bytes.
+pub const RAFT_FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest snapshot of the ledger, bytes.
+pub const SNAPSHOT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Largest body of a local API request, bytes.
+pub const API_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Shortest ttl a license may set, milliseconds.
+pub const TTL_MS_MIN: u64 = 15_000;
+/// Longest ttl a license may set, milliseconds.
+pub const TTL_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// The ttl of a license that names none, milliseconds.
+pub const TTL_MS_DEFAULT: u64 = 90_000;
+/// How often a device pings the holder for its seats, milliseconds.
+pub const PING_EVERY_MS: u64 = 5_000;
+
+const _: () = assert!(TTL_MS_MIN >= 3 * PING_EVERY_MS, "a seat survives two lost pings");
+const _: () = assert!(COMMAND_BYTES_MAX >= 4 * LICENSE_BYTES_MAX, "a command carries a license file");
+const _: () = assert!(SESSION_FRAME_BYTES_MAX > COMMAND_BYTES_MAX);
+const _: () = assert!(SESSION_FRAME_BYTES_MAX / DEVICES_MAX >= 256, "a roster fits into one frame");
+const _: () = assert!(RAFT_FRAME_BYTES_MAX > 8 * COMMAND_BYTES_MAX);

@@ -1,0 +1,285 @@
+//! Messages between agents.
+//!
+//! On `seatkeeper/1` the dialing side opens one *control* stream ([`Hello`], then [`ToPeer`] one way and
+//! [`FromPeer`] the other) and one stream per [`Request`], answered by one [`Response`]. Either side may dial.
+//! On `seatkeeper-join/1` one stream carries [`JoinRequest`] and [`JoinResponse`].
+//!
+//! Ledger commands and outcomes are opaque bytes here: the ledger crate owns their format.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{DeviceId, Generation, InviteId, Name, NodeId, PublicKey, RequestId, SeatId, SessionId, SiteId};
+use crate::roster::SignedRoster;
+use crate::ticket::Ticket;
+use crate::time::WallTime;
+
+/// ALPN of seat sessions.
+pub const ALPN_SESSION: &[u8] = b"seatkeeper/1";
+/// ALPN of consensus.
+pub const ALPN_RAFT: &[u8] = b"seatkeeper-raft/1";
+/// ALPN of joining.
+pub const ALPN_JOIN: &[u8] = b"seatkeeper-join/1";
+
+/// How a stream of `seatkeeper/1` begins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Opening {
+    /// The control stream. [`FromPeer::Welcome`] or [`FromPeer::Refused`] answers.
+    Control(Hello),
+    /// One request, answered by one [`Response`].
+    Request(SiteRef, Request),
+}
+
+/// Which site and generation the sender believes to be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteRef {
+    /// The site.
+    pub site: SiteId,
+    /// Its generation.
+    pub generation: Generation,
+}
+
+/// How a control stream begins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// Site and generation.
+    pub site: SiteRef,
+    /// The number of the newest roster the dialer has; 0: none.
+    pub roster: u64,
+}
+
+/// Dialer to dialed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ToPeer {
+    /// Every 5 s to the holder, and at once when sessions change hands.
+    Ping(Ping),
+    /// The machine means to go (or, `false`, stays after all). No log entry.
+    Intent {
+        /// Whether it leaves.
+        leaving: bool,
+    },
+}
+
+/// A ping (invariants I6, I7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ping {
+    /// Counts the pings of this connection; the pong repeats it.
+    pub number: u64,
+    /// The sender's wall clock.
+    pub wall: WallTime,
+    /// The sessions that use seats on this device, with their attach.
+    pub sessions: Vec<(SessionId, u32)>,
+}
+
+/// Dialed to dialer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum FromPeer {
+    /// Accepted.
+    Welcome(View),
+    /// Not accepted; the connection closes.
+    Refused(PeerRefusal),
+    /// Answers a ping after a ReadIndex begun when the ping had arrived.
+    Pong(Pong),
+    /// Term, holder or roster changed.
+    View(View),
+}
+
+/// Who leads, as far as the sender knows, and the newest roster if the receiver's is older.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct View {
+    /// The consensus term.
+    pub term: u64,
+    /// The holder of that term.
+    pub holder: Option<DeviceId>,
+    /// The newest roster, when newer than the receiver's.
+    pub roster: Option<SignedRoster>,
+    /// Where log holders and the holder were last seen, to dial them.
+    pub addresses: Vec<(DeviceId, std::net::SocketAddr)>,
+}
+
+/// A pong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pong {
+    /// The ping's number.
+    pub number: u64,
+    /// The holder's term.
+    pub term: u64,
+    /// Of the ping's sessions, those that the ledger has at the read index with that attach and that have no
+    /// Expire proposed in this term. The others have lost their seat.
+    pub live: Vec<SessionId>,
+}
+
+/// Why a peer turns a connection or request away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum PeerRefusal {
+    /// Not enrolled, or not by this roster.
+    #[error("this device is not enrolled in the site; ask an admin for an invitation")]
+    NotEnrolled,
+    /// Revoked.
+    #[error("this device was revoked; ask an admin")]
+    Revoked,
+    /// Another site.
+    #[error("the other machine belongs to another site")]
+    OtherSite,
+    /// Another generation of the site (invariant I10).
+    #[error("the other machine is in generation {} of the site", .0.number)]
+    OtherGeneration(Generation),
+    /// The peer has no site (any more).
+    #[error("the other machine belongs to no site")]
+    NoSite,
+    /// Too many connections or requests at once.
+    #[error("the other machine is busy; try again")]
+    Busy,
+}
+
+/// One request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// A ledger command of the sending device.
+    Device {
+        /// Acts once.
+        request: RequestId,
+        /// The command, postcard, by the ledger's format.
+        command: Vec<u8>,
+    },
+    /// A ledger command signed by an admin.
+    Admin(AdminRequest),
+    /// A look at the ledger, through a ReadIndex.
+    Query(Query),
+    /// From the holder: open a fresh log and say its node id.
+    StartLog,
+    /// From the holder: the log is no longer wanted here.
+    StopLog,
+}
+
+/// A ledger command signed by an admin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdminRequest {
+    /// Who.
+    pub admin: Name,
+    /// Acts once per admin.
+    pub request: RequestId,
+    /// The command, postcard, by the ledger's format.
+    pub command: Vec<u8>,
+    /// Ed25519 over the ledger's `admin_message`.
+    pub signature: Vec<u8>,
+}
+
+/// A look at the ledger. The answer is the JSON of the [`crate::api`] type named, so that mixed versions
+/// understand each other: fields are only added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Query {
+    /// [`crate::api::Status`] without `me` and local health.
+    Status,
+    /// [`crate::api::Seats`].
+    Seats,
+    /// [`crate::api::Devices`].
+    Devices,
+    /// [`crate::api::Licenses`].
+    Licenses,
+    /// [`crate::api::Admins`].
+    Admins,
+    /// [`crate::api::Vendors`].
+    Vendors,
+    /// [`crate::api::PoolKeyInfo`].
+    PoolKey,
+    /// [`crate::api::Events`] after this sequence number; answers within 20 s, empty if nothing happened.
+    Events {
+        /// The last one seen; `None`: the newest 100 at once.
+        after: Option<u64>,
+    },
+}
+
+/// Answers a request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Response {
+    /// The ledger's outcome.
+    Outcome {
+        /// Postcard, by the ledger's format.
+        outcome: Vec<u8>,
+        /// The proof of the seat, when one was granted.
+        ticket: Option<Box<Ticket>>,
+        /// `true`: no second machine has it on disk yet (invariant I2).
+        durability_single: bool,
+    },
+    /// JSON of a query.
+    Json(Vec<u8>),
+    /// The new log's node id.
+    LogStarted(NodeId),
+    /// Done.
+    Done,
+    /// Not the holder; ask this one.
+    NotHolder {
+        /// The term of that knowledge.
+        term: u64,
+        /// Who is.
+        holder: Option<DeviceId>,
+    },
+    /// May or may not have been done: ask again with the same id.
+    Unknown,
+    /// Turned away.
+    Refused(PeerRefusal),
+}
+
+/// Asks to join.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct JoinRequest {
+    /// The site; `None`: whatever site the peer has (a device that waits for admission).
+    pub site: Option<SiteId>,
+    /// The device's name.
+    pub name: Name,
+    /// Whether it is a laptop.
+    pub laptop: bool,
+    /// The agent's version.
+    pub version: Name,
+    /// The invitation and its proof: HMAC-SHA-256 under the code's key of `"seatkeeper join: device\n"` and the TLS
+    /// exporter's bytes. `None`: wait for admission.
+    pub invite: Option<(InviteId, [u8; 32])>,
+}
+
+/// Label of the TLS exporter that both proofs cover.
+pub const JOIN_EXPORTER_LABEL: &[u8] = b"EXPORTER-seatkeeper-join";
+/// What the device's proof begins with.
+pub const JOIN_PROOF_DEVICE: &[u8] = b"seatkeeper join: device\n";
+/// What the site's proof begins with.
+pub const JOIN_PROOF_SITE: &[u8] = b"seatkeeper join: site\n";
+
+/// Answers [`JoinRequest`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum JoinResponse {
+    /// Admitted.
+    Admitted(Box<Admission>),
+    /// Seen; an admin must admit it. Ask again in some seconds.
+    Waiting {
+        /// The site's name, for people.
+        site_name: Name,
+        /// The site.
+        site: SiteId,
+    },
+    /// Not the holder; ask there.
+    NotHolder {
+        /// Who is.
+        holder: Option<DeviceId>,
+        /// Where it was last seen.
+        address: Option<std::net::SocketAddr>,
+    },
+    /// Not admitted, and why.
+    Refused(String),
+}
+
+/// What a new device learns.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Admission {
+    /// The site's root key; its fingerprint is the site id.
+    pub root: PublicKey,
+    /// The site's name.
+    pub name: Name,
+    /// The newest roster; it lists the device.
+    pub roster: SignedRoster,
+    /// HMAC-SHA-256 under the code's key of [`JOIN_PROOF_SITE`] and the TLS exporter's bytes; `None` without a code.
+    pub proof: Option<[u8; 32]>,
+    /// Where log holders were last seen.
+    pub addresses: Vec<(DeviceId, std::net::SocketAddr)>,
+}
+
+/// Names a seat in a refusal or event, for people.
+pub type SeatRef = SeatId;
