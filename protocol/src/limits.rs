@@ -8,12 +8,20 @@ pub const VERSION_BYTES_MAX: usize = 32;
 pub const NAME_BYTES_MAX: usize = 128;
 /// Longest license file, bytes.
 pub const LICENSE_BYTES_MAX: usize = 16 * 1024;
+/// Seats of one license.
+pub const SEATS_PER_LICENSE_MAX: u32 = 100_000;
+/// Longest nonce in a ticket or device proof, bytes.
+pub const NONCE_BYTES_MAX: usize = 64;
+/// Longest ticket, bytes of postcard; a third more as text.
+pub const TICKET_BYTES_MAX: usize = 8 * 1024;
 /// Features named by one license or one checkout.
 pub const FEATURES_MAX: usize = 64;
 /// Licenses of one site.
 pub const LICENSES_MAX: usize = 4_096;
 /// Devices enrolled in one site.
 pub const DEVICES_MAX: usize = 10_000;
+/// Revoked devices that a site remembers.
+pub const REVOKED_MAX: usize = 10_000;
 /// Administrators of one site.
 pub const ADMINS_MAX: usize = 256;
 /// Vendors a site trusts.
@@ -32,6 +40,8 @@ pub const OUTCOMES_PER_DEVICE: usize = 64;
 pub const COMMAND_BYTES_MAX: usize = 128 * 1024;
 /// Largest frame of a seat or join session, bytes. A roster of [`DEVICES_MAX`] devices fits.
 pub const SESSION_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest roster, bytes.
+pub const ROSTER_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Largest frame of a consensus session, bytes.
 pub const RAFT_FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Largest snapshot of the ledger, bytes.
@@ -50,6 +60,13 @@ pub const PING_EVERY_MS: u64 = 5_000;
 
 const _: () = assert!(TTL_MS_MIN >= 3 * PING_EVERY_MS, "a seat survives two lost pings");
 const _: () = assert!(COMMAND_BYTES_MAX >= 4 * LICENSE_BYTES_MAX, "a command carries a license file");
+const _: () =
+    assert!(TICKET_BYTES_MAX > (FEATURES_MAX + 1) * (PRODUCT_BYTES_MAX + 2) + 2 * NAME_BYTES_MAX + 512);
 const _: () = assert!(SESSION_FRAME_BYTES_MAX > COMMAND_BYTES_MAX);
-const _: () = assert!(SESSION_FRAME_BYTES_MAX / DEVICES_MAX >= 256, "a roster fits into one frame");
+const _: () = assert!(
+    ROSTER_BYTES_MAX >= DEVICES_MAX * (NAME_BYTES_MAX + 64) + REVOKED_MAX * 20 + 4096,
+    "a full roster"
+);
+const _: () =
+    assert!(SESSION_FRAME_BYTES_MAX >= ROSTER_BYTES_MAX + 64 * 1024, "a roster fits into one frame");
 const _: () = assert!(RAFT_FRAME_BYTES_MAX > 8 * COMMAND_BYTES_MAX);

@@ -8,7 +8,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{DeviceId, Generation, InviteId, Name, NodeId, PublicKey, RequestId, SeatId, SessionId, SiteId};
+use crate::id::{
+    DeviceId, Generation, InviteId, Name, NodeId, PublicKey, RequestId, SeatId, SessionId, SiteId,
+};
 use crate::roster::SignedRoster;
 use crate::ticket::Ticket;
 use crate::time::WallTime;

@@ -1,0 +1,163 @@
+//! From TOML to [`License`].
+
+use toml::{Table, Value};
+
+use super::{Date, License, LicenseError, Share};
+use crate::id::{Feature, IdError, SiteId};
+use crate::limits;
+
+/// Every key that may stand in a license, with a line that shows how to write it.
+const KEYS: [(&str, &str); 14] = [
+    ("license", r#"license = "ALP-2026-000123""#),
+    ("vendor", r#"vendor = "example-vendor""#),
+    ("customer", r#"customer = "Example Ltd""#),
+    ("issued", "issued = 2025-12-20"),
+    ("product", r#"product = "allplan-engineering""#),
+    ("title", r#"title = "Allplan Engineering""#),
+    ("version", r#"version = "2026""#),
+    ("seats", "seats = 3"),
+    ("features", r#"features = ["bim"]"#),
+    ("valid_from", "valid_from = 2026-01-01"),
+    ("valid_until", "valid_until = 2027-01-01"),
+    ("site", r#"site = "<the site id that `seatkeeper site show` prints>""#),
+    ("ttl", r#"ttl = "90s""#),
+    ("share", r#"share = "user-device""#),
+];
+
+/// Reads the terms of a normalized text.
+pub(super) fn parse(text: &str) -> Result<License, LicenseError> {
+    let table: Table = text.parse().map_err(|error: toml::de::Error| syntax(text, &error))?;
+    // Before anything else: what is not known must not be half understood.
+    if let Some(unknown) = table.keys().find(|key| !KEYS.iter().any(|(known, _)| known == key)) {
+        return Err(LicenseError::UnknownKey(unknown.chars().take(64).collect()));
+    }
+    let terms = Terms(&table);
+    let (valid_from, valid_until) = (terms.date("valid_from")?, terms.date("valid_until")?);
+    if let (Some(from), Some(until)) = (valid_from, valid_until) {
+        if until < from {
+            return Err(LicenseError::EndsBeforeStart { from, until });
+        }
+    }
+    Ok(License {
+        id: terms.required("license", Terms::id)?,
+        vendor: terms.required("vendor", Terms::id)?,
+        customer: terms.required("customer", Terms::id)?,
+        issued: terms.required("issued", Terms::date)?,
+        product: terms.required("product", Terms::id)?,
+        title: terms.required("title", Terms::id)?,
+        version: terms.required("version", Terms::id)?,
+        seats: terms.required("seats", Terms::seats)?,
+        features: terms.features("features")?,
+        valid_from,
+        valid_until,
+        site: terms.id::<SiteId>("site")?,
+        ttl_ms: terms.ttl("ttl")?.unwrap_or(limits::TTL_MS_DEFAULT),
+        share: terms.share("share")?.unwrap_or_default(),
+    })
+}
+
+fn syntax(text: &str, error: &toml::de::Error) -> LicenseError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    LicenseError::Syntax {
+        line: before.matches('\n').count() + 1,
+        message: error.message().replace('\n', ", "),
+    }
+}
+
+/// A table whose keys are all known.
+struct Terms<'a>(&'a Table);
+
+impl<'a> Terms<'a> {
+    fn required<T>(
+        &self,
+        key: &'static str,
+        read: fn(&Self, &'static str) -> Result<Option<T>, LicenseError>,
+    ) -> Result<T, LicenseError> {
+        read(self, key)?.ok_or(LicenseError::Missing { key, example: example(key) })
+    }
+
+    /// The value of `key` by `read`, which says `None` to another type.
+    fn typed<T>(
+        &self,
+        key: &'static str,
+        read: fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, LicenseError> {
+        let Some(value) = self.0.get(key) else { return Ok(None) };
+        read(value).map(Some).ok_or(LicenseError::WrongType { key, example: example(key) })
+    }
+
+    fn id<T: std::str::FromStr<Err = IdError>>(&self, key: &'static str) -> Result<Option<T>, LicenseError> {
+        self.typed(key, Value::as_str)?.map(|text| id(key, text)).transpose()
+    }
+
+    fn date(&self, key: &'static str) -> Result<Option<Date>, LicenseError> {
+        let Some(value) = self.typed(key, Value::as_datetime)? else { return Ok(None) };
+        match (value.date, value.time, value.offset) {
+            (Some(day), None, None) => Date::new(day.year, day.month, day.day),
+            _ => None,
+        }
+        .map(Some)
+        .ok_or(LicenseError::BadDate { key, example: example(key) })
+    }
+
+    fn seats(&self, key: &'static str) -> Result<Option<u32>, LicenseError> {
+        let Some(number) = self.typed(key, Value::as_integer)? else { return Ok(None) };
+        match u32::try_from(number) {
+            Ok(seats) if (1..=limits::SEATS_PER_LICENSE_MAX).contains(&seats) => Ok(Some(seats)),
+            _ => Err(LicenseError::Seats(number)),
+        }
+    }
+
+    fn features(&self, key: &'static str) -> Result<Vec<Feature>, LicenseError> {
+        let Some(values) = self.typed(key, Value::as_array)? else { return Ok(Vec::new()) };
+        if values.len() > limits::FEATURES_MAX {
+            return Err(LicenseError::TooManyFeatures);
+        }
+        let mut features = Vec::with_capacity(values.len());
+        for value in values {
+            let text = value.as_str().ok_or(LicenseError::WrongType { key, example: example(key) })?;
+            let feature: Feature = id(key, text)?;
+            if features.contains(&feature) {
+                return Err(LicenseError::FeatureTwice(feature));
+            }
+            features.push(feature);
+        }
+        Ok(features)
+    }
+
+    fn ttl(&self, key: &'static str) -> Result<Option<u64>, LicenseError> {
+        let Some(text) = self.typed(key, Value::as_str)? else { return Ok(None) };
+        match duration_ms(text) {
+            Some(ms) if (limits::TTL_MS_MIN..=limits::TTL_MS_MAX).contains(&ms) => Ok(Some(ms)),
+            _ => Err(LicenseError::Ttl(text.chars().take(32).collect())),
+        }
+    }
+
+    fn share(&self, key: &'static str) -> Result<Option<Share>, LicenseError> {
+        let Some(text) = self.typed(key, Value::as_str)? else { return Ok(None) };
+        match Share::from_text(text) {
+            Some(share) => Ok(Some(share)),
+            None => Err(LicenseError::Share(text.chars().take(32).collect())),
+        }
+    }
+}
+
+fn id<T: std::str::FromStr<Err = IdError>>(key: &'static str, text: &str) -> Result<T, LicenseError> {
+    text.parse().map_err(|error| LicenseError::BadText { key, error, example: example(key) })
+}
+
+fn example(key: &str) -> &'static str {
+    KEYS.iter().find(|(known, _)| *known == key).map_or("", |(_, example)| example)
+}
+
+/// Digits and one of `s`, `m`, `h`, in milliseconds.
+fn duration_ms(text: &str) -> Option<u64> {
+    let (number, unit_ms) = [("s", 1_000), ("m", 60_000), ("h", 3_600_000)]
+        .into_iter()
+        .find_map(|(unit, ms)| text.strip_suffix(unit).map(|number| (number, ms)))?;
+    // `parse` alone would take a sign.
+    if !number.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    number.parse::<u64>().ok()?.checked_mul(unit_ms)
+}
