@@ -565,3 +565,17 @@ pub struct CommandResult {
     /// `true`: no second machine has it on disk yet.
     pub durability_single: bool,
 }
+
+impl SeatRequest {
+    /// Asks for a seat of `product`, any version.
+    pub fn product(product: impl Into<String>) -> Self {
+        Self {
+            product: product.into(),
+            version: None,
+            features: Vec::new(),
+            nonce: None,
+            session: None,
+            tree: None,
+        }
+    }
+}

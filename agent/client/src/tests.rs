@@ -1,0 +1,33 @@
+use super::stream::{cut_line, parse_seat_event};
+use super::*;
+
+#[test]
+fn lines_are_cut_across_pieces() {
+    let (mut buffer, mut searched) = (b"one".to_vec(), 0);
+    assert_eq!(cut_line(&mut buffer, &mut searched), None);
+    buffer.extend_from_slice(b"\r\ntwo\nthr");
+    assert_eq!(cut_line(&mut buffer, &mut searched), Some(b"one".to_vec()));
+    assert_eq!(cut_line(&mut buffer, &mut searched), Some(b"two".to_vec()));
+    assert_eq!(cut_line(&mut buffer, &mut searched), None);
+    buffer.extend_from_slice(b"ee\n");
+    assert_eq!(cut_line(&mut buffer, &mut searched), Some(b"three".to_vec()));
+    assert!(buffer.is_empty());
+}
+
+#[test]
+fn unknown_seat_events_are_passed_over_and_known_ones_must_be_whole() {
+    assert!(matches!(parse_seat_event(br#"{"event":"waiting","place":3}"#), Ok(None)));
+    let lost = parse_seat_event(br#"{"event":"lost","reason":"x","more":1}"#).unwrap();
+    assert_eq!(lost, Some(api::SeatEvent::Lost { reason: "x".to_owned() }));
+    assert!(parse_seat_event(br#"{"event":"lost"}"#).is_err());
+    assert!(parse_seat_event(b"x").is_err());
+}
+
+#[tokio::test]
+async fn a_missing_agent_is_named_with_what_to_do() {
+    let folder = std::env::temp_dir().join("seatkeeper-no-such-folder");
+    let error = Client::with_socket(folder.join("none.sock")).status().await.unwrap_err();
+    assert!(matches!(error, ClientError::NoAgent { .. }), "{error}");
+    assert!(error.to_string().contains("seatkeeper agent"), "{error}");
+    assert!(error.is_transient());
+}
