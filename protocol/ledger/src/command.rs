@@ -3,8 +3,8 @@
 //! Released structs never gain a field: a change is a new variant of [`Format`], [`Command`] or [`Outcome`].
 
 use seatkeeper_protocol::id::{
-    DeviceId, Feature, Generation, InviteId, Name, ProductId, PublicKey, RequestId, SeatId, SessionId, SiteId,
-    Version,
+    DeviceId, Feature, Generation, InviteId, Name, ProductId, PublicKey, RequestId, SeatId, SessionId,
+    SiteId, Version,
 };
 use seatkeeper_protocol::ticket::PoolKeyCertificate;
 use seatkeeper_protocol::time::WallTime;
@@ -361,7 +361,10 @@ pub enum Refusal {
         otherwise_owned: bool,
     },
     /// The request is older than what the ledger remembers of its actor (invariant I4); use an epoch above `epoch`.
-    #[error("the request is older than the last {} of its sender", seatkeeper_protocol::limits::OUTCOMES_PER_DEVICE)]
+    #[error(
+        "the request is older than the last {} of its sender",
+        seatkeeper_protocol::limits::OUTCOMES_PER_DEVICE
+    )]
     Stale {
         /// The actor's current epoch.
         epoch: u64,

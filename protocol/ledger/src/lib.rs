@@ -1,0 +1,60 @@
+//! The deterministic state machine that owns the seats (design section 5).
+//!
+//! [`Ledger::apply`] turns the log, entry by entry, into the site's books. It never fails and never panics on any
+//! bytes (invariant I11), reads no clock, and gives the same answers on every replica (invariant I5).
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`command`] | what stands in the log, and what `apply` answers |
+//! | `codec` | their bytes, bounded and versioned |
+//! | `ledger` | [`Ledger`]: who may ask, what was asked before, the running hash |
+//! | `memory` | idempotency: the last outcomes of each actor (invariant I4) |
+//! | `state` | the books: plain records in ordered maps |
+//! | `seats` | checkout, resume, sharing, return, expire, release |
+//! | `tombstones` | sessions that ended, so that a late checkout of one is refused |
+//! | `admission` | which license takes a new seat |
+//! | `licenses` | vendors and license files |
+//! | `members` | founding, invitations, devices, admins |
+//! | `keys` | the pool key |
+//! | `records` | the newest events, for people |
+//! | `query` | what the agent reads |
+//! | `snapshot` | the whole state as bytes, and back |
+#![warn(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation
+    )
+)]
+
+pub mod command;
+
+mod admission;
+mod codec;
+mod keys;
+mod ledger;
+mod licenses;
+mod members;
+mod memory;
+mod query;
+mod records;
+mod seats;
+mod snapshot;
+mod state;
+mod tombstones;
+
+#[cfg(test)]
+mod tests;
+
+pub use codec::{CodecError, decode, decode_command, decode_outcome, encode, encode_command, encode_outcome};
+pub use ledger::Ledger;
+pub use memory::ActorKey;
+pub use query::{LicenseState, PoolSummary};
+pub use records::{Happening, Record, Who};
+pub use snapshot::RestoreError;
+pub use state::{
+    Admin, DeviceRecord, Invite, LicenseRecord, PoolKey, Revoked, SeatRecord, SessionRecord, Site, Vendor,
+};

@@ -1,0 +1,95 @@
+//! What each actor asked last, so that each request acts once (invariant I4).
+
+use std::collections::BTreeMap;
+
+use seatkeeper_protocol::id::{DeviceId, Name, RequestId};
+use seatkeeper_protocol::limits;
+use serde::{Deserialize, Serialize};
+
+/// Whose requests are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ActorKey {
+    /// A device's.
+    Device(DeviceId),
+    /// An admin's.
+    Admin(Name),
+}
+
+/// Distinguishes requests that carry one id: the first half of SHA-256 over actor, id and command.
+pub(crate) type RequestDigest = [u8; 16];
+
+/// Outcomes kept per actor, bytes: with [`limits::DEVICES_MAX`] actors they leave room in a snapshot.
+const OUTCOME_BYTES_PER_ACTOR: usize = 16 * 1024;
+
+const _: () = assert!(OUTCOME_BYTES_PER_ACTOR * limits::DEVICES_MAX < limits::SNAPSHOT_BYTES_MAX);
+
+/// One actor's memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    epoch: u64,
+    /// Counters below it are forgotten.
+    floor: u64,
+    outcomes: BTreeMap<u64, Remembered>,
+    /// The log index at which the actor left the site. Its requests stay refused should it come back.
+    pub(crate) retired: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Remembered {
+    digest: RequestDigest,
+    /// By [`crate::encode_outcome`].
+    outcome: Vec<u8>,
+}
+
+impl Memory {
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The outcome of this very request.
+    pub(crate) fn outcome(&self, id: RequestId, digest: &RequestDigest) -> Option<&[u8]> {
+        let remembered = if id.epoch == self.epoch { self.outcomes.get(&id.counter)? } else { return None };
+        (remembered.digest == *digest).then_some(remembered.outcome.as_slice())
+    }
+
+    /// Whether a request with this id may act: it is neither forgotten nor used.
+    pub(crate) fn is_new(&self, id: RequestId) -> bool {
+        id.epoch > self.epoch
+            || (id.epoch == self.epoch
+                && id.counter >= self.floor
+                && !self.outcomes.contains_key(&id.counter))
+    }
+
+    /// Remembers the outcome of a request that [`Memory::is_new`].
+    pub(crate) fn remember(&mut self, id: RequestId, digest: RequestDigest, outcome: Vec<u8>) {
+        if id.epoch != self.epoch {
+            *self = Self { epoch: id.epoch, ..Self::default() };
+        }
+        self.retired = None;
+        self.outcomes.insert(id.counter, Remembered { digest, outcome });
+        // At least one outcome stays whatever its size: a request that is answered late must not be `stale` at once.
+        while self.outcomes.len() > limits::OUTCOMES_PER_DEVICE
+            || (self.outcomes.len() > 1 && self.bytes() > OUTCOME_BYTES_PER_ACTOR)
+        {
+            self.forget_oldest();
+        }
+    }
+
+    /// Keeps what prevents a replay, and the newest outcome.
+    pub(crate) fn retire(&mut self, index: u64) {
+        self.retired = Some(index);
+        while self.outcomes.len() > 1 {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((counter, _)) = self.outcomes.pop_first() {
+            self.floor = self.floor.max(counter.saturating_add(1));
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.outcomes.values().map(|remembered| remembered.outcome.len()).sum()
+    }
+}

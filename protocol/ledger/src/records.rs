@@ -1,0 +1,381 @@
+//! The newest events, for people.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use seatkeeper_protocol::id::{DeviceId, InviteId, Name, ProductId, SeatId, Version};
+use seatkeeper_protocol::time::WallTime;
+use serde::{Deserialize, Serialize};
+
+use crate::command::AdminRole;
+
+/// How many records the state keeps.
+pub(crate) const RECORDS_MAX: usize = 1_000;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Counts the site's records, from 1, without gaps.
+    pub seq: u64,
+    /// The log index of its entry.
+    pub index: u64,
+    /// The site's time.
+    pub time: WallTime,
+    /// What.
+    pub what: Happening,
+}
+
+/// Who did something on which device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
+    /// The user.
+    pub user: Name,
+    /// The device.
+    pub device: DeviceId,
+    /// Its name at the time.
+    pub device_name: Name,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.user, self.device_name)
+    }
+}
+
+/// What can happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Happening {
+    /// The site was founded.
+    Founded {
+        /// Its name.
+        name: Name,
+        /// Its first admin.
+        admin: Name,
+    },
+    /// A seat was taken.
+    Checkout {
+        /// The seat.
+        seat: SeatId,
+        /// By whom.
+        who: Who,
+        /// The product.
+        product: ProductId,
+        /// The version.
+        version: Version,
+        /// The license.
+        license: Name,
+    },
+    /// A further start shares a seat.
+    Shared {
+        /// The seat.
+        seat: SeatId,
+        /// By whom.
+        who: Who,
+        /// The product.
+        product: ProductId,
+    },
+    /// A start gave its seat back.
+    Returned {
+        /// The seat.
+        seat: SeatId,
+        /// By whom.
+        who: Who,
+        /// The product.
+        product: ProductId,
+        /// Whether the seat is free now; else others share it.
+        free: bool,
+    },
+    /// A start lost contact for longer than its ttl.
+    Expired {
+        /// The seat.
+        seat: SeatId,
+        /// Whose.
+        who: Who,
+        /// The product.
+        product: ProductId,
+        /// Whether the seat is free now; else others share it.
+        free: bool,
+    },
+    /// A checkout was refused.
+    Denied {
+        /// Whose.
+        who: Who,
+        /// The product.
+        product: ProductId,
+        /// Why; one sentence.
+        reason: String,
+    },
+    /// An admin took a seat away.
+    Released {
+        /// The seat.
+        seat: SeatId,
+        /// Whose.
+        who: Who,
+        /// The product.
+        product: ProductId,
+        /// The admin.
+        by: Name,
+    },
+    /// A device was admitted.
+    DeviceAdmitted {
+        /// The device.
+        device: DeviceId,
+        /// Its name.
+        name: Name,
+        /// The admin; `None`: by invitation.
+        by: Option<Name>,
+    },
+    /// A device left.
+    DeviceLeft {
+        /// The device.
+        device: DeviceId,
+        /// Its name.
+        name: Name,
+    },
+    /// A device was shut out for good.
+    DeviceRevoked {
+        /// The device.
+        device: DeviceId,
+        /// Its name.
+        name: Name,
+        /// The admin.
+        by: Name,
+    },
+    /// An admin set what it knows of a device.
+    DeviceSet {
+        /// The device.
+        device: DeviceId,
+        /// Its name.
+        name: Name,
+        /// The admin.
+        by: Name,
+    },
+    /// An invitation was opened.
+    InviteCreated {
+        /// Its id.
+        invite: InviteId,
+        /// How many devices it may admit.
+        uses: u32,
+        /// The admin.
+        by: Name,
+    },
+    /// An invitation was closed.
+    InviteRevoked {
+        /// Its id.
+        invite: InviteId,
+        /// The admin.
+        by: Name,
+    },
+    /// An admin was added, or got another key or role.
+    AdminAdded {
+        /// Who.
+        name: Name,
+        /// The role.
+        role: AdminRole,
+        /// The admin who did it.
+        by: Name,
+    },
+    /// An admin was removed.
+    AdminRemoved {
+        /// Who.
+        name: Name,
+        /// The admin who did it.
+        by: Name,
+    },
+    /// A vendor's key is trusted.
+    VendorTrusted {
+        /// The vendor.
+        name: Name,
+        /// The admin.
+        by: Name,
+    },
+    /// A license was added.
+    LicenseAdded {
+        /// Its id.
+        license: Name,
+        /// The product.
+        product: ProductId,
+        /// Seats.
+        seats: u32,
+        /// The admin.
+        by: Name,
+    },
+    /// A license was removed.
+    LicenseRemoved {
+        /// Its id.
+        license: Name,
+        /// The product.
+        product: ProductId,
+        /// The admin.
+        by: Name,
+    },
+    /// A license's last day is over.
+    LicenseEnded {
+        /// Its id.
+        license: Name,
+        /// The product.
+        product: ProductId,
+    },
+    /// The pool key was replaced.
+    PoolKeyRotated {
+        /// The new number.
+        number: u32,
+        /// The admin.
+        by: Name,
+    },
+}
+
+impl Happening {
+    /// A stable word, as in the JSON contract.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Founded { .. } => "site-founded",
+            Self::Checkout { .. } => "checkout",
+            Self::Shared { .. } => "shared",
+            Self::Returned { .. } => "return",
+            Self::Expired { .. } => "expire",
+            Self::Denied { .. } => "denied",
+            Self::Released { .. } => "release",
+            Self::DeviceAdmitted { .. } => "device-admitted",
+            Self::DeviceLeft { .. } => "device-left",
+            Self::DeviceRevoked { .. } => "device-revoked",
+            Self::DeviceSet { .. } => "device-set",
+            Self::InviteCreated { .. } => "invite-created",
+            Self::InviteRevoked { .. } => "invite-revoked",
+            Self::AdminAdded { .. } => "admin-added",
+            Self::AdminRemoved { .. } => "admin-removed",
+            Self::VendorTrusted { .. } => "vendor-trusted",
+            Self::LicenseAdded { .. } => "license-added",
+            Self::LicenseRemoved { .. } => "license-removed",
+            Self::LicenseEnded { .. } => "license-ended",
+            Self::PoolKeyRotated { .. } => "pool-key-rotated",
+        }
+    }
+
+    /// One sentence.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Founded { name, admin } => format!("{admin} founded the site {name}"),
+            Self::Checkout { seat, who, product, version, license } => {
+                format!("{who} took seat {seat} of {product}@{version} (license {license})")
+            }
+            Self::Shared { seat, who, product } => format!("{who} shares seat {seat} of {product}"),
+            Self::Returned { seat, who, product, free: true } => {
+                format!("{who} gave seat {seat} of {product} back")
+            }
+            Self::Returned { seat, who, product, free: false } => {
+                format!("{who} ended one of the starts that share seat {seat} of {product}")
+            }
+            Self::Expired { seat, who, product, free: true } => {
+                format!("seat {seat} of {product} is free again: no contact to {who} for its ttl")
+            }
+            Self::Expired { seat, who, product, free: false } => {
+                format!(
+                    "one of the starts that share seat {seat} of {product} ended: no contact to {who} for its ttl"
+                )
+            }
+            Self::Denied { who, product, reason } => format!("{who} got no seat of {product}: {reason}"),
+            Self::Released { seat, who, product, by } => {
+                format!("{by} took seat {seat} of {product} away from {who}")
+            }
+            Self::DeviceAdmitted { name, by: Some(by), .. } => format!("{by} admitted the device {name}"),
+            Self::DeviceAdmitted { name, by: None, .. } => format!("the device {name} joined by invitation"),
+            Self::DeviceLeft { name, .. } => format!("the device {name} left the site"),
+            Self::DeviceRevoked { name, by, .. } => format!("{by} revoked the device {name}"),
+            Self::DeviceSet { name, by, .. } => format!("{by} changed the settings of the device {name}"),
+            Self::InviteCreated { uses, by, .. } => format!("{by} invited up to {uses} devices"),
+            Self::InviteRevoked { by, .. } => format!("{by} closed an invitation"),
+            Self::AdminAdded { name, role: AdminRole::Admin, by } => format!("{by} made {name} an admin"),
+            Self::AdminAdded { name, role: AdminRole::Reader, by } => format!("{by} made {name} a reader"),
+            Self::AdminRemoved { name, by } => format!("{by} removed the admin {name}"),
+            Self::VendorTrusted { name, by } => format!("{by} trusts the vendor {name}"),
+            Self::LicenseAdded { license, product, seats, by } => {
+                format!("{by} added license {license}: {seats} seats of {product}")
+            }
+            Self::LicenseRemoved { license, product, by } => {
+                format!("{by} removed license {license} of {product}")
+            }
+            Self::LicenseEnded { license, product } => format!("license {license} of {product} ended"),
+            Self::PoolKeyRotated { number, by } => {
+                format!("{by} replaced the pool key; the new one is number {number}")
+            }
+        }
+    }
+
+    /// The product it concerns.
+    pub fn product(&self) -> Option<&ProductId> {
+        match self {
+            Self::Checkout { product, .. }
+            | Self::Shared { product, .. }
+            | Self::Returned { product, .. }
+            | Self::Expired { product, .. }
+            | Self::Denied { product, .. }
+            | Self::Released { product, .. }
+            | Self::LicenseAdded { product, .. }
+            | Self::LicenseRemoved { product, .. }
+            | Self::LicenseEnded { product, .. } => Some(product),
+            _ => None,
+        }
+    }
+
+    /// The user and device whose seat it concerns.
+    pub fn who(&self) -> Option<&Who> {
+        match self {
+            Self::Checkout { who, .. }
+            | Self::Shared { who, .. }
+            | Self::Returned { who, .. }
+            | Self::Expired { who, .. }
+            | Self::Denied { who, .. }
+            | Self::Released { who, .. } => Some(who),
+            _ => None,
+        }
+    }
+
+    /// The device it concerns.
+    pub fn device(&self) -> Option<DeviceId> {
+        match self {
+            Self::DeviceAdmitted { device, .. }
+            | Self::DeviceLeft { device, .. }
+            | Self::DeviceRevoked { device, .. }
+            | Self::DeviceSet { device, .. } => Some(*device),
+            _ => self.who().map(|who| who.device),
+        }
+    }
+
+    /// The seat it concerns.
+    pub fn seat(&self) -> Option<SeatId> {
+        match self {
+            Self::Checkout { seat, .. }
+            | Self::Shared { seat, .. }
+            | Self::Returned { seat, .. }
+            | Self::Expired { seat, .. }
+            | Self::Released { seat, .. } => Some(*seat),
+            _ => None,
+        }
+    }
+}
+
+/// The newest [`RECORDS_MAX`] records.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Records {
+    written: u64,
+    newest: VecDeque<Record>,
+}
+
+impl Records {
+    pub(crate) fn add(&mut self, index: u64, time: WallTime, what: Happening) {
+        self.written = self.written.saturating_add(1);
+        self.newest.push_back(Record { seq: self.written, index, time, what });
+        if self.newest.len() > RECORDS_MAX {
+            self.newest.pop_front();
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        self.newest.iter()
+    }
+
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.written.saturating_add(1)
+    }
+}

@@ -1,0 +1,341 @@
+//! The books: plain records in ordered maps, as a snapshot stores them.
+//!
+//! A change to a type here is a new snapshot format (see `snapshot`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use seatkeeper_protocol::id::{
+    DeviceId, Feature, Generation, InviteId, Name, ProductId, PublicKey, SeatId, SessionId, SiteId, Version,
+};
+use seatkeeper_protocol::license::{License, LicenseError, Share, SignedLicense};
+use seatkeeper_protocol::ticket::PoolKeyCertificate;
+use seatkeeper_protocol::time::WallTime;
+use serde::{Deserialize, Serialize};
+
+use crate::command::{AdminRole, DeviceInfo, DeviceSettings, Form, InviteKey, Sealed};
+use crate::memory::{ActorKey, Memory};
+use crate::records::Records;
+use crate::tombstones::Tombstones;
+
+/// Sessions of a site: with sharing there may be more than seats.
+pub(crate) const SESSIONS_MAX: usize = 2 * seatkeeper_protocol::limits::SEATS_MAX;
+/// Product prefixes of one vendor.
+pub(crate) const PREFIXES_MAX: usize = 64;
+/// Longest sealed secret, bytes.
+pub(crate) const SEALED_BYTES_MAX: usize = 1_024;
+/// Log holders a rotated pool key is sealed to.
+pub(crate) const SEALED_COPIES_MAX: usize = 64;
+/// How many devices one invitation may admit.
+pub(crate) const INVITE_USES_MAX: u32 = 10_000;
+
+/// Everything that a snapshot stores.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) index: u64,
+    pub(crate) hash: [u8; 32],
+    pub(crate) bug: Option<String>,
+    pub(crate) site: Option<Site>,
+    pub(crate) pool_key: Option<PoolKey>,
+    pub(crate) devices: BTreeMap<DeviceId, DeviceRecord>,
+    pub(crate) revoked: BTreeMap<DeviceId, Revoked>,
+    pub(crate) admins: BTreeMap<Name, Admin>,
+    pub(crate) invites: BTreeMap<InviteId, Invite>,
+    pub(crate) vendors: BTreeMap<PublicKey, Vendor>,
+    pub(crate) licenses: BTreeMap<Name, LicenseRecord>,
+    pub(crate) next_seat: u64,
+    pub(crate) seats: BTreeMap<SeatId, SeatRecord>,
+    pub(crate) sessions: BTreeMap<SessionId, SessionRecord>,
+    pub(crate) tombstones: Tombstones,
+    pub(crate) memories: BTreeMap<ActorKey, Memory>,
+    pub(crate) records: Records,
+}
+
+/// The site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Its id: the root key's fingerprint.
+    pub id: SiteId,
+    /// Its name.
+    pub name: Name,
+    /// The root public key.
+    pub root: PublicKey,
+    /// Its generation.
+    pub generation: Generation,
+    /// The root private key, sealed under the recovery code.
+    pub sealed_root: Sealed,
+    /// When it was founded, by the first device's clock.
+    pub founded: WallTime,
+}
+
+/// The key that signs tickets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolKey {
+    /// Its certificate by the root key.
+    pub certificate: PoolKeyCertificate,
+    /// The private key, sealed to each device that has or had the log while it was current.
+    pub sealed: BTreeMap<DeviceId, Sealed>,
+    /// Whether a device that had it was revoked: it must be rotated.
+    pub exposed: bool,
+}
+
+/// An enrolled device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRecord {
+    /// Its key.
+    pub key: PublicKey,
+    /// What it says of itself.
+    pub info: DeviceInfo,
+    /// What an admin says of it.
+    pub settings: DeviceSettings,
+    /// Since when it is enrolled.
+    pub admitted: WallTime,
+    /// The last attach given to a session of this device. Attaches are counted per device and not per session,
+    /// so that a session that comes back after its seat expired never repeats one (invariant I8).
+    pub attaches: u32,
+}
+
+impl DeviceRecord {
+    /// Its name: an admin's choice, else its own.
+    pub fn name(&self) -> &Name {
+        self.settings.name.as_ref().unwrap_or(&self.info.name)
+    }
+
+    /// Its form: an admin's word, else its own.
+    pub fn form(&self) -> Form {
+        self.settings.form.unwrap_or(self.info.form)
+    }
+
+    /// Whether an admin declared it always-on.
+    pub fn always_on(&self) -> bool {
+        self.settings.always_on.unwrap_or(false)
+    }
+}
+
+/// A device that was shut out for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// Its last name.
+    pub name: Name,
+    /// When.
+    pub time: WallTime,
+}
+
+/// An admin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admin {
+    /// Its key.
+    pub key: PublicKey,
+    /// Its role.
+    pub role: AdminRole,
+}
+
+/// An invitation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    /// What its code proves.
+    pub key: InviteKey,
+    /// When it ends.
+    pub ends: WallTime,
+    /// How many devices it may admit.
+    pub uses: u32,
+    /// How many it admitted.
+    pub used: u32,
+}
+
+/// A vendor whose signature is trusted for some products.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vendor {
+    /// The name in its licenses.
+    pub name: Name,
+    /// Its products begin with one of these.
+    pub prefixes: Vec<ProductId>,
+}
+
+/// A license of the site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "LicenseOnDisk", into = "LicenseOnDisk")]
+pub struct LicenseRecord {
+    /// The file.
+    pub file: SignedLicense,
+    /// When it was added.
+    pub added: WallTime,
+    /// When an entry ended it.
+    pub ended: Option<WallTime>,
+    /// Removed by an admin; the record goes with its last running seat.
+    pub removed: bool,
+}
+
+impl LicenseRecord {
+    /// What the license says.
+    pub fn license(&self) -> &License {
+        self.file.license()
+    }
+
+    /// Whether a seat may start on it. Only a start compares times; the end is an entry (design section 5).
+    pub(crate) fn is_active(&self, now: WallTime) -> bool {
+        !self.removed
+            && self.ended.is_none()
+            && self.license().valid_from.is_none_or(|from| now >= from.starts())
+    }
+}
+
+/// [`LicenseRecord`] in a snapshot: the file is parsed again.
+#[derive(Serialize, Deserialize)]
+struct LicenseOnDisk {
+    file: String,
+    added: WallTime,
+    ended: Option<WallTime>,
+    removed: bool,
+}
+
+impl TryFrom<LicenseOnDisk> for LicenseRecord {
+    type Error = LicenseError;
+
+    fn try_from(disk: LicenseOnDisk) -> Result<Self, LicenseError> {
+        let LicenseOnDisk { file, added, ended, removed } = disk;
+        Ok(Self { file: SignedLicense::parse(&file)?, added, ended, removed })
+    }
+}
+
+impl From<LicenseRecord> for LicenseOnDisk {
+    fn from(record: LicenseRecord) -> Self {
+        let LicenseRecord { file, added, ended, removed } = record;
+        Self { file: file.file(), added, ended, removed }
+    }
+}
+
+/// A seat in use. `ttl_ms` and `share` are the license's at the time of the grant (invariant I7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatRecord {
+    /// The license whose seat it is, in the books.
+    pub license: Name,
+    /// The product.
+    pub product: ProductId,
+    /// The version granted first.
+    pub version: Version,
+    /// The features granted first.
+    pub features: Vec<Feature>,
+    /// Who took it first.
+    pub user: Name,
+    /// The device it was taken on first.
+    pub device: DeviceId,
+    /// Since when.
+    pub since: WallTime,
+    /// Who uses it. Never empty.
+    pub sessions: BTreeSet<SessionId>,
+    /// Log index of the entry that granted it.
+    pub serial: u64,
+    /// How long it lives without contact, milliseconds.
+    pub ttl_ms: u64,
+    /// Which starts share it.
+    pub share: Share,
+    /// The admin who took it away. It is freed when its sessions return or expire: until then its devices may
+    /// still be using it (invariant I1).
+    pub released_by: Option<Name>,
+}
+
+/// A run of a program that uses a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// Its seat.
+    pub seat: SeatId,
+    /// Its device.
+    pub device: DeviceId,
+    /// What pings and the return must name (invariant I8).
+    pub attach: u32,
+    /// Who runs it.
+    pub user: Name,
+    /// The version it asked for.
+    pub asked_version: Option<Version>,
+    /// The features it asked for; sorted, each once.
+    pub features: Vec<Feature>,
+    /// The process, as the program said.
+    pub pid: Option<u32>,
+    /// Since when.
+    pub since: WallTime,
+}
+
+/// Starts with equal keys share a seat.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ShareKey {
+    UserDevice(Name, DeviceId),
+    Device(DeviceId),
+    User(Name),
+}
+
+impl ShareKey {
+    /// `None`: never shared.
+    pub(crate) fn of(share: Share, user: &Name, device: DeviceId) -> Option<Self> {
+        match share {
+            Share::UserDevice => Some(Self::UserDevice(user.clone(), device)),
+            Share::Device => Some(Self::Device(device)),
+            Share::User => Some(Self::User(user.clone())),
+            Share::None => None,
+        }
+    }
+}
+
+/// What follows from the state and is looked up often. Built anew by a restore.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Index {
+    pub(crate) seats_of_license: BTreeMap<Name, BTreeSet<SeatId>>,
+    pub(crate) sessions_of_device: BTreeMap<DeviceId, BTreeSet<SessionId>>,
+    /// Seats that a further start may share, by license and key.
+    pub(crate) shareable: BTreeMap<(Name, ShareKey), SeatId>,
+}
+
+impl Index {
+    pub(crate) fn build(state: &State) -> Self {
+        let mut index = Self::default();
+        state.seats.iter().for_each(|(id, seat)| index.add_seat(*id, seat));
+        state.sessions.iter().for_each(|(id, session)| index.add_session(*id, session));
+        index
+    }
+
+    pub(crate) fn add_seat(&mut self, id: SeatId, seat: &SeatRecord) {
+        self.seats_of_license.entry(seat.license.clone()).or_default().insert(id);
+        if seat.released_by.is_none() {
+            if let Some(key) = ShareKey::of(seat.share, &seat.user, seat.device) {
+                self.shareable.insert((seat.license.clone(), key), id);
+            }
+        }
+    }
+
+    /// Called before a seat is freed.
+    pub(crate) fn remove_seat(&mut self, id: SeatId, seat: &SeatRecord) {
+        if let Some(seats) = self.seats_of_license.get_mut(&seat.license) {
+            seats.remove(&id);
+            if seats.is_empty() {
+                self.seats_of_license.remove(&seat.license);
+            }
+        }
+        self.stop_sharing(id, seat);
+    }
+
+    /// Called before a seat is released: its key may name another seat from then on.
+    pub(crate) fn stop_sharing(&mut self, id: SeatId, seat: &SeatRecord) {
+        if let Some(key) = ShareKey::of(seat.share, &seat.user, seat.device) {
+            let key = (seat.license.clone(), key);
+            if self.shareable.get(&key) == Some(&id) {
+                self.shareable.remove(&key);
+            }
+        }
+    }
+
+    pub(crate) fn add_session(&mut self, id: SessionId, session: &SessionRecord) {
+        self.sessions_of_device.entry(session.device).or_default().insert(id);
+    }
+
+    pub(crate) fn remove_session(&mut self, id: SessionId, session: &SessionRecord) {
+        if let Some(sessions) = self.sessions_of_device.get_mut(&session.device) {
+            sessions.remove(&id);
+            if sessions.is_empty() {
+                self.sessions_of_device.remove(&session.device);
+            }
+        }
+    }
+
+    pub(crate) fn seats_used(&self, license: &Name) -> usize {
+        self.seats_of_license.get(license).map_or(0, BTreeSet::len)
+    }
+}
