@@ -268,6 +268,9 @@ const BLOCK: &str = "-----BEGIN SIGNATURE-----\n\
 const HASH: &str = "9fde4051f7e02559f5f4330f54677ad920205cfee59a57e1d3a130647667a2c3";
 
 proptest! {
+    // Each case signs or verifies, which is slow without optimization.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn parsing_never_panics(text in ".{0,400}") {
         let _ = SignedLicense::parse(&text);

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use data_encoding::HEXLOWER;
 use proptest::prelude::*;
 
@@ -20,7 +22,9 @@ fn generation() -> Generation {
 }
 
 fn certificate() -> PoolKeyCertificate {
-    PoolKeyCertificate::sign(&root(), generation(), 1, public(&pool()))
+    static MADE: LazyLock<PoolKeyCertificate> =
+        LazyLock::new(|| PoolKeyCertificate::sign(&root(), generation(), 1, public(&pool())));
+    MADE.clone()
 }
 
 fn device(n: u8, role: Role) -> RosterDevice {
@@ -170,6 +174,9 @@ const SIGNATURE_GOLDEN: &str = "\
     579df0685efa5bd7bf743c1a56bd2a00";
 
 proptest! {
+    // Each case signs or verifies, which is slow without optimization.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn opening_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         let _ = signed_bytes(bytes.clone()).open(&public(&root()));

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use data_encoding::HEXLOWER;
 use proptest::prelude::*;
 
@@ -20,7 +22,9 @@ fn generation() -> Generation {
 }
 
 fn certificate() -> PoolKeyCertificate {
-    PoolKeyCertificate::sign(&root(), generation(), 1, public(&pool()))
+    static MADE: LazyLock<PoolKeyCertificate> =
+        LazyLock::new(|| PoolKeyCertificate::sign(&root(), generation(), 1, public(&pool())));
+    MADE.clone()
 }
 
 fn body() -> TicketBody {
@@ -201,6 +205,9 @@ const TEXT_GOLDEN: &str = "\
 const PROOF_MESSAGE_HASH: &str = "ce250aeae78edc12e987bed94f863a53622653e627ec627bb9eaf35f78819f54";
 
 proptest! {
+    // Each case signs or verifies, which is slow without optimization.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn reading_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..600), text in ".{0,200}") {
         let _ = Ticket::from_text(&text);
