@@ -329,6 +329,13 @@ text_id!(
     |c| !c.is_control()
 );
 
+impl DeviceId {
+    /// The short form as a name, for a device of which no other is known.
+    pub fn short_name(&self) -> Name {
+        Name(self.short())
+    }
+}
+
 impl Version {
     /// Whether a license for `self` covers `wanted`: the same version or one of its sub-versions (`2026` covers `2026.x`).
     pub fn covers(&self, wanted: &Self) -> bool {
