@@ -1,0 +1,274 @@
+//! The state folder.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use seatkeeper_protocol::frame::{self, FrameError};
+use seatkeeper_protocol::id::NodeId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Mode, leftovers, read_bounded, write_atomic};
+use crate::platform::files::{self, Exposure};
+use crate::platform::lock::{InstanceLock, LockError};
+
+/// The format of this release's state folders.
+const FORMAT: u32 = 1;
+/// What the `format` file says before its number.
+const FORMAT_WORDS: &str = "seatkeeper state ";
+/// The longest record.
+const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The agent's state on disk. Held by one agent at a time.
+#[derive(Debug)]
+pub struct StateDir {
+    dir: PathBuf,
+    _lock: InstanceLock,
+}
+
+/// Why the state folder can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateDirError {
+    /// Another agent uses it.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// It was written by a newer version.
+    #[error(
+        "{} was written by a newer version (its format is {found}, this version knows {FORMAT}); install that \
+         version, or start this one with another --state-dir",
+        .dir.display()
+    )]
+    Newer {
+        /// The folder.
+        dir: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// Others may write it or read its secrets.
+    #[error("{} can be {} by other users; run `chmod {} {}`",
+        .path.display(), if *.write { "changed" } else { "read" }, .chmod, .path.display())]
+    Exposed {
+        /// The folder or file.
+        path: PathBuf,
+        /// Written, not only read.
+        write: bool,
+        /// What to give to chmod.
+        chmod: &'static str,
+    },
+    /// It is another user's.
+    #[error("{} belongs to another user (uid {uid}); run the agent as that user, or with another --state-dir", .path.display())]
+    ForeignOwner {
+        /// The folder or file.
+        path: PathBuf,
+        /// The owner.
+        uid: u32,
+    },
+    /// A file of it is damaged.
+    #[error("{} is damaged: {what}; restore it from a backup, or move {} away to start as a new device", .path.display(),
+        .path.parent().unwrap_or(.path).display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The system refuses.
+    #[error("cannot use {}: {source}", .path.display())]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Why a record can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// It is not what was written.
+    #[error("{} is damaged: {source}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: FrameError,
+    },
+    /// The system refuses, or the disk is full.
+    #[error("cannot use {}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl StateDir {
+    /// Opens the state folder, creating it on first run.
+    ///
+    /// # Errors
+    /// Any of [`StateDirError`]'s; nothing was changed then, except that an empty folder may have been created.
+    pub fn open(dir: &Path) -> Result<Self, StateDirError> {
+        let broken = |source| StateDirError::Io { path: dir.to_owned(), source };
+        files::create_private_dir(dir).map_err(broken)?;
+        check_rights(dir, false, "go-w")?;
+        let lock = InstanceLock::acquire(dir)?;
+        let state = Self { dir: dir.to_owned(), _lock: lock };
+        state.check_format()?;
+        for secret in [state.identity_key(), state.site(), state.sessions()] {
+            if secret.exists() {
+                check_rights(&secret, true, "600")?;
+            }
+        }
+        for leftover in leftovers(dir).map_err(broken)? {
+            std::fs::remove_file(&leftover).map_err(|source| StateDirError::Io { path: leftover, source })?;
+        }
+        Ok(state)
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The device's secret key.
+    pub fn identity_key(&self) -> PathBuf {
+        self.dir.join("identity.key")
+    }
+
+    /// What the device knows of its site (a record).
+    pub fn site(&self) -> PathBuf {
+        self.dir.join("site")
+    }
+
+    /// The running sessions and their trees (a record).
+    pub fn sessions(&self) -> PathBuf {
+        self.dir.join("sessions")
+    }
+
+    /// How often the agent has been started (a record).
+    pub fn epoch(&self) -> PathBuf {
+        self.dir.join("epoch")
+    }
+
+    /// The consensus log of this node id.
+    pub fn log(&self, node: NodeId) -> PathBuf {
+        self.dir.join(format!("log-{node}.redb"))
+    }
+
+    /// The consensus logs that exist, oldest name first.
+    ///
+    /// # Errors
+    /// When the folder can't be read.
+    pub fn logs(&self) -> io::Result<Vec<(NodeId, PathBuf)>> {
+        let mut logs = Vec::new();
+        for entry in std::fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let node = name
+                .to_str()
+                .and_then(|name| name.strip_prefix("log-")?.strip_suffix(".redb")?.parse().ok());
+            logs.extend(node.map(|node| (node, entry.path())));
+        }
+        logs.sort();
+        Ok(logs)
+    }
+
+    /// Reads a record; `None` when it was never written.
+    ///
+    /// # Errors
+    /// Any of [`RecordError`]'s, naming the file.
+    pub fn read_record<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, RecordError> {
+        let path = self.dir.join(name);
+        let bytes = match read_bounded(&path, RECORD_BYTES_MAX) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(RecordError::Io { path, source }),
+        };
+        decode(&bytes).map(Some).map_err(|source| RecordError::Damaged { path, source })
+    }
+
+    /// Writes a record, durably and readable for the owner alone.
+    ///
+    /// # Errors
+    /// [`RecordError::Io`]; the old record is untouched then.
+    pub fn write_record<T: Serialize>(&self, name: &str, record: &T) -> Result<(), RecordError> {
+        let path = self.dir.join(name);
+        frame::encode(record, RECORD_BYTES_MAX - 4)
+            .map_err(io::Error::other)
+            .and_then(|bytes| write_atomic(&path, &bytes, Mode::Secret))
+            .map_err(|source| RecordError::Io { path, source })
+    }
+
+    /// Removes a record; it may be absent.
+    ///
+    /// # Errors
+    /// [`RecordError::Io`].
+    pub fn remove_record(&self, name: &str) -> Result<(), RecordError> {
+        let path = self.dir.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| files::sync_dir(&self.dir)),
+        }
+        .map_err(|source| RecordError::Io { path, source })
+    }
+
+    /// Counts this start of the agent, durably, before it is returned: no two starts have the same epoch.
+    ///
+    /// # Errors
+    /// Any of [`RecordError`]'s.
+    pub fn next_epoch(&self) -> Result<u64, RecordError> {
+        let epoch = self.read_record::<u64>("epoch")?.unwrap_or(0).saturating_add(1);
+        self.write_record("epoch", &epoch)?;
+        Ok(epoch)
+    }
+
+    fn check_format(&self) -> Result<(), StateDirError> {
+        let path = self.dir.join("format");
+        let damaged = |what: &str| StateDirError::Damaged { path: path.clone(), what: what.to_owned() };
+        let text = match read_bounded(&path, 64) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if self.identity_key().exists() {
+                    return Err(damaged("it is missing"));
+                }
+                let text = format!("{FORMAT_WORDS}{FORMAT}\n");
+                return write_atomic(&path, text.as_bytes(), Mode::Public)
+                    .map_err(|source| StateDirError::Io { path: path.clone(), source });
+            }
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(damaged("it is too long")),
+            Err(source) => return Err(StateDirError::Io { path, source }),
+        };
+        let number = std::str::from_utf8(&text)
+            .ok()
+            .and_then(|text| text.trim_end().strip_prefix(FORMAT_WORDS)?.parse::<u32>().ok());
+        match number {
+            Some(FORMAT) => Ok(()),
+            Some(found) if found > FORMAT => Err(StateDirError::Newer { dir: self.dir.clone(), found }),
+            _ => Err(damaged("it does not say a format")),
+        }
+    }
+}
+
+/// The length in the frame's header guards against a file cut short.
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrameError> {
+    let (header, body) = bytes.split_first_chunk::<4>().ok_or(FrameError::Short)?;
+    let len = frame::length(*header, RECORD_BYTES_MAX)?;
+    match body.len().checked_sub(len) {
+        None => Err(FrameError::Short),
+        Some(0) => frame::decode(body),
+        Some(more) => Err(FrameError::TrailingBytes(more)),
+    }
+}
+
+fn check_rights(path: &Path, secret: bool, chmod: &'static str) -> Result<(), StateDirError> {
+    let found = files::exposure(path, secret)
+        .map_err(|source| StateDirError::Io { path: path.to_owned(), source })?;
+    let path = path.to_owned();
+    match found {
+        None => Ok(()),
+        Some(Exposure::ForeignOwner(uid)) => Err(StateDirError::ForeignOwner { path, uid }),
+        Some(Exposure::OthersWrite) => Err(StateDirError::Exposed { path, write: true, chmod }),
+        Some(Exposure::OthersRead) => Err(StateDirError::Exposed { path, write: false, chmod }),
+    }
+}

@@ -1,0 +1,94 @@
+//! The machine: its name and its form.
+
+/// The machine's name without its domain; `device` when it has none.
+pub fn hostname() -> String {
+    let full = raw_hostname();
+    let short: String = full.split('.').next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    let short = short.trim();
+    if short.is_empty() { "device".to_owned() } else { short.to_owned() }
+}
+
+#[cfg(unix)]
+fn raw_hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(windows)]
+fn raw_hostname() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+/// Whether this is a laptop: it may be gone tomorrow, so it votes only when there are no desktops to do it.
+/// When the machine doesn't say, it is none.
+#[cfg(target_os = "linux")]
+pub fn is_laptop() -> bool {
+    use std::path::Path;
+    is_laptop_by(Path::new("/sys/class/dmi/id/chassis_type"), Path::new("/sys/class/power_supply"))
+}
+
+/// Whether this is a laptop.
+#[cfg(windows)]
+pub fn is_laptop() -> bool {
+    super::windows::has_battery()
+}
+
+/// Whether this is a laptop: not known on this system, so it is none.
+#[cfg(not(any(target_os = "linux", windows)))]
+pub fn is_laptop() -> bool {
+    false
+}
+
+#[cfg(target_os = "linux")]
+fn is_laptop_by(chassis: &std::path::Path, power: &std::path::Path) -> bool {
+    // SMBIOS 7.4.1: portable, laptop, notebook, sub-notebook, tablet, convertible, detachable.
+    const PORTABLE: [&str; 7] = ["8", "9", "10", "14", "30", "31", "32"];
+    // Desktop, low profile, pizza box, mini tower, tower, all in one, rack: a UPS there shows as a battery.
+    const STATIONARY: [&str; 8] = ["3", "4", "5", "6", "7", "13", "17", "23"];
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let chassis = read(chassis);
+    if PORTABLE.contains(&chassis.as_str()) {
+        return true;
+    }
+    if STATIONARY.contains(&chassis.as_str()) {
+        return false;
+    }
+    let Ok(supplies) = std::fs::read_dir(power) else { return false };
+    supplies.flatten().any(|supply| {
+        // A wireless mouse has a battery too; its scope is "Device".
+        read(&supply.path().join("type")) == "Battery" && read(&supply.path().join("scope")) != "Device"
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_one_plain_label() {
+        let name = hostname();
+        assert!(!name.is_empty() && !name.contains('.') && !name.contains(char::is_control), "{name:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn forms_are_told_apart() {
+        let check = |chassis: &str, supplies: &[(&str, &str)], laptop: bool| {
+            let dir = tempfile::tempdir().unwrap();
+            let chassis_file = dir.path().join("chassis_type");
+            std::fs::write(&chassis_file, format!("{chassis}\n")).unwrap();
+            let power = dir.path().join("power");
+            for (n, (kind, scope)) in supplies.iter().enumerate() {
+                let supply = power.join(n.to_string());
+                std::fs::create_dir_all(&supply).unwrap();
+                std::fs::write(supply.join("type"), kind).unwrap();
+                std::fs::write(supply.join("scope"), scope).unwrap();
+            }
+            assert_eq!(is_laptop_by(&chassis_file, &power), laptop, "chassis {chassis}, {supplies:?}");
+        };
+        check("10", &[], true);
+        check("3", &[("Battery", "")], false);
+        check("1", &[("Mains", ""), ("Battery", "Device")], false);
+        check("1", &[("Battery", "System")], true);
+        check("", &[], false);
+    }
+}
