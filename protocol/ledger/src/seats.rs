@@ -303,6 +303,13 @@ impl Ledger {
         self.by.remove_session(id, &session);
         let seat = self.state.seats.get_mut(&session.seat).ok_or_else(lost)?;
         seat.sessions.remove(&id);
+        let users = seat.sessions.iter().filter_map(|other| self.state.sessions.get(other));
+        // Who shows as the seat's user is somebody who uses it. The sharing key stays: what of user and device may
+        // differ between sessions of one seat is not part of it.
+        if let Some(longest) = users.min_by_key(|other| (other.since, other.attach)) {
+            seat.user = longest.user.clone();
+            seat.device = longest.device;
+        }
         let seat = seat.clone();
         let free = seat.sessions.is_empty();
         if free {

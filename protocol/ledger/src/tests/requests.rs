@@ -1,0 +1,185 @@
+//! Idempotency (invariant I4), unknown bytes (I11), snapshots (I5).
+
+use super::office::{ADMIN, Office, add_admin, device, device_key, info, name, public, refusal, session, sign, trust, want};
+use crate::command::{Actor, AdminRole, Command, Outcome, Refusal};
+use crate::{ActorKey, Ledger, RestoreError, decode_outcome, encode_outcome};
+use seatkeeper_protocol::id::RequestId;
+
+fn id(epoch: u64, counter: u64) -> RequestId {
+    RequestId { epoch, counter }
+}
+
+fn ask(office: &mut Office, n: u8, request: RequestId, command: Command) -> Outcome {
+    let term = office.term;
+    office.apply(Actor::Device(device(n)), request, term, command)
+}
+
+#[test]
+fn a_repeated_request_acts_once() {
+    let mut office = Office::with_license(2, "share = \"none\"");
+    let checkout = Command::Checkout(want(1, "eva", "cad"));
+    let first = ask(&mut office, 1, id(5, 1), checkout.clone());
+    let seq = office.ledger.next_seq();
+    office.term += 1;
+    let again = ask(&mut office, 1, id(5, 1), checkout.clone());
+    assert_eq!(first, again, "also from another holder");
+    assert!(office.happened_since(seq).is_empty());
+    assert_eq!(office.ledger.session(&session(1)).unwrap().attach, 1, "the attach is not raised");
+    assert_eq!(office.books(), "L1: 1/2");
+    let same_id = ask(&mut office, 2, id(5, 1), Command::Checkout(want(2, "eva", "cad")));
+    assert!(matches!(same_id, Outcome::Granted(_)), "ids are per actor");
+}
+
+#[test]
+fn a_repeated_denial_stays_one() {
+    let mut office = Office::with_license(1, "");
+    office.granted(0, want(1, "eva", "cad"));
+    let checkout = Command::Checkout(want(2, "max", "cad"));
+    let first = ask(&mut office, 1, id(1, 1), checkout.clone());
+    assert_eq!(ask(&mut office, 1, id(1, 1), checkout.clone()), first);
+    office.give_back(0, 1, None);
+    let Refusal::NoSeat(denial) = refusal(ask(&mut office, 1, id(1, 1), checkout)) else { panic!() };
+    assert_eq!((denial.owned, denial.holders.len()), (1, 0));
+    assert_eq!(office.books(), "L1: 0/1");
+}
+
+#[test]
+fn a_grant_that_is_over_does_not_come_back_to_life() {
+    let mut office = Office::with_license(1, "");
+    let checkout = |n| Command::Checkout(want(n, "eva", "cad"));
+    ask(&mut office, 1, id(1, 1), checkout(1));
+    office.expire(1, 1);
+    office.granted(2, want(9, "max", "cad"));
+    assert_eq!(refusal(ask(&mut office, 1, id(1, 1), checkout(1))), Refusal::SessionEnded, "I1");
+    office.give_back(2, 9, None);
+    ask(&mut office, 1, id(1, 2), checkout(2));
+    ask(&mut office, 1, id(1, 3), checkout(2));
+    assert_eq!(refusal(ask(&mut office, 1, id(1, 2), checkout(2))), Refusal::Superseded, "I8");
+}
+
+#[test]
+fn what_is_forgotten_is_stale() {
+    let mut office = Office::open();
+    let describe = |n: u64| Command::Describe(info(&format!("ws {n}")));
+    for n in 0..100 {
+        assert_eq!(ask(&mut office, 1, id(3, n), describe(n)), Outcome::Done);
+    }
+    let stale = Refusal::Stale { epoch: 3 };
+    assert_eq!(refusal(ask(&mut office, 1, id(3, 35), describe(35))), stale, "below the floor");
+    assert_eq!(ask(&mut office, 1, id(3, 36), describe(36)), Outcome::Done, "the 64th newest");
+    assert_eq!(office.ledger.device(&device(1)).unwrap().info, info("ws 99"));
+    assert_eq!(refusal(ask(&mut office, 1, id(2, 1_000), describe(0))), stale, "a lower epoch");
+    assert_eq!(refusal(ask(&mut office, 1, id(3, 99), describe(0))), stale, "an id used for something else");
+    assert_eq!(ask(&mut office, 1, id(4, 0), describe(0)), Outcome::Done);
+    assert_eq!(refusal(ask(&mut office, 1, id(3, 99), describe(99))), Refusal::Stale { epoch: 4 });
+    assert_eq!(office.ledger.epoch(&ActorKey::Device(device(1))), Some(4));
+    assert_eq!(office.ledger.epoch(&ActorKey::Device(device(2))), None);
+}
+
+#[test]
+fn a_stranger_cannot_burn_an_admins_ids() {
+    let mut office = Office::open();
+    let command = trust("evil", 50, &["paint"]);
+    let forged = Actor::Admin { name: name("ada"), signature: vec![0; 64] };
+    refusal(office.apply(forged, id(u64::MAX, 0), 1, command));
+    assert_eq!(office.ledger.epoch(&ActorKey::Admin(name("ada"))), Some(1));
+}
+
+#[test]
+fn what_an_actor_asked_stays_used_up_after_it_left_and_came_back() {
+    let mut office = Office::open();
+    assert_eq!(ask(&mut office, 1, id(1, 50), Command::Describe(info("old"))), Outcome::Done);
+    assert_eq!(ask(&mut office, 1, id(1, 51), Command::Leave), Outcome::Done);
+    assert_eq!(ask(&mut office, 1, id(1, 51), Command::Leave), Outcome::Done, "the answer was lost");
+    office.done_by_admin(Command::Admit { key: device_key(1), info: info("new") });
+    assert_eq!(ask(&mut office, 1, id(1, 51), Command::Leave), Outcome::Done, "not once more");
+    assert!(office.ledger.device(&device(1)).is_some());
+    let late = ask(&mut office, 1, id(1, 50), Command::Describe(info("old")));
+    assert_eq!(refusal(late), Refusal::Stale { epoch: 1 });
+
+    office.done_by_admin(add_admin("bob", 60, AdminRole::Admin));
+    let signed = sign("bob", 60, id(1, 1), &trust("v", 50, &["paint"]));
+    assert_eq!(office.apply(signed, id(1, 1), 1, trust("v", 50, &["paint"])), Outcome::Done);
+    let replayed = sign("bob", 60, id(1, 2), &add_admin("eve", 61, AdminRole::Admin));
+    assert_eq!(office.apply(replayed.clone(), id(1, 2), 1, add_admin("eve", 61, AdminRole::Admin)), Outcome::Done);
+    for who in ["eve", "bob"] {
+        office.done_by_admin(Command::RemoveAdmin { name: name(who) });
+    }
+    office.done_by_admin(add_admin("bob", 60, AdminRole::Admin));
+    office.apply(replayed, id(1, 2), 1, add_admin("eve", 61, AdminRole::Admin));
+    assert!(office.ledger.admin(&name("eve")).is_none(), "an old signed command acts once");
+    assert_eq!(office.ledger.admin(&name("ada")).unwrap().key, public(ADMIN));
+}
+
+#[test]
+fn unknown_bytes_are_refused_and_hashed() {
+    let mut office = Office::open();
+    let before = office.ledger.hash();
+    let mut state = office.ledger.state.clone();
+    for bytes in [&[][..], &[0], &[1, 2, 3], &[0xff; 40], &vec![0; 200_000]] {
+        assert_eq!(refusal(office.apply_bytes(bytes)), Refusal::UnknownFormat);
+    }
+    assert_ne!(office.ledger.hash(), before);
+    state.index = office.ledger.state.index;
+    state.hash = office.ledger.state.hash;
+    assert_eq!(office.ledger.state, state, "nothing else changed");
+}
+
+#[test]
+fn records_are_bounded_and_numbered_without_gaps() {
+    let mut office = Office::with_license(1, "share = \"none\"");
+    office.granted(0, want(0, "eva", "cad"));
+    for n in 0..1_100_u64 {
+        ask(&mut office, 1, id(1, n), Command::Checkout(want(1, "max", "cad")));
+    }
+    assert_eq!(office.ledger.records().count(), 1_000);
+    let seqs: Vec<u64> = office.ledger.records().map(|record| record.seq).collect();
+    assert!(seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+    assert_eq!(seqs.last().unwrap() + 1, office.ledger.next_seq());
+}
+
+#[test]
+fn a_snapshot_is_restored_whole_or_not_at_all() {
+    let mut office = Office::with_license(2, "");
+    office.granted(1, want(1, "eva", "cad"));
+    office.give_back(2, 5, None);
+    office.restart_twin();
+    let snapshot = office.ledger.snapshot();
+    let digest = office.ledger.digest();
+    office.granted(1, want(2, "max", "cad"));
+    assert_ne!(office.ledger.digest(), digest);
+
+    assert_eq!(Ledger::restore(&[]), Err(RestoreError::Damaged));
+    assert_eq!(Ledger::restore(&[2, 0]), Err(RestoreError::UnknownVersion(2)));
+    assert_eq!(Ledger::restore(&snapshot[..20]), Err(RestoreError::Damaged));
+    assert_eq!(Ledger::restore(&snapshot[..snapshot.len() - 1]), Err(RestoreError::Damaged));
+    assert_eq!(Ledger::restore(&[snapshot.as_slice(), &[0]].concat()), Err(RestoreError::Damaged));
+    for at in (1..snapshot.len()).step_by(97) {
+        let mut changed = snapshot.clone();
+        changed[at] ^= 1;
+        assert_eq!(Ledger::restore(&changed), Err(RestoreError::Damaged), "byte {at}");
+    }
+    let mut broken = Ledger::restore(&snapshot).unwrap();
+    broken.state.seats.clear();
+    assert!(matches!(Ledger::restore(&broken.snapshot()), Err(RestoreError::Contradictory(_))));
+}
+
+#[test]
+fn a_broken_invariant_is_refused_and_remembered() {
+    let mut office = Office::with_license(2, "");
+    office.granted(1, want(1, "eva", "cad"));
+    let mut broken = office.ledger.clone();
+    broken.state.seats.clear();
+    let entry = crate::command::Entry {
+        time: office.time,
+        term: 1,
+        actor: Actor::Device(device(1)),
+        request: id(9, 9),
+        command: Command::Return { session: session(1), attach: None },
+    };
+    let outcome = broken.apply(office.index + 1, 1, &crate::encode(&entry).unwrap());
+    assert!(matches!(outcome, Outcome::Refused(Refusal::Bug(_))));
+    assert!(broken.bug().is_some());
+    assert_eq!(broken.sessions().len(), 1, "nothing was done");
+    assert_eq!(decode_outcome(&encode_outcome(&outcome).unwrap()).unwrap(), outcome);
+}
