@@ -1,3 +1,9 @@
-//! The pure middle of the agent: no IO, no clock, no randomness.
+//! The pure middle of the agent: no IO, no clock, no randomness. `now` is always an argument.
 
+pub mod book;
+pub mod health;
+pub mod leases;
+pub mod sessions;
 pub mod sighting;
+pub mod site_time;
+pub mod standing;

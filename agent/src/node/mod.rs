@@ -1,1 +1,658 @@
-//! node
+//! The agent's heart: one device, its site, its sessions, and the holder's duties when it holds.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `record` | what is remembered of the site between runs |
+//! | `view` | everything learned from others: term, holder, roster, addresses |
+//! | `links` | control streams to the holder and to a second log holder |
+//! | `submit` | getting a request to the holder, whoever it is |
+//! | `seats` | seats that programs on this device use |
+//! | `gate` | who may connect, who is here, who waits for admission |
+//! | `serve` | answering other agents |
+//! | `log`, `machine` | the log on this device: engine, ledger, role controller |
+//! | `keeper` | following the engine; the holder's standing work |
+//! | `duty` | the holder's duties for one term |
+//! | `answers` | the books as JSON |
+//! | `site`, `joining` | creating, joining, leaving |
+
+mod answers;
+mod duty;
+mod errors;
+mod gate;
+mod joining;
+mod keeper;
+mod links;
+mod log;
+mod machine;
+mod record;
+mod seats;
+mod serve;
+mod site;
+mod submit;
+mod view;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use seatkeeper_election::seam::Clock;
+use seatkeeper_ledger::command::Outcome;
+use seatkeeper_protocol::api;
+use seatkeeper_protocol::id::{DeviceId, Name, PublicKey, SiteId};
+use seatkeeper_protocol::roster::Role;
+use seatkeeper_protocol::time::BootTime;
+use seatkeeper_protocol::wire::{AdminRequest, Ping, Pong, Query, Request, Response};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::disk::StateDir;
+use crate::keys;
+use crate::mdns::{Interfaces, Mdns};
+use crate::middle::book::Book;
+use crate::middle::health::Condition;
+use crate::middle::sighting::{Announcement, Sighting};
+use crate::middle::standing::Presence;
+use crate::platform;
+use crate::platform::clock::SystemClock;
+use crate::quic::Quic;
+
+pub use errors::{NodeError, SeatError, StartError};
+pub use seats::{SeatAsk, SeatHold};
+
+/// Devices that discovery remembers, of any site.
+const SEEN_MAX: usize = 1_024;
+/// Requests of this device under way at once; fewer than the outcomes that the ledger remembers (invariant I4).
+const REQUESTS_MAX: usize = 32;
+const _: () = assert!(REQUESTS_MAX < seatkeeper_protocol::limits::OUTCOMES_PER_DEVICE);
+/// Join requests answered at once.
+const JOINS_MAX: usize = 16;
+/// How long a graceful leave may take (design section 6, rule 4).
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+/// How long a query waits for the holder before the answer comes without it.
+const STATUS_WITHIN: Duration = Duration::from_millis(1_500);
+/// How long queries and admin commands may take.
+const ADMIN_WITHIN: Duration = Duration::from_secs(15);
+/// An events query rests at the holder for up to 20 s.
+const EVENTS_WITHIN: Duration = Duration::from_secs(30);
+/// While no holder is known, static peers are dialed this often.
+const PEERS_EVERY: Duration = Duration::from_secs(2);
+/// The site record is written at most this often.
+const SAVE_EVERY: Duration = Duration::from_millis(500);
+
+/// How an agent is started.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Where its state lives.
+    pub state_dir: PathBuf,
+    /// The UDP address to listen on.
+    pub listen: SocketAddr,
+    /// Addresses to dial beside what mDNS shows.
+    pub peers: Vec<SocketAddr>,
+    /// Whether and where to use mDNS.
+    pub mdns: MdnsChoice,
+    /// The device's name; the host name by default.
+    pub name: Option<String>,
+    /// A file with an invitation's code: joined by it once, then deleted.
+    pub join_file: Option<PathBuf>,
+}
+
+/// Whether and where to use mDNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MdnsChoice {
+    /// Not at all.
+    Off,
+    /// On all interfaces.
+    All,
+    /// On these.
+    Only(Vec<String>),
+}
+
+/// A running agent. A cheap handle.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("device", &self.inner.device).finish_non_exhaustive()
+    }
+}
+
+/// What an admin's command came to.
+#[derive(Clone, Debug)]
+pub struct AdminAnswer {
+    /// The ledger's outcome.
+    pub outcome: Outcome,
+    /// `true`: no second machine has it on disk yet.
+    pub durability_single: bool,
+}
+
+pub(crate) struct Inner {
+    config: NodeConfig,
+    dir: StateDir,
+    key: SigningKey,
+    public: PublicKey,
+    device: DeviceId,
+    name: Name,
+    laptop: bool,
+    clock: Arc<dyn Clock>,
+    quic: Quic,
+    mdns: Option<Mdns>,
+    book: Mutex<Book>,
+    seen: Mutex<BTreeMap<DeviceId, Announcement>>,
+    waiting: Mutex<gate::WaitingRoom>,
+    streams: Mutex<BTreeMap<DeviceId, usize>>,
+    presence: watch::Sender<Presence>,
+    site: watch::Sender<Option<Arc<record::Site>>>,
+    known: watch::Sender<view::Known>,
+    leaving: watch::Sender<bool>,
+    log: Mutex<Option<site::OpenLog>>,
+    duty: Mutex<Option<Arc<duty::Duty>>>,
+    /// The duty of the last term this device held, for the case that the same term comes back.
+    last_duty: Mutex<Option<Arc<duty::Duty>>>,
+    seats: seats::Seats,
+    waiting_site: watch::Sender<Option<Name>>,
+    waiting_site_id: Mutex<Option<SiteId>>,
+    turned: Mutex<Option<String>>,
+    log_failure: Mutex<Option<String>>,
+    epoch: AtomicU64,
+    counter: AtomicU64,
+    turn: AtomicU64,
+    requests: Semaphore,
+    joins: Semaphore,
+    sighted: Notify,
+    ping_now: Notify,
+    save_site: Notify,
+    site_change: tokio::sync::Mutex<()>,
+    log_change: tokio::sync::Mutex<()>,
+    site_stop: Mutex<Option<CancellationToken>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these for a moment; should it, the data is still whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Random bytes.
+fn random<const N: usize>() -> Result<[u8; N], NodeError> {
+    keys::random().map_err(|error| NodeError::Internal(error.to_string()))
+}
+
+/// This agent's version.
+fn version() -> Name {
+    Name::new(env!("CARGO_PKG_VERSION")).unwrap_or_else(|_| unreachable!("a version is a name"))
+}
+
+impl Node {
+    /// Opens the state directory and the port, then lives until [`Node::stop`].
+    ///
+    /// # Errors
+    /// When the state directory, the port or the log cannot be used; the text says why and what to do.
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        let dir = StateDir::open(&config.state_dir)?;
+        let internal = |error: &dyn std::fmt::Display| StartError::Internal(error.to_string());
+        let key = dir.identity()?;
+        let public = keys::public(&key);
+        let name = match &config.name {
+            Some(name) => Name::new(name.clone()).map_err(|error| StartError::BadInput(error.to_string()))?,
+            None => Name::new(platform::host::hostname()).map_err(|e| internal(&e))?,
+        };
+        let (certificate, tls_key) = keys::identity::self_signed(&key).map_err(|e| internal(&e))?;
+        let gate = Arc::new(gate::NodeGate::default());
+        let (quic, inbound) = Quic::bind(config.listen, certificate, tls_key, gate.clone())?;
+        let mdns = match &config.mdns {
+            MdnsChoice::Off => None,
+            MdnsChoice::All => Some(Mdns::start(Interfaces::All)?),
+            MdnsChoice::Only(names) => Some(Mdns::start(Interfaces::Only(names.clone()))?),
+        };
+        let epoch = dir.next_epoch()?;
+        let inner = Arc::new(Inner {
+            config,
+            dir,
+            public,
+            device: public.device(),
+            key,
+            name,
+            laptop: platform::host::is_laptop(),
+            clock: Arc::new(SystemClock),
+            quic,
+            mdns,
+            book: Mutex::default(),
+            seen: Mutex::default(),
+            waiting: Mutex::default(),
+            streams: Mutex::default(),
+            presence: watch::Sender::default(),
+            site: watch::Sender::default(),
+            known: watch::Sender::default(),
+            leaving: watch::Sender::default(),
+            log: Mutex::default(),
+            duty: Mutex::default(),
+            last_duty: Mutex::default(),
+            seats: seats::Seats::default(),
+            waiting_site: watch::Sender::default(),
+            waiting_site_id: Mutex::default(),
+            turned: Mutex::default(),
+            log_failure: Mutex::default(),
+            epoch: AtomicU64::new(epoch),
+            counter: AtomicU64::new(0),
+            turn: AtomicU64::new(0),
+            requests: Semaphore::new(REQUESTS_MAX),
+            joins: Semaphore::new(JOINS_MAX),
+            sighted: Notify::new(),
+            ping_now: Notify::new(),
+            save_site: Notify::new(),
+            site_change: tokio::sync::Mutex::default(),
+            log_change: tokio::sync::Mutex::default(),
+            site_stop: Mutex::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        });
+        gate.open(&inner);
+        inner.tasks.spawn(serve::run(inner.clone(), inbound));
+        inner.reenter().await?;
+        inner.clone().start_finding();
+        inner.go_on_waiting();
+        if let Some(file) = inner.config.join_file.clone() {
+            inner.tasks.spawn(inner.clone().join_by_file(file));
+        }
+        Ok(Self { inner })
+    }
+
+    /// Leaves gracefully, within about 3 s, then closes everything. Seats of programs that run on are kept: the
+    /// agent resumes them when it is back, or their ttl ends them.
+    pub async fn stop(&self) {
+        let inner = &self.inner;
+        inner.hand_over().await;
+        inner.stop.cancel();
+        inner.tasks.close();
+        let log = inner.log();
+        let closing = async {
+            if let Some(log) = log {
+                log.engine.shutdown().await;
+            }
+            if let Some(mdns) = &inner.mdns {
+                mdns.shutdown().await;
+            }
+            inner.quic.shutdown().await;
+            inner.tasks.wait().await;
+        };
+        if tokio::time::timeout(Duration::from_secs(2), closing).await.is_err() {
+            tracing::warn!("some work did not end in time");
+        }
+        inner.save();
+    }
+
+    /// This device's id.
+    pub fn device(&self) -> DeviceId {
+        self.inner.device
+    }
+
+    /// The UDP port it listens on.
+    pub fn port(&self) -> u16 {
+        self.inner.quic.local_port()
+    }
+
+    /// What this machine knows and what the holder says.
+    pub async fn status(&self) -> api::Status {
+        let inner = &self.inner;
+        let asked = match inner.site() {
+            Some(_) => inner.query(Query::Status, STATUS_WITHIN).await.ok(),
+            None => None,
+        };
+        let told: Option<api::Status> = asked.and_then(|json| serde_json::from_slice(&json).ok());
+        let mut status = told.unwrap_or_else(|| inner.status_alone());
+        status.me = Some(inner.me());
+        inner.own_health(&mut status.health);
+        status
+    }
+
+    /// The site this device belongs to.
+    pub fn site(&self) -> Option<api::SiteDetail> {
+        let site = self.inner.site()?;
+        Some(api::SiteDetail {
+            format: api::FORMAT,
+            id: site.id.to_string(),
+            name: site.name.to_string(),
+            generation: site.generation.number,
+            generation_id: data_encoding::HEXLOWER.encode(&site.generation.id),
+            root: site.root.to_string(),
+        })
+    }
+
+    /// A look at the books: JSON of the type that the query names.
+    ///
+    /// # Errors
+    /// When this device has no site, or nobody answers.
+    pub async fn query(&self, query: Query) -> Result<Vec<u8>, NodeError> {
+        let within = if matches!(query, Query::Events { .. }) { EVENTS_WITHIN } else { ADMIN_WITHIN };
+        self.inner.query(query, within).await
+    }
+
+    /// A command signed by an admin.
+    ///
+    /// # Errors
+    /// When this device has no site, or nobody answers. A refusal is an ordinary outcome.
+    pub async fn admin(&self, request: AdminRequest) -> Result<AdminAnswer, NodeError> {
+        let response = self.inner.submit(Request::Admin(request), ADMIN_WITHIN).await?;
+        let answer = seats::Answer::of(response)?;
+        Ok(AdminAnswer { outcome: answer.outcome, durability_single: answer.durability_single })
+    }
+
+    /// Creates a site on this device.
+    ///
+    /// # Errors
+    /// When it belongs to one already, or on bad input.
+    pub async fn create_site(&self, body: api::CreateSite) -> Result<api::SiteCreated, NodeError> {
+        self.inner.create_site(body).await
+    }
+
+    /// Joins a site with a code, or asks to be admitted.
+    ///
+    /// # Errors
+    /// When no site is found or it refuses, or on bad input.
+    pub async fn join(&self, body: api::Join) -> Result<api::Joined, NodeError> {
+        self.inner.join(body).await
+    }
+
+    /// Leaves the site.
+    ///
+    /// # Errors
+    /// When the site does not let it go, or nobody answers.
+    pub async fn leave_site(&self) -> Result<(), NodeError> {
+        self.inner.leave_site().await
+    }
+
+    /// Takes a seat, or resumes one.
+    ///
+    /// # Errors
+    /// When the ledger refuses, or nobody answers.
+    pub async fn take_seat(&self, ask: SeatAsk) -> Result<SeatHold, SeatError> {
+        self.inner.take_seat(ask).await
+    }
+}
+
+impl Inner {
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        lock(&self.book)
+    }
+
+    pub(crate) fn seen(&self) -> MutexGuard<'_, BTreeMap<DeviceId, Announcement>> {
+        lock(&self.seen)
+    }
+
+    pub(crate) fn waiting(&self) -> MutexGuard<'_, gate::WaitingRoom> {
+        lock(&self.waiting)
+    }
+
+    pub(crate) fn streams(&self) -> MutexGuard<'_, BTreeMap<DeviceId, usize>> {
+        lock(&self.streams)
+    }
+
+    pub(crate) fn waiting_site_id(&self) -> MutexGuard<'_, Option<SiteId>> {
+        lock(&self.waiting_site_id)
+    }
+
+    pub(crate) fn site_stop(&self) -> MutexGuard<'_, Option<CancellationToken>> {
+        lock(&self.site_stop)
+    }
+
+    pub(crate) fn open_log_slot(&self) -> MutexGuard<'_, Option<site::OpenLog>> {
+        lock(&self.log)
+    }
+
+    /// The log on this device, if it keeps one.
+    pub(crate) fn log(&self) -> Option<Arc<log::Log>> {
+        lock(&self.log).as_ref().map(|open| open.log.clone())
+    }
+
+    /// The holder's duties, while this device holds.
+    pub(crate) fn duty(&self) -> Option<Arc<duty::Duty>> {
+        lock(&self.duty).clone()
+    }
+
+    pub(crate) fn last_duty(&self) -> Option<Arc<duty::Duty>> {
+        lock(&self.last_duty).clone()
+    }
+
+    pub(crate) fn set_duty(&self, duty: Option<Arc<duty::Duty>>) {
+        if let Some(duty) = &duty {
+            *lock(&self.last_duty) = Some(duty.clone());
+        }
+        *lock(&self.duty) = duty;
+    }
+
+    /// The site refuses this device, or does not any more.
+    pub(crate) fn turned_away(&self, reason: Option<String>) {
+        *lock(&self.turned) = reason;
+    }
+
+    pub(crate) fn log_failed(&self, reason: &str) {
+        let mut failure = lock(&self.log_failure);
+        if failure.as_deref() != Some(reason) {
+            tracing::error!(reason, "the log failed");
+            *failure = Some(reason.to_owned());
+        }
+    }
+
+    /// Answers a ping, as the holder.
+    pub(crate) async fn answer_ping(&self, device: DeviceId, ping: Ping, received: BootTime) -> Option<Pong> {
+        if self.refuse_device(&device).is_some() {
+            return None;
+        }
+        self.duty()?.pong(self, device, ping, received).await
+    }
+
+    async fn query(self: &Arc<Self>, query: Query, within: Duration) -> Result<Vec<u8>, NodeError> {
+        match self.submit(Request::Query(query), within).await {
+            Ok(Response::Json(json)) => Ok(json),
+            Ok(other) => Err(NodeError::Internal(format!("unexpected answer {other:?}"))),
+            // Looking changes nothing: there is nothing that may or may not have happened.
+            Err(NodeError::Unknown) => Err(NodeError::NoHolder("nobody answered in time".to_owned())),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn me(&self) -> api::Me {
+        let role = match self.site() {
+            None if self.waiting_site_id().is_some() => "waiting",
+            None => "none",
+            Some(_) if self.duty().is_some() => "holder",
+            Some(site) => match self.log() {
+                Some(log) => {
+                    let status = log.engine.status();
+                    let voter = status.borrow().member_on(self.device).is_some_and(|member| member.voter);
+                    if voter { "voter" } else { "standby" }
+                }
+                None => site.role(&self.device).filter(|role| *role == Role::Spare).map_or("spare", Role::as_str),
+            },
+        };
+        api::Me { id: self.device.to_string(), name: self.name.to_string(), role: role.to_owned() }
+    }
+
+    /// Status when the holder does not answer.
+    fn status_alone(&self) -> api::Status {
+        let site = self.site();
+        let quorum = self.log().map(|log| answers::quorum(&log.engine.status().borrow()));
+        let enrolled = site.as_ref().and_then(|site| site.roster.as_ref()).map(|open| open.roster.devices.len());
+        api::Status {
+            format: api::FORMAT,
+            site: site.as_ref().map(|site| site.api()),
+            me: None,
+            holder: None,
+            quorum: quorum.map(|quorum| api::Quorum { ok: false, ..quorum }),
+            devices: enrolled.map(|enrolled| api::DeviceCount {
+                enrolled: u32::try_from(enrolled).unwrap_or(u32::MAX),
+                online: 1,
+            }),
+            pools: Vec::new(),
+            health: if site.is_some() { vec![Condition::NoHolder.health()] } else { Vec::new() },
+        }
+    }
+
+    fn own_health(&self, health: &mut Vec<api::Health>) {
+        if self.site().is_none() {
+            let waiting = self.waiting_site.borrow().clone();
+            health.push(match waiting {
+                Some(site) => Condition::Waiting { site: site.to_string() }.health(),
+                None => Condition::NoSite.health(),
+            });
+        }
+        if let Some(reason) = lock(&self.turned).clone() {
+            health.push(Condition::Turned { reason }.health());
+        }
+        if let Some(reason) = lock(&self.log_failure).clone() {
+            health.push(Condition::LogFailed { reason }.health());
+        }
+    }
+
+    /// Tells everybody that this machine goes, and lets go of log and holder's office within [`LEAVE_WITHIN`].
+    async fn hand_over(self: &Arc<Self>) {
+        if self.site().is_none() {
+            return;
+        }
+        self.leaving.send_replace(true);
+        self.intends(self.device, true);
+        let Some(log) = self.log() else { return };
+        if let Some(duty) = self.duty() {
+            keeper::refresh(self, &duty);
+            let outcome = log.engine.leave(LEAVE_WITHIN).await;
+            tracing::info!(?outcome, "left");
+            return;
+        }
+        // Somebody must be there to take this vote, else there is nothing to wait for.
+        let others = self.site().map(|site| {
+            let standby = |device: &DeviceId| site.role(device) == Some(Role::Standby);
+            site.log_holders().iter().any(|device| *device != self.device && standby(device))
+        });
+        if others != Some(true) {
+            return;
+        }
+        let mut status = log.engine.status();
+        let device = self.device;
+        let voteless = status.wait_for(|status| status.member_on(device).is_none_or(|member| !member.voter));
+        match tokio::time::timeout(LEAVE_WITHIN, voteless).await {
+            Ok(_) => tracing::info!("left; another machine votes now"),
+            Err(_) => tracing::info!("left without a replacement"),
+        }
+    }
+
+    /// Discovery, static peers, writing the site record.
+    fn start_finding(self: Arc<Self>) {
+        if let Some(mdns) = &self.mdns {
+            let sightings = mdns.browse();
+            let inner = self.clone();
+            self.tasks.spawn(async move { inner.watch_sightings(sightings).await });
+        }
+        if !self.config.peers.is_empty() {
+            let inner = self.clone();
+            self.tasks.spawn(async move { inner.dial_static_peers().await });
+        }
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = inner.stop.cancelled() => return,
+                    () = inner.save_site.notified() => inner.save(),
+                }
+                tokio::select! {
+                    () = inner.stop.cancelled() => return,
+                    () = tokio::time::sleep(SAVE_EVERY) => {}
+                }
+            }
+        });
+    }
+
+    async fn watch_sightings(&self, mut sightings: tokio::sync::mpsc::Receiver<Sighting>) {
+        loop {
+            let sighting = tokio::select! {
+                () = self.stop.cancelled() => return,
+                sighting = sightings.recv() => sighting,
+            };
+            match sighting {
+                None => return,
+                Some(Sighting::Gone(device)) => {
+                    self.seen().remove(&device);
+                }
+                Some(Sighting::Seen(announcement)) if announcement.device != self.device => {
+                    self.sighted(announcement);
+                }
+                Some(Sighting::Seen(_)) => {}
+            }
+        }
+    }
+
+    fn sighted(&self, announcement: Announcement) {
+        let device = announcement.device;
+        let ours = self.site().is_some_and(|site| {
+            site.id.short() == announcement.site && site.generation.number == announcement.generation
+        });
+        let mut news = false;
+        if ours {
+            let mut book = self.book();
+            // The first is the best: it goes in last.
+            for address in announcement.addresses.iter().rev() {
+                news |= book.saw(device, *address);
+            }
+        }
+        let mut seen = self.seen();
+        if seen.len() < SEEN_MAX || seen.contains_key(&device) {
+            let before = seen.insert(device, announcement.clone());
+            news |= before.as_ref() != Some(&announcement);
+        }
+        drop(seen);
+        if news {
+            self.sighted.notify_waiters();
+            self.sighted.notify_one();
+        }
+    }
+
+    /// Learns who lives at the static peers' addresses while no holder is known.
+    async fn dial_static_peers(&self) {
+        let mut known = self.known.subscribe();
+        loop {
+            if self.site().is_some() && known.borrow_and_update().holder.is_none() {
+                for address in &self.config.peers {
+                    let dial = self.quic.dial(*address, seatkeeper_election::seam::Channel::Session);
+                    if let Ok(Ok((peer, _stream))) = tokio::time::timeout(PEERS_EVERY, dial).await {
+                        if self.book().saw(peer.device, *address) {
+                            self.sighted.notify_one();
+                        }
+                    }
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(PEERS_EVERY) => {}
+                _ = known.changed() => {}
+            }
+        }
+    }
+
+    /// Announces this device over mDNS.
+    fn announce(&self) {
+        let (Some(mdns), Some(site)) = (&self.mdns, self.site()) else { return };
+        let announcement = Announcement {
+            device: self.device,
+            site: site.id.short(),
+            generation: site.generation.number,
+            addresses: Vec::new(),
+        };
+        if let Err(error) = mdns.announce(&announcement, self.quic.local_port()) {
+            tracing::warn!(%error, "this machine could not be announced; others find it by their remembered addresses");
+        }
+    }
+
+    fn withdraw(&self) {
+        if let Some(mdns) = &self.mdns {
+            mdns.withdraw();
+        }
+    }
+}

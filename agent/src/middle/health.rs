@@ -1,0 +1,82 @@
+//! Health: what is not as it should be. A code for scripts, a severity, one sentence for people with the remedy.
+
+use seatkeeper_protocol::api::Health;
+
+/// A condition.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    /// This device belongs to no site.
+    NoSite,
+    /// It waits for an admin to admit it.
+    Waiting {
+        /// The site's name.
+        site: String,
+    },
+    /// No holder is known.
+    NoHolder,
+    /// The site refuses this device.
+    Turned {
+        /// The site's words.
+        reason: String,
+    },
+    /// Only one machine has the log.
+    DurabilitySingle,
+    /// A revoked device had the pool key.
+    PoolKeyExposed,
+    /// The log of this device failed.
+    LogFailed {
+        /// Why.
+        reason: String,
+    },
+    /// The ledger found itself broken.
+    Bug {
+        /// Where.
+        detail: String,
+    },
+}
+
+impl Condition {
+    /// As the API tells it.
+    pub fn health(&self) -> Health {
+        let (code, severity, text) = match self {
+            Self::NoSite => (
+                "no-site",
+                "info",
+                "this machine belongs to no site; run `seatkeeper site create NAME --admin WHO` on the first machine, \
+                 `seatkeeper site join CODE` on the others"
+                    .to_owned(),
+            ),
+            Self::Waiting { site } => (
+                "waiting",
+                "info",
+                format!("site `{site}` knows that this machine wants to join; an admin admits it with `seatkeeper device admit`"),
+            ),
+            Self::NoHolder => (
+                "no-holder",
+                "error",
+                "no machine of the site can hand out seats now; switch on another machine that votes, or check the network"
+                    .to_owned(),
+            ),
+            Self::Turned { reason } => ("turned-away", "error", format!("the site turns this machine away: {reason}")),
+            Self::DurabilitySingle => (
+                "durability-single",
+                "info",
+                "only one machine keeps the books; they are lost if its disk fails, so let a second machine join".to_owned(),
+            ),
+            Self::PoolKeyExposed => (
+                "pool-key-exposed",
+                "warning",
+                "a revoked machine had the key that signs tickets; run `seatkeeper device revoke` for it again with the \
+                 recovery code to replace the key"
+                    .to_owned(),
+            ),
+            Self::LogFailed { reason } => (
+                "log-failed",
+                "error",
+                format!("this machine can no longer keep the books: {reason}; check its disk, then restart the agent"),
+            ),
+            Self::Bug { detail } => ("bug", "error", format!("the books refused something impossible, please report it: {detail}")),
+        };
+        Health { code: code.to_owned(), severity: severity.to_owned(), text }
+    }
+}

@@ -1,0 +1,142 @@
+//! The holder's lease table (invariant I7): when it last heard of each session, for one term only.
+//!
+//! A new term, even of the same holder, starts from a new table in which every session has a full ttl.
+//! The table is brought in line with the ledger by [`Leases::sync`]; a session not seen before gets a full ttl from
+//! then, which is later than the device counts and so on the safe side.
+
+use std::collections::BTreeMap;
+
+use seatkeeper_protocol::id::SessionId;
+use seatkeeper_protocol::time::BootTime;
+
+#[derive(Clone, Copy, Debug)]
+struct Lease {
+    attach: u32,
+    ttl_ms: u64,
+    until: BootTime,
+    /// An Expire was proposed in this term: no pong may list the session any more (invariant I6).
+    expiring: bool,
+}
+
+/// When the holder of one term gives seats back that nobody pings for.
+#[derive(Clone, Debug, Default)]
+pub struct Leases {
+    term: u64,
+    table: BTreeMap<SessionId, Lease>,
+}
+
+impl Leases {
+    /// An empty table for `term`.
+    pub fn new(term: u64) -> Self {
+        Self { term, table: BTreeMap::new() }
+    }
+
+    /// The term this table is for.
+    pub fn term(&self) -> u64 {
+        self.term
+    }
+
+    /// Brings the table in line with the ledger's sessions: `(session, attach, ttl_ms)`.
+    pub fn sync(&mut self, now: BootTime, sessions: impl Iterator<Item = (SessionId, u32, u64)>) {
+        let mut next = BTreeMap::new();
+        for (session, attach, ttl_ms) in sessions {
+            let lease = match self.table.get(&session) {
+                Some(known) if known.attach == attach => *known,
+                _ => Lease { attach, ttl_ms, until: now.plus_ms(ttl_ms), expiring: false },
+            };
+            next.insert(session, lease);
+        }
+        self.table = next;
+    }
+
+    /// A ping received at `received` named the session, and the ledger has it at a read index begun afterwards.
+    /// Whether the pong may list it.
+    pub fn heard(&mut self, session: &SessionId, attach: u32, ttl_ms: u64, received: BootTime) -> bool {
+        let until = received.plus_ms(ttl_ms);
+        let lease = self.table.entry(*session).or_insert(Lease { attach, ttl_ms, until, expiring: false });
+        if lease.attach != attach {
+            // A newer attach than the table knew: the ledger was asked, the table is behind.
+            *lease = Lease { attach, ttl_ms, until, expiring: false };
+        }
+        if lease.expiring {
+            return false;
+        }
+        lease.until = lease.until.max(until);
+        true
+    }
+
+    /// The sessions to expire now; from here on no pong lists them.
+    pub fn due(&mut self, now: BootTime) -> Vec<(SessionId, u32)> {
+        let mut due = Vec::new();
+        for (session, lease) in &mut self.table {
+            if !lease.expiring && lease.until <= now {
+                lease.expiring = true;
+                due.push((*session, lease.attach));
+            }
+        }
+        due
+    }
+
+    /// The sessions whose Expire was proposed and that the ledger still has: propose again, with the same term.
+    pub fn expiring(&self) -> Vec<(SessionId, u32)> {
+        self.table.iter().filter(|(_, lease)| lease.expiring).map(|(id, lease)| (*id, lease.attach)).collect()
+    }
+
+    /// When [`Leases::due`] has something next.
+    pub fn next_due(&self) -> Option<BootTime> {
+        self.table.values().filter(|lease| !lease.expiring).map(|lease| lease.until).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: SessionId = SessionId([1; 16]);
+    const TTL: u64 = 15_000;
+
+    fn table(now: u64) -> Leases {
+        let mut leases = Leases::new(1);
+        leases.sync(BootTime(now), [(S, 1, TTL)].into_iter());
+        leases
+    }
+
+    #[test]
+    fn a_new_table_gives_a_full_ttl() {
+        let mut leases = table(100);
+        assert!(leases.due(BootTime(100 + TTL - 1)).is_empty());
+        assert_eq!(leases.due(BootTime(100 + TTL)), vec![(S, 1)]);
+    }
+
+    #[test]
+    fn a_ping_counts_from_its_receiving() {
+        let mut leases = table(0);
+        assert!(leases.heard(&S, 1, TTL, BootTime(5_000)));
+        assert_eq!(leases.next_due(), Some(BootTime(5_000 + TTL)));
+        // An older ping answered later takes nothing back.
+        assert!(leases.heard(&S, 1, TTL, BootTime(1_000)));
+        assert_eq!(leases.next_due(), Some(BootTime(5_000 + TTL)));
+    }
+
+    #[test]
+    fn after_an_expire_was_proposed_no_ping_brings_the_session_back() {
+        let mut leases = table(0);
+        assert_eq!(leases.due(BootTime(TTL)).len(), 1);
+        assert!(!leases.heard(&S, 1, TTL, BootTime(TTL)));
+        assert!(leases.due(BootTime(10 * TTL)).is_empty());
+        assert_eq!(leases.expiring(), vec![(S, 1)]);
+        // Also not after the next sync with a ledger that still has it.
+        leases.sync(BootTime(TTL), [(S, 1, TTL)].into_iter());
+        assert!(!leases.heard(&S, 1, TTL, BootTime(TTL + 1)));
+    }
+
+    #[test]
+    fn a_new_attach_starts_over_and_a_returned_session_is_forgotten() {
+        let mut leases = table(0);
+        leases.due(BootTime(TTL));
+        leases.sync(BootTime(TTL), [(S, 2, TTL)].into_iter());
+        assert!(leases.heard(&S, 2, TTL, BootTime(TTL)));
+        leases.sync(BootTime(TTL), std::iter::empty());
+        assert_eq!(leases.next_due(), None);
+    }
+}

@@ -1,0 +1,289 @@
+//! The books as JSON (design section 9).
+
+use seatkeeper_election::Status as EngineStatus;
+use seatkeeper_election::seam::Clock;
+use seatkeeper_ledger::command::{AdminRole, Form};
+use seatkeeper_ledger::{LicenseState, Record};
+use seatkeeper_protocol::api::{self, FORMAT};
+use seatkeeper_protocol::id::DeviceId;
+use seatkeeper_protocol::time::BootTime;
+use seatkeeper_protocol::wire::Query;
+
+use super::Inner;
+use super::duty::Duty;
+use crate::middle::health::Condition;
+
+/// Events of one page.
+const EVENTS_PAGE: usize = 200;
+/// Events of the first page.
+const EVENTS_FIRST: usize = 100;
+/// A device that asked to be admitted and has not for this long is no longer listed, milliseconds.
+const WAITING_MS: u64 = 30_000;
+
+/// Answers a query as the holder.
+pub(crate) fn json(inner: &Inner, duty: &Duty, query: &Query) -> Result<Vec<u8>, serde_json::Error> {
+    match query {
+        Query::Status => serde_json::to_vec(&status(inner, duty)),
+        Query::Seats => serde_json::to_vec(&seats(duty)),
+        Query::Devices => serde_json::to_vec(&devices(inner, duty)),
+        Query::Licenses => serde_json::to_vec(&licenses(inner, duty)),
+        Query::Admins => serde_json::to_vec(&admins(duty)),
+        Query::Vendors => serde_json::to_vec(&vendors(duty)),
+        Query::PoolKey => serde_json::to_vec(&pool_key(duty)),
+        Query::Events { after } => serde_json::to_vec(&events(duty, *after)),
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// The voters as this device's engine sees them.
+pub(crate) fn quorum(status: &EngineStatus) -> api::Quorum {
+    let voters = status.voters();
+    api::Quorum {
+        voters: count(voters),
+        live: count(status.voters_live),
+        needed: count(voters / 2 + 1),
+        ok: status.quorum_ok,
+    }
+}
+
+fn status(inner: &Inner, duty: &Duty) -> api::Status {
+    let engine = duty.log.engine.status().borrow().clone();
+    let time = duty.time(inner);
+    let ledger = duty.log.books.read();
+    let presence = inner.presence.borrow();
+    let online = ledger
+        .devices()
+        .filter(|(id, _)| **id == inner.device || presence.since.contains_key(id))
+        .count();
+    let pools = ledger
+        .pools(time)
+        .into_iter()
+        .filter(|pool| pool.state == LicenseState::Active || pool.online > 0)
+        .map(|pool| api::Pool {
+            product: pool.product.to_string(),
+            version: pool.version.to_string(),
+            license: pool.license.to_string(),
+            owned: pool.owned,
+            online: pool.online,
+            borrowed: 0,
+            parked: 0,
+            grace: 0,
+            offline: 0,
+            free: pool.free,
+            over: pool.over,
+            waiting: 0,
+        })
+        .collect();
+    let mut health = Vec::new();
+    if engine.voters() == 1 && engine.members.len() == 1 {
+        health.push(Condition::DurabilitySingle.health());
+    }
+    if ledger.pool_key_exposed() {
+        health.push(Condition::PoolKeyExposed.health());
+    }
+    if let Some(bug) = ledger.bug() {
+        health.push(Condition::Bug { detail: bug.to_owned() }.health());
+    }
+    api::Status {
+        format: FORMAT,
+        site: inner.site().map(|site| site.api()),
+        me: None,
+        holder: Some(api::Holder {
+            id: inner.device.to_string(),
+            name: ledger.device_name(&inner.device).to_string(),
+        }),
+        quorum: Some(quorum(&engine)),
+        devices: Some(api::DeviceCount { enrolled: count(ledger.devices().len()), online: count(online) }),
+        pools,
+        health,
+    }
+}
+
+fn seats(duty: &Duty) -> api::Seats {
+    let ledger = duty.log.books.read();
+    let seats = ledger
+        .seats()
+        .map(|(id, seat)| api::Seat {
+            id: id.to_string(),
+            product: seat.product.to_string(),
+            version: seat.version.to_string(),
+            kind: "online".to_owned(),
+            user: seat.user.to_string(),
+            device: seat.device.to_string(),
+            device_name: ledger.device_name(&seat.device).to_string(),
+            org_node: None,
+            since: seat.since.rfc3339(),
+            ends: None,
+            pid: seat.sessions.first().and_then(|session| ledger.session(session)).and_then(|s| s.pid),
+            idle_s: None,
+        })
+        .collect();
+    api::Seats { format: FORMAT, seats, waiting: Vec::new() }
+}
+
+fn form(form: Form) -> String {
+    match form {
+        Form::Desktop => "desktop",
+        Form::Laptop => "laptop",
+    }
+    .to_owned()
+}
+
+fn devices(inner: &Inner, duty: &Duty) -> api::Devices {
+    let engine = duty.log.engine.status().borrow().clone();
+    let ledger = duty.log.books.read();
+    let presence = inner.presence.borrow();
+    let book = inner.book();
+    let role = |id: &DeviceId| match engine.member_on(*id) {
+        _ if *id == inner.device => "holder",
+        Some(member) if member.voter => "voter",
+        Some(_) => "standby",
+        None => "spare",
+    };
+    let mut devices: Vec<api::Device> = ledger
+        .devices()
+        .map(|(id, record)| api::Device {
+            id: id.to_string(),
+            name: record.name().to_string(),
+            role: role(id).to_owned(),
+            online: *id == inner.device || presence.since.contains_key(id),
+            form: form(record.form()),
+            always_on: record.always_on(),
+            address: book.newest(id).map(|address| address.to_string()),
+            version: Some(record.info.version.to_string()),
+            seats: count(ledger.sessions_of(id).map(|(_, session)| session.seat).collect::<std::collections::BTreeSet<_>>().len()),
+        })
+        .collect();
+    devices.extend(ledger.revoked().map(|(id, revoked)| api::Device {
+        id: id.to_string(),
+        name: revoked.name.to_string(),
+        role: "revoked".to_owned(),
+        online: false,
+        form: form(Form::Desktop),
+        always_on: false,
+        address: None,
+        version: None,
+        seats: count(ledger.sessions_of(id).count()),
+    }));
+    let now: BootTime = inner.clock.mono();
+    let waiting = inner
+        .waiting()
+        .iter()
+        .filter(|(id, asked)| now.ms_since(asked.at) < WAITING_MS && ledger.device(id).is_none())
+        .map(|(id, asked)| api::WaitingDevice {
+            id: id.to_string(),
+            key: asked.key.to_string(),
+            name: asked.name.to_string(),
+            form: form(asked.form),
+            version: asked.version.to_string(),
+            address: Some(asked.address.to_string()),
+        })
+        .collect();
+    api::Devices { format: FORMAT, devices, waiting }
+}
+
+fn licenses(inner: &Inner, duty: &Duty) -> api::Licenses {
+    let time = duty.time(inner);
+    let ledger = duty.log.books.read();
+    let licenses = ledger
+        .licenses()
+        .map(|(id, record)| {
+            let license = record.license();
+            api::License {
+                id: id.to_string(),
+                vendor: license.vendor.to_string(),
+                customer: license.customer.to_string(),
+                product: license.product.to_string(),
+                title: license.title.to_string(),
+                version: license.version.to_string(),
+                seats: license.seats,
+                features: license.features.iter().map(ToString::to_string).collect(),
+                valid_from: license.valid_from.map(|date| date.to_string()),
+                valid_until: license.valid_until.map(|date| date.to_string()),
+                state: ledger.license_state(id, time).map_or("unknown", LicenseState::as_str).to_owned(),
+                text: record.file.file(),
+            }
+        })
+        .collect();
+    api::Licenses { format: FORMAT, licenses }
+}
+
+fn admins(duty: &Duty) -> api::Admins {
+    let ledger = duty.log.books.read();
+    let admins = ledger
+        .admins()
+        .map(|(name, admin)| api::Admin {
+            name: name.to_string(),
+            role: match admin.role {
+                AdminRole::Admin => "admin",
+                AdminRole::Reader => "reader",
+            }
+            .to_owned(),
+            key: admin.key.to_string(),
+        })
+        .collect();
+    api::Admins { format: FORMAT, admins }
+}
+
+fn vendors(duty: &Duty) -> api::Vendors {
+    let ledger = duty.log.books.read();
+    let vendors = ledger
+        .vendors()
+        .map(|(key, vendor)| api::Vendor {
+            name: vendor.name.to_string(),
+            key: key.to_string(),
+            prefixes: vendor.prefixes.iter().map(ToString::to_string).collect(),
+        })
+        .collect();
+    api::Vendors { format: FORMAT, vendors }
+}
+
+fn pool_key(duty: &Duty) -> api::PoolKeyInfo {
+    let engine = duty.log.engine.status().borrow().clone();
+    let ledger = duty.log.books.read();
+    let log_holders = engine
+        .members
+        .iter()
+        .filter_map(|member| ledger.device(&member.peer.device))
+        .map(|record| record.key.to_string())
+        .collect();
+    let site = ledger.site();
+    api::PoolKeyInfo {
+        format: FORMAT,
+        number: ledger.pool_key().map_or(0, |key| key.certificate.number),
+        root: site.map(|site| site.root.to_string()).unwrap_or_default(),
+        sealed_root: site
+            .map(|site| data_encoding::BASE64.encode(&site.sealed_root.0))
+            .unwrap_or_default(),
+        log_holders,
+        exposed: ledger.pool_key_exposed(),
+    }
+}
+
+fn events(duty: &Duty, after: Option<u64>) -> api::Events {
+    let ledger = duty.log.books.read();
+    let event = |record: &Record| api::Event {
+        seq: record.seq,
+        time: record.time.rfc3339(),
+        kind: record.what.kind().to_owned(),
+        text: record.what.text(),
+        product: record.what.product().map(ToString::to_string),
+        user: record.what.who().map(|who| who.user.to_string()),
+        device: record.what.device().map(|device| device.to_string()),
+        seat: record.what.seat().map(|seat| seat.to_string()),
+    };
+    let events = match after {
+        Some(after) => {
+            ledger.records().filter(|record| record.seq > after).take(EVENTS_PAGE).map(event).collect()
+        }
+        None => {
+            let mut newest: Vec<api::Event> = ledger.records().rev().take(EVENTS_FIRST).map(event).collect();
+            newest.reverse();
+            newest
+        }
+    };
+    api::Events { format: FORMAT, events }
+}

@@ -1,0 +1,402 @@
+//! The holder's duties, for one term: leases, proposals, tickets, pongs, roster, standing.
+//!
+//! A [`Duty`] begins when this device's engine leads and has proven it by a read; it is the same object for the
+//! whole term, so that an Expire proposed in the term is never forgotten (invariant I6).
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use seatkeeper_election::ProposeError;
+use seatkeeper_election::seam::Clock;
+use seatkeeper_ledger::command::{Actor, Command, Entry, Grant, Outcome, Refusal};
+use seatkeeper_ledger::{decode_command, decode_outcome, encode, encode_outcome};
+use seatkeeper_protocol::id::{DeviceId, RequestId, SessionId};
+use seatkeeper_protocol::ticket::{SeatKind, Ticket, TicketBody};
+use seatkeeper_protocol::time::{BootTime, WallTime};
+use seatkeeper_protocol::wire::{AdminRequest, PeerRefusal, Ping, Pong, Query, Request, Response};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::Inner;
+use super::answers;
+use super::log::Log;
+use crate::keys::seal;
+use crate::middle::leases::Leases;
+use crate::middle::site_time::ClockReports;
+
+/// A proposal that is not decided by then is answered as unknown; the asker sends it again.
+const PROPOSE_WITHIN: Duration = Duration::from_secs(3);
+/// A read that is not confirmed by then is not answered.
+const READ_WITHIN: Duration = Duration::from_secs(3);
+/// How long an answer waits for the standby of a two-device site (invariant I2).
+const STANDBY_WITHIN: Duration = Duration::from_secs(1);
+/// How long a device that is being shut out may take to leave the membership.
+const LEAVE_MEMBERSHIP_WITHIN: Duration = Duration::from_secs(8);
+/// How long an events query waits for something to happen.
+const EVENTS_WITHIN: Duration = Duration::from_secs(20);
+/// Pings waiting for the next read.
+const READS_MAX: usize = 16_384;
+/// What a pool key is sealed for.
+pub(crate) const POOL_KEY_CONTEXT: &[u8] = b"seatkeeper pool key";
+
+/// The holder of one term.
+pub(crate) struct Duty {
+    pub(crate) term: u64,
+    pub(crate) log: Arc<Log>,
+    pub(crate) leases: Mutex<Leases>,
+    pub(crate) clocks: Mutex<ClockReports>,
+    pool_key: Mutex<Option<(u32, SigningKey)>>,
+    /// Expiries being proposed now.
+    expiries: Mutex<BTreeSet<SessionId>>,
+    reads: mpsc::Sender<oneshot::Sender<u64>>,
+    /// Something changed that the books' keeper should look at.
+    pub(crate) wake: Notify,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Duty {
+    pub(crate) fn new(inner: &Arc<Inner>, log: Arc<Log>, term: u64) -> Arc<Self> {
+        let (reads, waiting) = mpsc::channel(READS_MAX);
+        let stop = inner.stop.child_token();
+        let duty = Arc::new(Self {
+            term,
+            log,
+            leases: Mutex::new(Leases::new(term)),
+            clocks: Mutex::default(),
+            pool_key: Mutex::default(),
+            expiries: Mutex::default(),
+            reads,
+            wake: Notify::new(),
+            stop: stop.clone(),
+        });
+        tokio::spawn(read_gate(duty.log.clone(), waiting, stop));
+        duty
+    }
+
+    pub(crate) fn leases(&self) -> MutexGuard<'_, Leases> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clocks(&self) -> MutexGuard<'_, ClockReports> {
+        self.clocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nobody proposes this session's expiry already; then the caller does.
+    pub(crate) fn claim_expiry(&self, session: SessionId) -> bool {
+        self.expiries.lock().unwrap_or_else(PoisonError::into_inner).insert(session)
+    }
+
+    /// The proposal has been answered, one way or the other.
+    pub(crate) fn expiry_done(&self, session: SessionId) {
+        self.expiries.lock().unwrap_or_else(PoisonError::into_inner).remove(&session);
+    }
+
+    /// The site's time: the median of this clock and of what the other voters reported.
+    pub(crate) fn time(&self, inner: &Inner) -> WallTime {
+        let status = self.log.engine.status().borrow().clone();
+        let voters = status.members.iter().filter(|member| member.voter).map(|member| member.peer.device);
+        self.clocks().median(inner.clock.mono(), inner.clock.wall(), voters)
+    }
+
+    /// Answers a ping received at `received`, after a read begun since (invariant I6).
+    pub(crate) async fn pong(
+        &self,
+        inner: &Inner,
+        device: DeviceId,
+        ping: Ping,
+        received: BootTime,
+    ) -> Option<Pong> {
+        let (done, confirmed) = oneshot::channel();
+        self.reads.try_send(done).ok()?;
+        let term = confirmed.await.ok()?;
+        if term != self.term {
+            return None;
+        }
+        self.clocks().report(device, received, ping.wall);
+        let ledger = self.log.books.read();
+        let mut leases = self.leases();
+        let mut live = Vec::with_capacity(ping.sessions.len());
+        for (session, attach) in ping.sessions {
+            let own = ledger.session(&session).filter(|record| record.device == device);
+            let Some(record) = own.filter(|_| ledger.live(&session, attach)) else { continue };
+            let ttl_ms = ledger.seat(record.seat).map_or(0, |seat| seat.ttl_ms);
+            if leases.heard(&session, attach, ttl_ms, received) {
+                live.push(session);
+            }
+        }
+        drop(leases);
+        drop(ledger);
+        tracing::trace!(peer = %device.short(), wall = inner.clock.wall().0, "pong");
+        Some(Pong { number: ping.number, term, live })
+    }
+
+    /// Answers a request of `device`.
+    pub(crate) async fn answer(self: &Arc<Self>, inner: &Arc<Inner>, device: DeviceId, request: &Request) -> Response {
+        match request {
+            Request::Device { request, command } => match decode_command(command) {
+                Ok(command) => self.device_command(inner, device, *request, command).await,
+                Err(error) => refused(Refusal::Invalid(error.to_string())),
+            },
+            Request::Admin(admin) => self.admin_command(inner, admin).await,
+            Request::Query(query) => self.query(inner, query).await,
+            Request::StartLog | Request::StopLog => inner.not_holder(),
+        }
+    }
+
+    async fn device_command(
+        &self,
+        inner: &Arc<Inner>,
+        device: DeviceId,
+        request: RequestId,
+        command: Command,
+    ) -> Response {
+        if matches!(command, Command::Leave) {
+            if let Err(response) = self.out_of_membership(inner, device).await {
+                return response;
+            }
+        }
+        let leaves = matches!(command, Command::Leave);
+        let response = self.propose(inner, Actor::Device(device), request, command).await;
+        if leaves {
+            inner.ban(device, false);
+        }
+        response
+    }
+
+    async fn admin_command(&self, inner: &Arc<Inner>, admin: &AdminRequest) -> Response {
+        let command = match decode_command(&admin.command) {
+            Ok(command) => command,
+            Err(error) => return refused(Refusal::Invalid(error.to_string())),
+        };
+        let actor = Actor::Admin { name: admin.admin.clone(), signature: admin.signature.clone() };
+        let Command::RevokeDevice { device } = command else {
+            return self.propose(inner, actor, admin.request, command).await;
+        };
+        // Out of the membership first, so that the log never depends on it again. Only an admin may cause that.
+        if !self.signed_by_admin(admin, &command) {
+            return self.propose(inner, actor, admin.request, command).await;
+        }
+        if let Err(response) = self.out_of_membership(inner, device).await {
+            return response;
+        }
+        let response = self.propose(inner, actor, admin.request, command).await;
+        inner.ban(device, false);
+        response
+    }
+
+    fn signed_by_admin(&self, admin: &AdminRequest, command: &Command) -> bool {
+        let ledger = self.log.books.read();
+        let (Some(site), Some(known)) = (ledger.site(), ledger.admin(&admin.admin)) else { return false };
+        let message = seatkeeper_ledger::command::admin_message(
+            &site.id,
+            &site.generation,
+            &admin.admin,
+            &admin.request,
+            command,
+        );
+        message.is_ok_and(|message| known.key.verifies(&message, &admin.signature))
+    }
+
+    /// Takes a device out of the membership; hands over first when it is this one.
+    async fn out_of_membership(&self, inner: &Arc<Inner>, device: DeviceId) -> Result<(), Response> {
+        let mut status = self.log.engine.status();
+        if status.borrow_and_update().member_on(device).is_none() {
+            return Ok(());
+        }
+        if status.borrow().members.len() == 1 {
+            return Ok(()); // The ledger refuses to lose its last device, and says so.
+        }
+        inner.ban(device, true);
+        self.wake.notify_one();
+        let gone = async {
+            loop {
+                let now = status.borrow_and_update().clone();
+                if !now.is_leader {
+                    return Err(inner.not_holder());
+                }
+                if now.member_on(device).is_none() {
+                    return Ok(());
+                }
+                if status.changed().await.is_err() {
+                    return Err(inner.not_holder());
+                }
+            }
+        };
+        match tokio::time::timeout(LEAVE_MEMBERSHIP_WITHIN, gone).await {
+            Ok(result) => result,
+            Err(_) => {
+                inner.ban(device, false);
+                Err(refused(Refusal::Conflict(
+                    "the machine keeps the books and no other can take its place yet; wait until others are connected \
+                     and try again"
+                        .to_owned(),
+                )))
+            }
+        }
+    }
+
+    /// A command of the holder itself, decided in this term.
+    pub(crate) async fn propose_own(&self, inner: &Inner, command: Command) -> Option<Outcome> {
+        let request = RequestId { epoch: 0, counter: 0 };
+        let actor = Actor::Holder(inner.device);
+        match self.propose(inner, actor, request, command).await {
+            Response::Outcome { outcome, .. } => decode_outcome(&outcome).ok(),
+            _ => None,
+        }
+    }
+
+    /// Commits a command and answers with its outcome, signed if it is a grant (invariant I3).
+    async fn propose(&self, inner: &Inner, actor: Actor, request: RequestId, command: Command) -> Response {
+        let device = match &actor {
+            Actor::Device(device) => Some(*device),
+            _ => None,
+        };
+        let entry = Entry { time: self.time(inner), term: self.term, actor, request, command };
+        let bytes = match encode(&entry) {
+            Ok(bytes) => bytes,
+            Err(error) => return refused(Refusal::Invalid(error.to_string())),
+        };
+        let applied = match self.log.engine.propose(bytes, PROPOSE_WITHIN).await {
+            Ok(applied) => applied,
+            Err(ProposeError::NotHolder { leader }) => {
+                let holder = leader.map(|leader| leader.device).filter(|device| *device != inner.device);
+                let term = self.log.engine.status().borrow().term;
+                return Response::NotHolder { term, holder };
+            }
+            Err(ProposeError::TooLarge) => {
+                return refused(Refusal::Invalid("the request is too large".to_owned()));
+            }
+            Err(ProposeError::Busy) => return Response::Refused(PeerRefusal::Busy),
+            Err(ProposeError::Unknown | ProposeError::Stopped(_)) => return Response::Unknown,
+        };
+        let Ok(outcome) = decode_outcome(&applied.outcome) else { return Response::Unknown };
+        let ticket = match (&outcome, device) {
+            (Outcome::Granted(grant), Some(device)) => match self.ticket(inner, grant, device) {
+                Some(ticket) => Some(Box::new(ticket)),
+                // Granted, but not provable here: another holder answers the same request.
+                None => return Response::Unknown,
+            },
+            _ => None,
+        };
+        let durability_single = !self.durable(applied.index).await;
+        Response::Outcome { outcome: applied.outcome, ticket, durability_single }
+    }
+
+    /// Whether a second disk has the entry (invariant I2).
+    async fn durable(&self, index: u64) -> bool {
+        let (voters, members) = {
+            let status = self.log.engine.status();
+            let status = status.borrow();
+            (status.voters(), status.members.len())
+        };
+        if voters > 1 {
+            return true;
+        }
+        members > 1 && self.log.engine.acked_by_standby(index, STANDBY_WITHIN).await
+    }
+
+    fn ticket(&self, inner: &Inner, grant: &Grant, device: DeviceId) -> Option<Ticket> {
+        let (certificate, generation) = {
+            let ledger = self.log.books.read();
+            (ledger.pool_key()?.certificate.clone(), ledger.site()?.generation)
+        };
+        let key = self.pool_key(inner)?;
+        let body = TicketBody {
+            license: grant.license.clone(),
+            license_hash: grant.license_hash,
+            site: certificate.site,
+            generation,
+            seat: grant.seat,
+            kind: SeatKind::Online,
+            product: grant.product.clone(),
+            version: grant.version.clone(),
+            features: grant.features.clone(),
+            user: grant.user.clone(),
+            device,
+            serial: grant.serial,
+            nonce: None,
+            issued: grant.issued,
+            ends: None,
+        };
+        Ticket::sign(&body, certificate, &key).inspect_err(|error| tracing::error!(%error, "ticket not signed")).ok()
+    }
+
+    /// The current pool key, if it was sealed to this device.
+    pub(crate) fn pool_key(&self, inner: &Inner) -> Option<SigningKey> {
+        let mut cached = self.pool_key.lock().unwrap_or_else(PoisonError::into_inner);
+        let (number, public, sealed) = {
+            let ledger = self.log.books.read();
+            let key = ledger.pool_key()?;
+            let number = key.certificate.number;
+            if let Some((_, signing)) = cached.as_ref().filter(|(cached, _)| *cached == number) {
+                return Some(signing.clone());
+            }
+            (number, key.certificate.key, key.sealed.get(&inner.device)?.clone())
+        };
+        let secret = seal::open_sealed(&inner.key, &sealed.0, POOL_KEY_CONTEXT)?;
+        let bytes: [u8; 32] = secret.as_slice().try_into().ok()?;
+        let signing = SigningKey::from_bytes(&bytes);
+        if signing.verifying_key().to_bytes() != public.0 {
+            return None;
+        }
+        *cached = Some((number, signing.clone()));
+        Some(signing)
+    }
+
+    /// A look at the books, after a read.
+    async fn query(self: &Arc<Self>, inner: &Arc<Inner>, query: &Query) -> Response {
+        match self.log.engine.read_index(READ_WITHIN).await {
+            Ok(read) if read.term == self.term => {}
+            _ => return inner.not_holder(),
+        }
+        if let Query::Events { after: Some(after) } = query {
+            let mut applied = self.log.books.applied();
+            let news = async {
+                while self.log.books.read().next_seq() <= after.saturating_add(1) {
+                    if applied.changed().await.is_err() {
+                        return;
+                    }
+                }
+            };
+            tokio::select! {
+                () = news => {}
+                () = tokio::time::sleep(EVENTS_WITHIN) => {}
+                () = self.stop.cancelled() => return inner.not_holder(),
+            }
+        }
+        match answers::json(inner, self, query) {
+            Ok(json) => Response::Json(json),
+            Err(error) => {
+                tracing::error!(%error, "an answer could not be written as JSON");
+                Response::Unknown
+            }
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Response {
+    let outcome = encode_outcome(&Outcome::Refused(refusal)).unwrap_or_default();
+    Response::Outcome { outcome, ticket: None, durability_single: false }
+}
+
+/// Waiting pings share the next read; one is in flight. A read serves only those that waited when it began.
+async fn read_gate(log: Arc<Log>, mut waiting: mpsc::Receiver<oneshot::Sender<u64>>, stop: CancellationToken) {
+    let mut batch = Vec::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            got = waiting.recv_many(&mut batch, READS_MAX) => if got == 0 { return },
+        }
+        match log.engine.read_index(READ_WITHIN).await {
+            Ok(read) => batch.drain(..).for_each(|done| {
+                let _ = done.send(read.term);
+            }),
+            Err(error) => {
+                tracing::debug!(%error, "a read was not confirmed: pings stay unanswered");
+                batch.clear();
+            }
+        }
+    }
+}

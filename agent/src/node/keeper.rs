@@ -1,0 +1,296 @@
+//! Watching the engine: taking up and laying down the holder's duties, and the standing work in between.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seatkeeper_election::Status;
+use seatkeeper_election::seam::Clock;
+use seatkeeper_ledger::command::{Command, Form, Sealed};
+use seatkeeper_protocol::id::{DeviceId, Name, PublicKey};
+use seatkeeper_protocol::roster::{Role, Roster, RosterDevice, SignedRoster};
+use seatkeeper_protocol::time::BootTime;
+
+use super::Inner;
+use super::duty::{Duty, POOL_KEY_CONTEXT};
+use super::log::Log;
+use crate::keys::seal;
+use crate::middle::standing::{self, DeviceFacts};
+
+/// How long a new leader's first read may take before it is tried again.
+const PROVE_WITHIN: Duration = Duration::from_secs(1);
+/// Under load, changes of this long are looked at together.
+const TOGETHER: Duration = Duration::from_millis(20);
+/// The keeper looks at least this often while it holds: boot-clock deadlines outlive the runtime's timers in suspend.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A license ends when the site's time has stood past its end for this long, milliseconds (design section 5).
+const END_AFTER_MS: u64 = 10 * 60 * 1_000;
+/// Standing and roster are looked at again after this long when only seats changed, milliseconds.
+const REFRESH_EVERY_MS: u64 = 300;
+/// Terms fit above this many bits of log index in a roster's number.
+const INDEX_BITS: u32 = 40;
+
+/// Follows the engine of one log until it is closed.
+pub(crate) async fn follow(inner: Arc<Inner>, log: Arc<Log>, stop: tokio_util::sync::CancellationToken) {
+    let mut status = log.engine.status();
+    loop {
+        let now = status.borrow_and_update().clone();
+        let mut again = false;
+        if now.is_leader && now.quorum_ok {
+            let current = inner.duty().is_some_and(|duty| duty.term == now.term);
+            if !current {
+                again = !take_up(&inner, &log, now.term).await;
+            }
+        } else {
+            lay_down(&inner);
+            match now.leader {
+                Some(leader) if leader.device != inner.device => {
+                    inner.learn_holder(now.term, Some(leader.device));
+                }
+                _ if inner.known().holder == Some(inner.device) || now.term > inner.known().term => {
+                    inner.lost_holder(now.term);
+                }
+                _ => {}
+            }
+        }
+        if let Some(fatal) = &now.fatal {
+            inner.log_failed(fatal);
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            changed = status.changed() => if changed.is_err() { break },
+            () = tokio::time::sleep(TOGETHER), if again => {}
+        }
+    }
+    lay_down(&inner);
+}
+
+/// Proves the leadership by a read, then begins. Whether it did.
+async fn take_up(inner: &Arc<Inner>, log: &Arc<Log>, term: u64) -> bool {
+    match log.engine.read_index(PROVE_WITHIN).await {
+        Ok(read) if read.term == term => {}
+        _ => return false,
+    }
+    let before = inner.last_duty();
+    // The same term again (its quorum was away for a moment): the same table, lest an Expire be forgotten.
+    let kept = before.as_ref().filter(|duty| duty.term == term && Arc::ptr_eq(&duty.log, log));
+    let duty = Duty::new(inner, log.clone(), term);
+    if let Some(kept) = kept {
+        std::mem::swap(&mut *duty.leases(), &mut *kept.leases());
+    }
+    tracing::info!(term, "this machine is the holder now");
+    inner.set_duty(Some(duty.clone()));
+    tokio::spawn(keep(inner.clone(), duty));
+    inner.learn_holder(term, Some(inner.device));
+    true
+}
+
+fn lay_down(inner: &Arc<Inner>) {
+    if let Some(duty) = inner.duty() {
+        tracing::info!(term = duty.term, "this machine is no longer the holder");
+        duty.stop.cancel();
+        inner.set_duty(None);
+    }
+}
+
+/// The standing work of the holder: expiries, standing, roster, sealing, license ends.
+async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
+    let mut status = duty.log.engine.status();
+    let mut applied = duty.log.books.applied();
+    let mut presence = inner.presence.subscribe();
+    let mut ending: BTreeMap<Name, BootTime> = BTreeMap::new();
+    let mut refreshed: Option<BootTime> = None;
+    loop {
+        let now = inner.clock.mono();
+        expire(&inner, &duty, now);
+        // Checkouts change neither standing nor roster: after one of them alone, once in a while is enough.
+        let stale = refreshed.is_none_or(|at| now.ms_since(at) >= REFRESH_EVERY_MS);
+        if stale {
+            refresh(&inner, &duty);
+            seal_pool_key(&inner, &duty).await;
+            refreshed = Some(now);
+        }
+        end_licenses(&inner, &duty, now, &mut ending).await;
+        let busy = duty.leases().next_due().is_some() || !ending.is_empty();
+        let healthy_at = standing::next_change(now, &presence.borrow_and_update());
+        let healthy_in = healthy_at.map(|at| Duration::from_millis(at.ms_since(now)));
+        let nap = match (busy, healthy_in) {
+            (true, Some(healthy)) => healthy.min(LOOK_EVERY),
+            (true, None) => LOOK_EVERY,
+            (false, Some(healthy)) => healthy,
+            (false, None) => Duration::from_secs(30),
+        };
+        let nap = if stale { nap } else { nap.min(Duration::from_millis(REFRESH_EVERY_MS)) };
+        tokio::select! {
+            () = duty.stop.cancelled() => return,
+            _ = applied.changed() => {}
+            _ = status.changed() => refreshed = None,
+            _ = presence.changed() => refreshed = None,
+            () = duty.wake.notified() => refreshed = None,
+            () = tokio::time::sleep(nap) => { refreshed = None; continue }
+        }
+        tokio::select! {
+            () = duty.stop.cancelled() => return,
+            () = tokio::time::sleep(TOGETHER) => {}
+        }
+        applied.mark_unchanged();
+        status.mark_unchanged();
+    }
+}
+
+/// Brings the lease table in line with the books and proposes what is due. What is undecided is proposed again.
+fn expire(inner: &Arc<Inner>, duty: &Arc<Duty>, now: BootTime) {
+    let due = {
+        let ledger = duty.log.books.read();
+        let mut leases = duty.leases();
+        leases.sync(
+            now,
+            ledger.sessions().map(|(id, session)| {
+                (*id, session.attach, ledger.seat(session.seat).map_or(0, |seat| seat.ttl_ms))
+            }),
+        );
+        leases.due(now);
+        leases.expiring()
+    };
+    for (session, attach) in due {
+        if !duty.claim_expiry(session) {
+            continue;
+        }
+        let (inner, duty) = (inner.clone(), duty.clone());
+        tokio::spawn(async move {
+            let outcome = duty.propose_own(&inner, Command::Expire { session, attach }).await;
+            tracing::info!(?session, ?outcome, "a silent session's seat expired");
+            duty.expiry_done(session);
+        });
+    }
+}
+
+/// Standing for the role controller, roster for everybody.
+pub(crate) fn refresh(inner: &Arc<Inner>, duty: &Duty) {
+    let status = duty.log.engine.status().borrow().clone();
+    if !status.is_leader || status.term != duty.term {
+        return;
+    }
+    let (facts, roster) = {
+        let ledger = duty.log.books.read();
+        let Some(site) = ledger.site() else { return };
+        let sealed = ledger.pool_key();
+        let facts: Vec<DeviceFacts> = ledger
+            .devices()
+            .map(|(id, record)| DeviceFacts {
+                device: *id,
+                laptop: record.form() == Form::Laptop,
+                always_on: record.always_on(),
+                has_pool_key: sealed.is_some_and(|key| key.sealed.contains_key(id)),
+                node: status.member_on(*id).map(|member| member.peer.node),
+            })
+            .collect();
+        let devices = ledger
+            .devices()
+            .map(|(id, record)| RosterDevice {
+                key: record.key,
+                name: record.name().clone(),
+                role: role(&status, id),
+                node: status.member_on(*id).map(|member| member.peer.node),
+                laptop: record.form() == Form::Laptop,
+            })
+            .collect();
+        let number = (duty.term << INDEX_BITS) | (ledger.index().max(status.last_applied) & ((1 << INDEX_BITS) - 1));
+        let roster = Roster {
+            number,
+            site: site.id,
+            generation: site.generation,
+            site_name: site.name.clone(),
+            devices,
+            revoked: ledger.revoked().map(|(id, _)| *id).collect(),
+        };
+        (facts, roster)
+    };
+    let standing = standing::standing(inner.clock.mono(), inner.device, &facts, &inner.presence.borrow());
+    duty.log.standing.send_if_modified(|current| {
+        let changed = *current != standing;
+        *current = standing;
+        changed
+    });
+    publish(inner, duty, roster);
+}
+
+fn role(status: &Status, device: &DeviceId) -> Role {
+    match status.member_on(*device) {
+        Some(member) if member.voter => Role::Voter,
+        Some(_) => Role::Standby,
+        None => Role::Spare,
+    }
+}
+
+/// Signs a roster that says something new.
+fn publish(inner: &Arc<Inner>, duty: &Duty, mut roster: Roster) {
+    let certificate = {
+        let ledger = duty.log.books.read();
+        match ledger.pool_key() {
+            Some(key) => key.certificate.clone(),
+            None => return,
+        }
+    };
+    let known = inner.site().and_then(|site| site.roster.clone());
+    if let Some(known) = &known {
+        let same_key = known.signed.certificate == certificate;
+        let number = roster.number;
+        roster.number = known.roster.number;
+        if same_key && roster == known.roster && known.roster.number >> INDEX_BITS == duty.term {
+            return;
+        }
+        roster.number = number.max(known.roster.number.saturating_add(1));
+    }
+    let Some(key) = duty.pool_key(inner) else { return };
+    match SignedRoster::sign(&roster, certificate, &key) {
+        Ok(signed) => inner.learn_roster(signed),
+        Err(error) => tracing::error!(%error, "the roster could not be signed"),
+    }
+}
+
+/// Log holders get the pool key sealed to them; before that they may not vote.
+async fn seal_pool_key(inner: &Arc<Inner>, duty: &Arc<Duty>) {
+    let status = duty.log.engine.status().borrow().clone();
+    let wanting: Vec<(DeviceId, PublicKey, u32)> = {
+        let ledger = duty.log.books.read();
+        let Some(key) = ledger.pool_key() else { return };
+        status
+            .members
+            .iter()
+            .map(|member| member.peer.device)
+            .filter(|device| !key.sealed.contains_key(device))
+            .filter_map(|device| {
+                ledger.device(&device).map(|record| (device, record.key, key.certificate.number))
+            })
+            .collect()
+    };
+    if wanting.is_empty() {
+        return;
+    }
+    let Some(key) = duty.pool_key(inner) else { return };
+    for (device, public, number) in wanting {
+        let sealed = match seal::seal_to(&public, key.as_bytes(), POOL_KEY_CONTEXT) {
+            Ok(sealed) => Sealed(sealed),
+            Err(error) => {
+                tracing::error!(%error, "the pool key could not be sealed");
+                return;
+            }
+        };
+        duty.propose_own(inner, Command::SealPoolKey { device, number, sealed }).await;
+    }
+}
+
+/// Ends licenses whose last day is over for ten minutes.
+async fn end_licenses(inner: &Arc<Inner>, duty: &Arc<Duty>, now: BootTime, ending: &mut BTreeMap<Name, BootTime>) {
+    let time = duty.time(inner);
+    let over: Vec<Name> = duty.log.books.read().licenses_to_end(time).cloned().collect();
+    ending.retain(|license, _| over.contains(license));
+    for license in over {
+        let since = *ending.entry(license.clone()).or_insert(now);
+        if now.ms_since(since) >= END_AFTER_MS {
+            duty.propose_own(inner, Command::EndLicense { license: license.clone() }).await;
+            ending.remove(&license);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The log on this device, if it keeps one: engine, ledger and role controller.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use seatkeeper_election::seam::{Channel, Transport};
+use seatkeeper_election::{
+    Controller, Engine, EngineConfig, LogStore, Peer, Recruit, RecruitError, Standing, StartError,
+    spawn_controller,
+};
+use seatkeeper_protocol::id::{DeviceId, NodeId};
+use seatkeeper_protocol::limits::SESSION_FRAME_BYTES_MAX;
+use seatkeeper_protocol::wire::{Opening, Request, Response};
+use tokio::sync::watch;
+
+use super::Inner;
+use super::machine::Books;
+use crate::quic::Quic;
+use crate::quic::frames::{read_frame, write_frame};
+
+/// How long a spare may take to open a log.
+const RECRUIT_WITHIN: Duration = Duration::from_secs(5);
+
+/// The log on this device.
+pub(crate) struct Log {
+    pub(crate) node: NodeId,
+    pub(crate) engine: Engine<Quic>,
+    pub(crate) books: Books,
+    pub(crate) standing: watch::Sender<Standing>,
+    _controller: Controller,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    /// Opens the log `node` in the state directory, or a new one, and starts its engine.
+    pub(crate) async fn start(inner: &Arc<Inner>, node: NodeId) -> Result<Arc<Self>, StartError> {
+        let store = LogStore::open_file(&inner.dir.log_file(node))?;
+        let books = Books::new();
+        let engine = Engine::start(
+            EngineConfig::default(),
+            Peer { node, device: inner.device },
+            store,
+            Arc::new(inner.quic.clone()),
+            inner.clock.clone(),
+            Box::new(books.clone()),
+        )
+        .await?;
+        let standing = watch::Sender::new(Standing::default());
+        let recruiter = Arc::new(Recruiter(Arc::downgrade(inner)));
+        let controller = spawn_controller(engine.clone(), standing.subscribe(), recruiter);
+        Ok(Arc::new(Self { node, engine, books, standing, _controller: controller }))
+    }
+}
+
+/// Asks spares over the seat session to open and drop logs.
+struct Recruiter(Weak<Inner>);
+
+impl Recruiter {
+    async fn ask(&self, device: DeviceId, request: Request) -> Result<Response, RecruitError> {
+        let gone = || RecruitError("the agent is stopping".to_owned());
+        let inner = self.0.upgrade().ok_or_else(gone)?;
+        let site = inner.site().ok_or_else(gone)?;
+        let exchange = async {
+            let mut stream = inner.quic.open(device, Channel::Session).await.map_err(|e| e.to_string())?;
+            write_frame(&mut stream, &Opening::Request(site.reference(), request), SESSION_FRAME_BYTES_MAX)
+                .await
+                .map_err(|e| e.to_string())?;
+            read_frame::<Response>(&mut stream, SESSION_FRAME_BYTES_MAX).await.map_err(|e| e.to_string())
+        };
+        match tokio::time::timeout(RECRUIT_WITHIN, exchange).await {
+            Ok(answer) => answer.map_err(RecruitError),
+            Err(_) => Err(RecruitError("no answer".to_owned())),
+        }
+    }
+}
+
+impl Recruit for Recruiter {
+    fn start_log(
+        &self,
+        device: DeviceId,
+    ) -> Pin<Box<dyn Future<Output = Result<NodeId, RecruitError>> + Send + '_>> {
+        Box::pin(async move {
+            match self.ask(device, Request::StartLog).await? {
+                Response::LogStarted(node) => Ok(node),
+                other => Err(RecruitError(format!("unexpected answer {other:?}"))),
+            }
+        })
+    }
+
+    fn stop_log(&self, device: DeviceId) -> Pin<Box<dyn Future<Output = Result<(), RecruitError>> + Send + '_>> {
+        Box::pin(async move {
+            match self.ask(device, Request::StopLog).await? {
+                Response::Done => Ok(()),
+                other => Err(RecruitError(format!("unexpected answer {other:?}"))),
+            }
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! The ledger as the engine's state machine, shared with the agent's reading side.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use seatkeeper_election::{RestoreError, StateMachine};
+use seatkeeper_ledger::{Ledger, encode_outcome};
+use tokio::sync::watch;
+
+/// The ledger of this log holder.
+#[derive(Clone, Debug)]
+pub(crate) struct Books {
+    ledger: Arc<Mutex<Ledger>>,
+    applied: watch::Sender<u64>,
+}
+
+impl Books {
+    pub(crate) fn new() -> Self {
+        Self { ledger: Arc::new(Mutex::new(Ledger::new())), applied: watch::Sender::new(0) }
+    }
+
+    /// The ledger, for a short look: `apply` waits meanwhile.
+    pub(crate) fn read(&self) -> MutexGuard<'_, Ledger> {
+        // `apply` does not panic (I11); should it, its ledger refuses from then on by its own checks.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes whenever an entry was applied.
+    pub(crate) fn applied(&self) -> watch::Receiver<u64> {
+        self.applied.subscribe()
+    }
+}
+
+impl StateMachine for Books {
+    fn apply(&mut self, index: u64, term: u64, command: &[u8]) -> Vec<u8> {
+        let outcome = self.read().apply(index, term, command);
+        self.applied.send_replace(index);
+        // An outcome always encodes; were it not so, the proposer would see an unreadable answer, nobody a wrong one.
+        encode_outcome(&outcome).unwrap_or_default()
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        self.read().snapshot()
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), RestoreError> {
+        let restored = Ledger::restore(snapshot).map_err(|error| RestoreError(error.to_string()))?;
+        *self.read() = restored;
+        self.applied.send_modify(|index| *index += 1);
+        Ok(())
+    }
+}

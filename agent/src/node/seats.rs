@@ -1,0 +1,611 @@
+//! Seats that programs on this device use: taking, holding, resuming, losing and giving them back.
+//!
+//! A seat is held by a connection to the local API, by a process tree, or by both; it is given back when neither is
+//! left. What process trees hold is remembered on disk, so that a restarted agent resumes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use seatkeeper_election::seam::Clock;
+use seatkeeper_ledger::command::{Checkout, Command, Grant, Outcome, Refusal};
+use seatkeeper_ledger::{decode_outcome, encode_command};
+use seatkeeper_protocol::api::{FORMAT, SeatEvent, SeatGranted};
+use seatkeeper_protocol::id::{Feature, Name, ProductId, RequestId, SessionId, Version};
+use seatkeeper_protocol::limits::{PING_EVERY_MS, SEATS_PER_DEVICE_MAX};
+use seatkeeper_protocol::ticket::{DeviceProof, Ticket};
+use seatkeeper_protocol::time::{BootTime, WallTime};
+use seatkeeper_protocol::wire::{Ping, Pong, Request, Response};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::Inner;
+use super::errors::{NodeError, SeatError};
+use super::submit::WITHIN;
+use crate::middle::sessions::Sessions;
+use crate::platform::tree::{ProcessTree, TreeIdentity};
+
+/// Events waiting for one program.
+const EVENTS_MAX: usize = 16;
+/// How long a return is tried; then the seat comes back by its ttl.
+const RETURN_WITHIN: Duration = Duration::from_secs(120);
+/// Without a pong for this long, programs hear that the site is out of reach.
+const UNREACHABLE_AFTER_MS: u64 = 2 * PING_EVERY_MS + 2_000;
+/// The runtime's timers stop while the machine sleeps: deadlines are looked at this often while seats are held.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What a program asks for.
+#[derive(Debug)]
+pub struct SeatAsk {
+    /// Who, from the operating system.
+    pub user: Name,
+    /// The product.
+    pub product: ProductId,
+    /// The version; `None`: whatever is owned.
+    pub version: Option<Version>,
+    /// Features.
+    pub features: Vec<Feature>,
+    /// The process, for people.
+    pub pid: Option<u32>,
+    /// What the device proof is to cover.
+    pub nonce: Option<Vec<u8>>,
+    /// Resumes this session.
+    pub session: Option<SessionId>,
+    /// The process tree that holds the seat beside the connection.
+    pub tree: Option<ProcessTree>,
+}
+
+/// A seat held by a connection. Dropping it gives the seat back, unless a process tree still holds it.
+#[derive(Debug)]
+pub struct SeatHold {
+    /// The seat.
+    pub granted: SeatGranted,
+    /// What happens to it. Ends after [`SeatEvent::Lost`], or when another connection resumes the session.
+    pub events: mpsc::Receiver<SeatEvent>,
+    _connection: Connection,
+}
+
+struct Connection {
+    inner: Arc<Inner>,
+    session: SessionId,
+    number: u64,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.session)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.inner.connection_closed(self.session, self.number);
+    }
+}
+
+#[derive(Debug)]
+struct Hold {
+    granted: SeatGranted,
+    basis: Basis,
+    connection: Option<(u64, mpsc::Sender<SeatEvent>)>,
+    tree: Option<TreeIdentity>,
+}
+
+/// What it takes to resume a session after a restart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Basis {
+    session: SessionId,
+    user: Name,
+    product: ProductId,
+    version: Option<Version>,
+    features: Vec<Feature>,
+    pid: Option<u32>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Remembered {
+    basis: Basis,
+    tree: TreeIdentity,
+}
+
+/// The file in the state directory.
+pub(crate) const RECORD: &str = "sessions";
+
+/// The seats of this device.
+#[derive(Debug, Default)]
+pub(crate) struct Seats {
+    state: Mutex<State>,
+    changed: Notify,
+    taking: watch::Sender<BTreeSet<SessionId>>,
+}
+
+struct Taking<'a> {
+    seats: &'a Seats,
+    session: SessionId,
+}
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        self.seats.taking.send_if_modified(|sessions| sessions.remove(&self.session));
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sessions: Sessions,
+    holds: BTreeMap<SessionId, Hold>,
+    connections: u64,
+    answered: Option<BootTime>,
+    unreachable: bool,
+    remembered: BTreeSet<SessionId>,
+}
+
+impl State {
+    fn tell_all(&self, event: impl Fn(&SessionId) -> Option<SeatEvent>) {
+        for (session, hold) in &self.holds {
+            if let (Some((_, events)), Some(event)) = (&hold.connection, event(session)) {
+                // A program that does not read is not waited for.
+                let _ = events.try_send(event);
+            }
+        }
+    }
+}
+
+impl Seats {
+    /// Waits until nobody else takes this session.
+    async fn taking(&self, session: SessionId) -> Taking<'_> {
+        let mut taking = self.taking.subscribe();
+        loop {
+            if self.taking.send_if_modified(|sessions| sessions.insert(session)) {
+                return Taking { seats: self, session };
+            }
+            // The sender lives as long as `self`.
+            let _ = taking.changed().await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn ping(&self, now: BootTime, wall: WallTime) -> Ping {
+        self.state().sessions.ping(now, wall)
+    }
+
+    /// The device left its site: nothing is held any more.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state();
+        state.tell_all(|_| Some(SeatEvent::Lost { reason: "this machine left the site".to_owned() }));
+        *state = State { connections: state.connections, ..State::default() };
+    }
+
+    /// A pong: extends, or takes away.
+    pub(crate) fn pong(&self, inner: &Arc<Inner>, pong: &Pong) {
+        let lost = {
+            let mut state = self.state();
+            let attaches: BTreeMap<SessionId, u32> = state
+                .holds
+                .keys()
+                .filter_map(|id| state.sessions.held(id).map(|held| (*id, held.attach)))
+                .collect();
+            let lost = state.sessions.pong(pong);
+            state.answered = Some(inner.clock.mono());
+            if std::mem::take(&mut state.unreachable) {
+                state.tell_all(|_| Some(SeatEvent::Reachable));
+            }
+            lost.into_iter().map(|id| (id, attaches.get(&id).copied())).collect::<Vec<_>>()
+        };
+        for (session, attach) in lost {
+            inner.lose(session, attach, "the site took the seat back: it was released by an admin, or its time ran out");
+        }
+        self.changed.notify_one();
+    }
+}
+
+impl Inner {
+    /// Takes or resumes a seat.
+    pub(crate) async fn take_seat(self: &Arc<Self>, mut ask: SeatAsk) -> Result<SeatHold, SeatError> {
+        let session = match ask.session {
+            Some(session) => session,
+            None => SessionId(super::random()?),
+        };
+        // One at a time per session: a wrapper that reconnects and the agent that resumes would race.
+        let _taking = self.seats.taking(session).await;
+        let tree = ask.tree.take();
+        if let Some(granted) = self.resume_here(&session, &ask)? {
+            return self.attach(session, granted, tree);
+        }
+        if self.seats.state().holds.len() >= SEATS_PER_DEVICE_MAX {
+            let refusal = Refusal::Limit {
+                what: "seats on one machine".to_owned(),
+                limit: u64::try_from(SEATS_PER_DEVICE_MAX).unwrap_or(u64::MAX),
+            };
+            return Err(SeatError::Refused(refusal));
+        }
+        let basis = Basis {
+            session,
+            user: ask.user,
+            product: ask.product,
+            version: ask.version,
+            features: ask.features,
+            pid: ask.pid,
+        };
+        // In a task of its own: a program that gives up while it waits must not leave a seat behind.
+        let (answer_in, answer) = oneshot::channel();
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            let result = inner.checkout(&basis, ask.nonce).await;
+            if let Err(unheard) = answer_in.send(result) {
+                if unheard.is_ok() {
+                    inner.release_unless_held(session);
+                }
+            }
+        });
+        let granted =
+            answer.await.map_err(|_| NodeError::Internal("the checkout was abandoned".to_owned()))??;
+        self.attach(session, granted, tree)
+    }
+
+    /// A session that this agent still holds needs nobody's answer.
+    fn resume_here(&self, session: &SessionId, ask: &SeatAsk) -> Result<Option<SeatGranted>, SeatError> {
+        let state = self.seats.state();
+        let (Some(hold), Some(held)) = (state.holds.get(session), state.sessions.held(session)) else {
+            return Ok(None);
+        };
+        if hold.basis.user != ask.user || hold.basis.product != ask.product {
+            return Err(SeatError::Refused(Refusal::Conflict(
+                "this session belongs to another user or product".to_owned(),
+            )));
+        }
+        let mut granted = hold.granted.clone();
+        granted.until_boot_ms = held.deadline.0;
+        if let Some(nonce) = &ask.nonce {
+            granted.proof = Ticket::from_text(&granted.ticket).ok().and_then(|t| self.prove(&t, nonce));
+        }
+        Ok(Some(granted))
+    }
+
+    fn prove(&self, ticket: &Ticket, nonce: &[u8]) -> Option<String> {
+        let proof = DeviceProof::sign(ticket, nonce, &self.key).ok()?;
+        Some(BASE64URL_NOPAD.encode(&proof.signature))
+    }
+
+    /// Asks the holder; on a grant the session is held, by nobody yet.
+    async fn checkout(self: &Arc<Self>, basis: &Basis, nonce: Option<Vec<u8>>) -> Result<SeatGranted, SeatError> {
+        let command = Command::Checkout(Checkout {
+            session: basis.session,
+            user: basis.user.clone(),
+            product: basis.product.clone(),
+            version: basis.version.clone(),
+            features: basis.features.clone(),
+            pid: basis.pid,
+        });
+        let sent = self.clock.mono();
+        let answer = match self.device_command(&command, WITHIN).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                if error == NodeError::Unknown && !self.remembers(&basis.session) {
+                    // It may have been granted: whatever it was, it is given back.
+                    self.give_back(basis.session, None);
+                }
+                return Err(error.into());
+            }
+        };
+        match (answer.outcome, answer.ticket) {
+            (Outcome::Granted(grant), Some(ticket)) => {
+                self.granted(basis, nonce, sent, &grant, &ticket, answer.durability_single)
+            }
+            (Outcome::Refused(refusal), _) => Err(SeatError::Refused(refusal)),
+            (outcome, _) => Err(NodeError::Internal(format!("unexpected outcome {outcome:?}")).into()),
+        }
+    }
+
+    fn granted(
+        &self,
+        basis: &Basis,
+        nonce: Option<Vec<u8>>,
+        sent: BootTime,
+        grant: &Grant,
+        ticket: &Ticket,
+        durability_single: bool,
+    ) -> Result<SeatGranted, SeatError> {
+        let text = ticket.to_text().map_err(|error| NodeError::Internal(error.to_string()))?;
+        let mut state = self.seats.state();
+        let deadline = state.sessions.granted(basis.session, grant.attach, grant.ttl_ms, sent);
+        let granted = SeatGranted {
+            format: FORMAT,
+            seat: grant.seat.to_string(),
+            session: basis.session.to_string(),
+            license: grant.license.to_string(),
+            product: grant.product.to_string(),
+            version: grant.version.to_string(),
+            shared: grant.shared,
+            durability: if durability_single { "single" } else { "majority" }.to_owned(),
+            until_boot_ms: deadline.0,
+            proof: nonce.and_then(|nonce| self.prove(ticket, &nonce)),
+            ticket: text,
+        };
+        let hold = Hold { granted: granted.clone(), basis: basis.clone(), connection: None, tree: None };
+        state.holds.insert(basis.session, hold);
+        drop(state);
+        self.seats.changed.notify_one();
+        Ok(granted)
+    }
+
+    /// Gives the held session to a connection, and to a tree if there is one.
+    fn attach(
+        self: &Arc<Self>,
+        session: SessionId,
+        granted: SeatGranted,
+        tree: Option<ProcessTree>,
+    ) -> Result<SeatHold, SeatError> {
+        let (events_in, events) = mpsc::channel(EVENTS_MAX);
+        let number = {
+            let mut state = self.seats.state();
+            state.connections += 1;
+            let number = state.connections;
+            let Some(hold) = state.holds.get_mut(&session) else {
+                return Err(NodeError::Conflict("the seat was lost before the program could use it; start it again".to_owned()).into());
+            };
+            hold.connection = Some((number, events_in));
+            if let Some(tree) = &tree {
+                if hold.tree.is_some() {
+                    // Watched already: the program's wrapper reconnected.
+                    return Ok(SeatHold {
+                        granted,
+                        events,
+                        _connection: Connection { inner: self.clone(), session, number },
+                    });
+                }
+                hold.tree = Some(tree.identity());
+            }
+            number
+        };
+        if let Some(tree) = tree {
+            self.watch_tree(session, tree);
+            self.remember();
+        }
+        Ok(SeatHold { granted, events, _connection: Connection { inner: self.clone(), session, number } })
+    }
+
+    fn watch_tree(self: &Arc<Self>, session: SessionId, mut tree: ProcessTree) {
+        let inner = self.clone();
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tree.ended() => {}
+            }
+            let free = {
+                let mut state = inner.seats.state();
+                match state.holds.get_mut(&session) {
+                    Some(hold) => {
+                        hold.tree = None;
+                        hold.connection.is_none()
+                    }
+                    None => false,
+                }
+            };
+            if free {
+                inner.release(session);
+            }
+            inner.remember();
+        });
+    }
+
+    fn connection_closed(self: &Arc<Self>, session: SessionId, number: u64) {
+        if self.stop.is_cancelled() {
+            // The agent stops, the program runs on: it resumes when the agent is back, or the ttl ends the seat.
+            return;
+        }
+        let free = {
+            let mut state = self.seats.state();
+            let Some(hold) = state.holds.get_mut(&session) else { return };
+            if hold.connection.as_ref().is_none_or(|(current, _)| *current != number) {
+                return;
+            }
+            hold.connection = None;
+            hold.tree.is_none()
+        };
+        if free {
+            self.release(session);
+        }
+    }
+
+    fn release_unless_held(self: &Arc<Self>, session: SessionId) {
+        let free = {
+            let state = self.seats.state();
+            state.holds.get(&session).is_some_and(|hold| hold.connection.is_none() && hold.tree.is_none())
+        };
+        if free {
+            self.release(session);
+        }
+    }
+
+    /// The program is done: the seat goes back.
+    fn release(self: &Arc<Self>, session: SessionId) {
+        let held = {
+            let mut state = self.seats.state();
+            state.holds.remove(&session);
+            state.sessions.released(&session)
+        };
+        if let Some(held) = held {
+            self.give_back(session, Some(held.attach));
+        }
+    }
+
+    /// Returns a session in the background.
+    fn give_back(self: &Arc<Self>, session: SessionId, attach: Option<u32>) {
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            let command = Command::Return { session, attach };
+            match inner.device_command(&command, RETURN_WITHIN).await {
+                Ok(answer) => tracing::debug!(?session, outcome = ?answer.outcome, "session returned"),
+                Err(error) => tracing::info!(?session, %error, "session not returned; it ends by its ttl"),
+            }
+        });
+    }
+
+    /// The seat is gone: the program is told.
+    fn lose(self: &Arc<Self>, session: SessionId, attach: Option<u32>, reason: &str) {
+        let hold = self.seats.state().holds.remove(&session);
+        if let Some(hold) = hold {
+            tracing::warn!(seat = %hold.granted.seat, product = %hold.granted.product, reason, "seat lost");
+            if let Some((_, events)) = hold.connection {
+                let _ = events.try_send(SeatEvent::Lost { reason: reason.to_owned() });
+            }
+        }
+        self.remember();
+        self.give_back(session, attach);
+    }
+
+    /// Ends sessions at their deadline and says when the site is out of reach, until `stop`.
+    pub(crate) async fn watch_deadlines(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let now = self.clock.mono();
+            let overdue = self.seats.state().sessions.overdue(now);
+            for (session, held) in overdue {
+                self.lose(
+                    session,
+                    Some(held.attach),
+                    &format!("no contact to the site for {} s, so somebody else may get the seat", held.ttl_ms / 1000),
+                );
+            }
+            let idle = {
+                let mut state = self.seats.state();
+                let silent = state.answered.is_some_and(|at| now.ms_since(at) > UNREACHABLE_AFTER_MS);
+                if silent && !state.unreachable && !state.holds.is_empty() {
+                    state.unreachable = true;
+                    let state = &*state;
+                    state.tell_all(|session| {
+                        let until_boot_ms = state.sessions.held(session)?.deadline.0;
+                        Some(SeatEvent::Unreachable { until_boot_ms })
+                    });
+                }
+                state.sessions.is_empty()
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.seats.changed.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY), if !idle => {}
+            }
+        }
+    }
+
+    /// Writes down what process trees hold.
+    fn remember(&self) {
+        let remembered: Vec<Remembered> = {
+            let state = self.seats.state();
+            let with_tree = |hold: &Hold| {
+                hold.tree.clone().map(|tree| Remembered { basis: hold.basis.clone(), tree })
+            };
+            state.holds.values().filter_map(with_tree).collect()
+        };
+        if let Err(error) = self.dir.write_record(RECORD, &remembered) {
+            tracing::warn!(%error, "running programs are not remembered across a restart of the agent");
+        }
+    }
+
+    /// Whether the session was held before this agent started: then it is not given back for want of an answer.
+    fn remembers(&self, session: &SessionId) -> bool {
+        self.seats.state().remembered.contains(session)
+    }
+
+    /// After a restart: resumes what process trees still hold, gives back the rest.
+    pub(crate) async fn resume_remembered(self: &Arc<Self>) {
+        let remembered: Vec<Remembered> = match self.dir.read_record(RECORD) {
+            Ok(Some(remembered)) => remembered,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "running programs of the last run are not resumed");
+                return;
+            }
+        };
+        self.seats.state().remembered = remembered.iter().map(|r| r.basis.session).collect();
+        for Remembered { basis, tree } in remembered.into_iter().take(SEATS_PER_DEVICE_MAX) {
+            let inner = self.clone();
+            self.tasks.spawn(async move { inner.resume_one(basis, tree).await });
+        }
+    }
+
+    /// Tries until the site answers; the program runs on meanwhile.
+    async fn resume_one(self: Arc<Self>, basis: Basis, identity: TreeIdentity) {
+        loop {
+            let Some(tree) = ProcessTree::resume(identity.clone()) else {
+                self.give_back(basis.session, None);
+                return;
+            };
+            let ask = SeatAsk {
+                user: basis.user.clone(),
+                product: basis.product.clone(),
+                version: basis.version.clone(),
+                features: basis.features.clone(),
+                pid: basis.pid,
+                nonce: None,
+                session: Some(basis.session),
+                tree: Some(tree),
+            };
+            match self.take_seat(ask).await {
+                Ok(hold) => {
+                    tracing::info!(seat = %hold.granted.seat, "seat resumed after a restart");
+                    return;
+                }
+                Err(SeatError::Node(NodeError::NoHolder(_) | NodeError::Unknown)) if !self.stop.is_cancelled() => {}
+                Err(error) => {
+                    tracing::warn!(session = ?basis.session, %error, "seat not resumed after a restart");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A command of this device, once, with a new request id; again under a higher epoch if the ledger remembers a
+    /// later life of this device.
+    pub(crate) async fn device_command(
+        self: &Arc<Self>,
+        command: &Command,
+        within: Duration,
+    ) -> Result<Answer, NodeError> {
+        let bytes = encode_command(command).map_err(|error| NodeError::BadInput(error.to_string()))?;
+        let _permit = self.requests.acquire().await.map_err(|_| NodeError::Internal("stopping".to_owned()))?;
+        for _ in 0..2 {
+            let request = RequestId {
+                epoch: self.epoch.load(Ordering::Relaxed),
+                counter: self.counter.fetch_add(1, Ordering::Relaxed),
+            };
+            let response = self.submit(Request::Device { request, command: bytes.clone() }, within).await?;
+            let answer = Answer::of(response)?;
+            match answer.outcome {
+                Outcome::Refused(Refusal::Stale { epoch }) if epoch >= request.epoch => {
+                    self.epoch.fetch_max(epoch + 1, Ordering::Relaxed);
+                }
+                _ => return Ok(answer),
+            }
+        }
+        Err(NodeError::Unknown)
+    }
+}
+
+/// A ledger outcome as it came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) outcome: Outcome,
+    pub(crate) ticket: Option<Box<Ticket>>,
+    pub(crate) durability_single: bool,
+}
+
+impl Answer {
+    pub(crate) fn of(response: Response) -> Result<Self, NodeError> {
+        match response {
+            Response::Outcome { outcome, ticket, durability_single } => {
+                let outcome = decode_outcome(&outcome)
+                    .map_err(|error| NodeError::Internal(format!("the holder's answer is not readable here: {error}")))?;
+                Ok(Self { outcome, ticket, durability_single })
+            }
+            other => Err(NodeError::Internal(format!("unexpected answer {other:?}"))),
+        }
+    }
+}

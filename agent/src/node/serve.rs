@@ -1,0 +1,199 @@
+//! Answering other agents: control streams, requests, joins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seatkeeper_election::seam::{Channel, Clock};
+use seatkeeper_protocol::id::DeviceId;
+use seatkeeper_protocol::limits::{SEATS_PER_DEVICE_MAX, SESSION_FRAME_BYTES_MAX};
+use seatkeeper_protocol::wire::{FromPeer, Hello, Opening, PeerRefusal, Ping, Request, Response, SiteRef, ToPeer};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
+
+use super::Inner;
+use crate::quic::frames::{read_frame, write_frame};
+use crate::quic::{Inbound, Peer, QuicStream};
+
+/// How long a peer may take to say what a stream is for, and a reader to take an answer.
+const PROMPT: Duration = Duration::from_secs(10);
+/// Pings of one stream being answered.
+const PONGS_MAX: usize = 16;
+
+/// Serves streams as they come in.
+pub(crate) async fn run(inner: Arc<Inner>, mut inbound: mpsc::Receiver<Inbound>) {
+    loop {
+        let stream = tokio::select! {
+            () = inner.stop.cancelled() => return,
+            stream = inbound.recv() => stream,
+        };
+        let Some(Inbound { peer, channel, stream }) = stream else { return };
+        let inner = inner.clone();
+        // The transport bounds connections and streams per peer, and so these tasks.
+        tokio::spawn(async move {
+            let stop = inner.stop.clone();
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = inner.serve(peer, channel, stream) => {}
+            }
+        });
+    }
+}
+
+impl Inner {
+    async fn serve(self: &Arc<Self>, peer: Peer, channel: Channel, stream: QuicStream) {
+        match channel {
+            Channel::Raft => {
+                if let Some(log) = self.log() {
+                    log.engine.serve(peer.device, stream).await;
+                }
+            }
+            Channel::Join => self.serve_join(peer, stream).await,
+            Channel::Session => self.serve_session(peer, stream).await,
+        }
+    }
+
+    async fn serve_session(self: &Arc<Self>, peer: Peer, mut stream: QuicStream) {
+        let opening = tokio::time::timeout(PROMPT, read_frame(&mut stream, SESSION_FRAME_BYTES_MAX)).await;
+        match opening {
+            Ok(Ok(Opening::Control(hello))) => self.serve_control(peer, hello, stream).await,
+            Ok(Ok(Opening::Request(site, request))) => {
+                let response = match self.turn_away(&peer.device, site) {
+                    Some(refusal) => Response::Refused(refusal),
+                    None => self.answer(peer.device, &request).await,
+                };
+                let write = async {
+                    write_frame(&mut stream, &response, SESSION_FRAME_BYTES_MAX).await?;
+                    stream.shutdown().await.map_err(Into::into)
+                };
+                if let Ok(Err(error)) = tokio::time::timeout(PROMPT, write).await {
+                    let error: crate::quic::frames::FrameIoError = error;
+                    tracing::debug!(peer = %peer.device.short(), %error, "answer not delivered");
+                }
+            }
+            Ok(Err(error)) => tracing::debug!(peer = %peer.device.short(), %error, "unreadable request"),
+            Err(_) => tracing::debug!(peer = %peer.device.short(), "a stream was opened and nothing said"),
+        }
+    }
+
+    /// Why a device is not answered, if it is not.
+    fn turn_away(&self, device: &DeviceId, theirs: SiteRef) -> Option<PeerRefusal> {
+        let Some(site) = self.site() else { return Some(PeerRefusal::NoSite) };
+        if theirs.site != site.id {
+            return Some(PeerRefusal::OtherSite);
+        }
+        if theirs.generation != site.generation {
+            return Some(PeerRefusal::OtherGeneration(site.generation));
+        }
+        self.refuse_device(device)
+    }
+
+    /// Whether the newest books here list the device.
+    pub(crate) fn refuse_device(&self, device: &DeviceId) -> Option<PeerRefusal> {
+        let Some(site) = self.site() else { return Some(PeerRefusal::NoSite) };
+        if site.revoked(device) {
+            return Some(PeerRefusal::Revoked);
+        }
+        if site.enrolled(device) {
+            return None;
+        }
+        // The roster is made from the books a moment later.
+        let in_books = self.log().is_some_and(|log| log.books.read().device(device).is_some());
+        if in_books { None } else { Some(PeerRefusal::NotEnrolled) }
+    }
+
+    async fn serve_control(self: &Arc<Self>, peer: Peer, hello: Hello, mut stream: QuicStream) {
+        if let Some(refusal) = self.turn_away(&peer.device, hello.site) {
+            let _ = write_frame(&mut stream, &FromPeer::Refused(refusal), SESSION_FRAME_BYTES_MAX).await;
+            let _ = stream.shutdown().await;
+            return;
+        }
+        let _presence = self.arrived(peer.device);
+        let (mut from, mut to) = tokio::io::split(stream);
+        let (out, mut outbox) = mpsc::channel::<FromPeer>(PONGS_MAX);
+        let reading = async {
+            while let Ok(message) = read_frame::<ToPeer>(&mut from, SESSION_FRAME_BYTES_MAX).await {
+                match message {
+                    ToPeer::Ping(ping) => {
+                        if ping.sessions.len() > SEATS_PER_DEVICE_MAX {
+                            return;
+                        }
+                        self.serve_ping(peer.device, ping, out.clone());
+                    }
+                    ToPeer::Intent { leaving } => self.intends(peer.device, leaving),
+                }
+            }
+        };
+        let writing = async {
+            let mut known = self.known.subscribe();
+            let mut site = self.site.subscribe();
+            // The dialer names its roster by number only; it takes what ranks above what it has.
+            let own = self.site().and_then(|site| site.roster.as_ref().map(|open| open.rank()));
+            let mut seen = own.filter(|rank| rank.1 == hello.roster);
+            let mut message = FromPeer::Welcome(self.view_for(seen));
+            loop {
+                seen = self.site().and_then(|site| site.roster.as_ref().map(|open| open.rank())).or(seen);
+                let written = tokio::time::timeout(PROMPT, write_frame(&mut to, &message, SESSION_FRAME_BYTES_MAX));
+                if !matches!(written.await, Ok(Ok(()))) {
+                    return;
+                }
+                message = tokio::select! {
+                    Some(message) = outbox.recv() => message,
+                    Ok(()) = known.changed() => FromPeer::View(self.view_for(seen)),
+                    Ok(()) = site.changed() => FromPeer::View(self.view_for(seen)),
+                    else => return,
+                };
+            }
+        };
+        tokio::select! {
+            () = reading => {}
+            () = writing => {}
+        }
+    }
+
+    fn serve_ping(self: &Arc<Self>, device: DeviceId, ping: Ping, out: mpsc::Sender<FromPeer>) {
+        let received = self.clock.mono();
+        let inner = self.clone();
+        tokio::spawn(async move {
+            if let Some(pong) = inner.answer_ping(device, ping, received).await {
+                // A peer that does not read its pongs has none.
+                let _ = out.try_send(FromPeer::Pong(pong));
+            }
+        });
+    }
+
+    /// Answers this agent's own request, as the holder.
+    pub(crate) async fn answer_own(self: &Arc<Self>, request: &Request) -> Response {
+        self.answer(self.device, request).await
+    }
+
+    async fn answer(self: &Arc<Self>, device: DeviceId, request: &Request) -> Response {
+        match request {
+            Request::StartLog | Request::StopLog => self.answer_log_request(device, request).await,
+            Request::Device { .. } | Request::Admin(_) | Request::Query(_) => match self.duty() {
+                Some(duty) => duty.answer(self, device, request).await,
+                None => self.not_holder(),
+            },
+        }
+    }
+
+    pub(crate) fn not_holder(&self) -> Response {
+        let known = self.known();
+        Response::NotHolder { term: known.term, holder: known.holder.filter(|holder| *holder != self.device) }
+    }
+
+    /// Only the holder recruits and dismisses log holders.
+    async fn answer_log_request(self: &Arc<Self>, from: DeviceId, request: &Request) -> Response {
+        let known = self.known();
+        if known.holder.is_some_and(|holder| holder != from) || from == self.device {
+            return self.not_holder();
+        }
+        let done = match request {
+            Request::StartLog => self.open_log().await.map(Response::LogStarted),
+            _ => self.drop_log().await.map(|()| Response::Done),
+        };
+        done.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the log could not be opened or dropped");
+            Response::Unknown
+        })
+    }
+}

@@ -1,0 +1,270 @@
+//! Creating, joining and leaving a site, and the log on this device.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seatkeeper_election::seam::Clock;
+use seatkeeper_ledger::command::{Actor, Command, DeviceInfo, Entry, Form, Found, Outcome, Sealed};
+use seatkeeper_ledger::{decode_outcome, encode};
+use seatkeeper_protocol::api;
+use seatkeeper_protocol::id::{Generation, Name, NodeId, PublicKey, RequestId};
+use seatkeeper_protocol::ticket::PoolKeyCertificate;
+use tokio_util::sync::CancellationToken;
+
+use super::duty::POOL_KEY_CONTEXT;
+use super::errors::{NodeError, StartError};
+use super::log::Log;
+use super::record::{REMEMBERED_MAX, Site, SiteRecord};
+use super::seats::Answer;
+use super::{Inner, keeper, links, random};
+use crate::keys;
+use crate::keys::code::{RecoveryCode, seal_root};
+use crate::keys::seal::seal_to;
+
+/// The site record's file in the state directory.
+pub(crate) const RECORD: &str = "site";
+/// How long a new site's engine may take to lead and commit.
+const FOUND_WITHIN: Duration = Duration::from_secs(10);
+/// How long leaving a site may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(20);
+
+/// The log that is open, and what ends its followers.
+pub(crate) struct OpenLog {
+    pub(crate) log: Arc<Log>,
+    stop: CancellationToken,
+}
+
+fn internal(error: impl std::fmt::Display) -> NodeError {
+    NodeError::Internal(error.to_string())
+}
+
+impl Inner {
+    /// What this machine says of itself.
+    pub(crate) fn info(&self) -> DeviceInfo {
+        let form = if self.laptop { Form::Laptop } else { Form::Desktop };
+        DeviceInfo { name: self.name.clone(), form, version: super::version() }
+    }
+
+    /// Creates a site on this device and becomes its holder.
+    pub(crate) async fn create_site(self: &Arc<Self>, body: api::CreateSite) -> Result<api::SiteCreated, NodeError> {
+        let _change = self.site_change.lock().await;
+        self.refuse_second_site()?;
+        let bad = |error: seatkeeper_protocol::id::IdError| NodeError::BadInput(error.to_string());
+        let name = Name::new(body.name).map_err(bad)?;
+        let admin = Name::new(body.admin).map_err(bad)?;
+        let admin_key: PublicKey = body.admin_key.parse().map_err(bad)?;
+        let root = keys::generate().map_err(internal)?;
+        let pool_key = keys::generate().map_err(internal)?;
+        let code = RecoveryCode::generate().map_err(internal)?;
+        let generation = Generation { number: 1, id: random()? };
+        let sealed_pool_key = seal_to(&self.public, pool_key.as_bytes(), POOL_KEY_CONTEXT).map_err(internal)?;
+        let found = Found {
+            name: name.clone(),
+            root: keys::public(&root),
+            generation,
+            sealed_root: Sealed(seal_root(&root, &code).map_err(internal)?),
+            certificate: PoolKeyCertificate::sign(&root, generation, 1, keys::public(&pool_key)),
+            sealed_pool_key: Sealed(sealed_pool_key),
+            device: self.public,
+            info: self.info(),
+            admin,
+            admin_key,
+        };
+        let node = new_node_id()?;
+        let log = Log::start(self, node).await.map_err(internal)?;
+        if let Err(error) = self.found(&log, found).await {
+            log.engine.shutdown().await;
+            self.dir.remove_log(node);
+            return Err(error);
+        }
+        let record = SiteRecord {
+            root: keys::public(&root),
+            name,
+            generation,
+            roster: None,
+            node: Some(node),
+            addresses: Vec::new(),
+        };
+        self.dir.write_record(RECORD, &record).map_err(internal)?;
+        let site = Site::of(&record);
+        let created =
+            api::SiteCreated { format: api::FORMAT, site: site.api(), recovery_code: code.to_text().to_string() };
+        self.enter(site, Some(log));
+        Ok(created)
+    }
+
+    async fn found(&self, log: &Log, found: Found) -> Result<(), NodeError> {
+        let founding = async {
+            log.engine.initialize().await.map_err(internal)?;
+            let mut status = log.engine.status();
+            let term = status.wait_for(|status| status.is_leader).await.map_err(internal)?.term;
+            let entry = Entry {
+                time: self.clock.wall(),
+                term,
+                actor: Actor::Holder(self.device),
+                request: RequestId { epoch: 0, counter: 0 },
+                command: Command::Found(Box::new(found)),
+            };
+            let bytes = encode(&entry).map_err(internal)?;
+            let applied = log.engine.propose(bytes, FOUND_WITHIN).await.map_err(internal)?;
+            match decode_outcome(&applied.outcome).map_err(internal)? {
+                Outcome::Done => Ok(()),
+                other => Err(internal(format!("the new ledger answered {other:?}"))),
+            }
+        };
+        tokio::time::timeout(FOUND_WITHIN, founding)
+            .await
+            .unwrap_or_else(|_| Err(internal("the new log did not start within 10 s; is the disk very slow?")))
+    }
+
+    pub(crate) fn refuse_second_site(&self) -> Result<(), NodeError> {
+        match self.site() {
+            Some(site) => Err(NodeError::Conflict(format!(
+                "this machine belongs to site `{}` already; leave it first with `seatkeeper site leave`",
+                site.name
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Begins to live in a site.
+    pub(crate) fn enter(self: &Arc<Self>, site: Site, log: Option<Arc<Log>>) {
+        self.waiting_site.send_replace(None);
+        self.turned_away(None);
+        self.site.send_replace(Some(Arc::new(site)));
+        if let Some(log) = log {
+            self.adopt_log(log);
+        }
+        let stop = self.stop.child_token();
+        *self.site_stop() = Some(stop.clone());
+        self.tasks.spawn(links::run(self.clone(), stop.clone()));
+        self.tasks.spawn(self.clone().watch_deadlines(stop.clone()));
+        self.announce();
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = inner.resume_remembered() => {}
+            }
+        });
+    }
+
+    fn adopt_log(self: &Arc<Self>, log: Arc<Log>) {
+        let stop = self.stop.child_token();
+        self.tasks.spawn(keeper::follow(self.clone(), log.clone(), stop.clone()));
+        *self.open_log_slot() = Some(OpenLog { log, stop });
+    }
+
+    /// At start: the site and the log of the last run.
+    pub(crate) async fn reenter(self: &Arc<Self>) -> Result<(), StartError> {
+        let record: Option<SiteRecord> =
+            self.dir.read_record(RECORD).map_err(|error| StartError::Record(error.to_string()))?;
+        let keep = record.as_ref().and_then(|record| record.node);
+        self.dir.remove_logs_except(keep);
+        let Some(record) = record else { return Ok(()) };
+        {
+            let mut book = self.book();
+            // Written best first; the newest seen goes in last.
+            for (device, address) in record.addresses.iter().rev() {
+                book.saw(*device, *address);
+            }
+        }
+        let site = Site::of(&record);
+        // The engine dials peers by the roster: the site comes first.
+        self.site.send_replace(Some(Arc::new(site.clone())));
+        let log = match record.node {
+            Some(node) => Some(Log::start(self, node).await?),
+            None => None,
+        };
+        self.enter(site, log);
+        Ok(())
+    }
+
+    /// Writes the site record.
+    pub(crate) fn save(&self) {
+        let Some(site) = self.site() else { return };
+        let addresses = {
+            let book = self.book();
+            let devices: Vec<_> = site.log_holders().into_iter().chain(book.devices()).collect();
+            let mut addresses = Vec::new();
+            for device in devices {
+                for address in book.addresses(&device).into_iter().take(2) {
+                    if addresses.len() < REMEMBERED_MAX && !addresses.contains(&(device, address)) {
+                        addresses.push((device, address));
+                    }
+                }
+            }
+            addresses
+        };
+        let record = SiteRecord {
+            root: site.root,
+            name: site.name.clone(),
+            generation: site.generation,
+            roster: site.roster.as_ref().map(|open| open.signed.clone()),
+            node: self.log().map(|log| log.node),
+            addresses,
+        };
+        if let Err(error) = self.dir.write_record(RECORD, &record) {
+            tracing::warn!(%error, "what this machine knows of its site could not be written down");
+        }
+    }
+
+    /// Opens a new log, or says the id of the one that is open.
+    pub(crate) async fn open_log(self: &Arc<Self>) -> Result<NodeId, NodeError> {
+        let _change = self.log_change.lock().await;
+        if let Some(log) = self.log() {
+            return Ok(log.node);
+        }
+        let node = new_node_id()?;
+        let log = Log::start(self, node).await.map_err(internal)?;
+        self.adopt_log(log);
+        self.save();
+        tracing::info!("this machine keeps the log now");
+        Ok(node)
+    }
+
+    /// Closes and deletes the log, if there is one.
+    pub(crate) async fn drop_log(self: &Arc<Self>) -> Result<(), NodeError> {
+        let _change = self.log_change.lock().await;
+        let open = self.open_log_slot().take();
+        let Some(OpenLog { log, stop }) = open else { return Ok(()) };
+        stop.cancel();
+        log.engine.shutdown().await;
+        self.save();
+        self.dir.remove_log(log.node);
+        tracing::info!("this machine no longer keeps the log");
+        Ok(())
+    }
+
+    /// Leaves the site.
+    pub(crate) async fn leave_site(self: &Arc<Self>) -> Result<(), NodeError> {
+        let _change = self.site_change.lock().await;
+        if self.site().is_none() {
+            self.stop_waiting();
+            return Err(NodeError::NoSite);
+        }
+        let answer: Answer = self.device_command(&Command::Leave, LEAVE_WITHIN).await?;
+        match answer.outcome {
+            Outcome::Done => {}
+            Outcome::Refused(refusal) => return Err(NodeError::Conflict(refusal.to_string())),
+            other @ Outcome::Granted(_) => return Err(internal(format!("unexpected outcome {other:?}"))),
+        }
+        if let Some(stop) = self.site_stop().take() {
+            stop.cancel();
+        }
+        self.drop_log().await?;
+        self.site.send_replace(None);
+        self.known.send_replace(super::view::Known::default());
+        self.book().clear();
+        self.seats.forget();
+        self.dir.remove_record(RECORD);
+        self.dir.remove_record(super::seats::RECORD);
+        self.withdraw();
+        Ok(())
+    }
+}
+
+/// Random, so that a node id is never used again after a wipe (engine trap 9).
+fn new_node_id() -> Result<NodeId, NodeError> {
+    Ok(NodeId::from_le_bytes(random()?).max(1))
+}

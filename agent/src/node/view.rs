@@ -1,0 +1,129 @@
+//! What this agent knows of the site: term, holder, roster, addresses. Everything learned goes through here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use seatkeeper_protocol::id::DeviceId;
+use seatkeeper_protocol::roster::SignedRoster;
+use seatkeeper_protocol::wire::View;
+
+use super::Inner;
+use super::record::{OpenRoster, Site};
+
+/// The newest known term and its holder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) term: u64,
+    pub(crate) holder: Option<DeviceId>,
+}
+
+/// Addresses that go along with a pushed view.
+const ADDRESSES_PUSHED_MAX: usize = 16;
+
+impl Inner {
+    /// The site this device belongs to.
+    pub(crate) fn site(&self) -> Option<Arc<Site>> {
+        self.site.borrow().clone()
+    }
+
+    /// The holder as far as known.
+    pub(crate) fn known(&self) -> Known {
+        *self.known.borrow()
+    }
+
+    /// Somebody says that `holder` holds `term`.
+    pub(crate) fn learn_holder(&self, term: u64, holder: Option<DeviceId>) {
+        self.known.send_if_modified(|known| {
+            let newer = term > known.term || (term == known.term && known.holder.is_none() && holder.is_some());
+            if newer {
+                *known = Known { term, holder };
+            }
+            newer
+        });
+    }
+
+    /// This device's own engine no longer hears of a holder of `term`.
+    pub(crate) fn lost_holder(&self, term: u64) {
+        self.known.send_if_modified(|known| {
+            let lost = term >= known.term && known.holder.is_some();
+            if lost {
+                *known = Known { term, holder: None };
+            }
+            lost
+        });
+    }
+
+    /// A pushed view: each part is taken if it is newer.
+    pub(crate) fn learn_view(&self, view: View) {
+        if let Some(signed) = view.roster {
+            self.learn_roster(signed);
+        }
+        for (device, address) in view.addresses.into_iter().take(ADDRESSES_PUSHED_MAX) {
+            // What others say fills gaps; what this agent saw itself stays first.
+            let mut book = self.book();
+            if !book.addresses(&device).contains(&address) {
+                let own = book.newest(&device);
+                book.saw(device, address);
+                if let Some(own) = own {
+                    book.saw(device, own);
+                }
+            }
+        }
+        self.learn_holder(view.term, view.holder);
+    }
+
+    /// A roster: verified, and taken if newer. Connections of devices that it revokes are closed.
+    pub(crate) fn learn_roster(&self, signed: SignedRoster) {
+        let Some(site) = self.site() else { return };
+        let known = site.roster.as_ref().map(|open| open.rank());
+        let roster = match signed.open(&site.root) {
+            Ok(roster) if roster.site == site.id && roster.generation == site.generation => roster,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(%error, "a roster does not verify and is ignored");
+                return;
+            }
+        };
+        let open = Arc::new(OpenRoster::new(roster, signed));
+        if known.is_some_and(|known| open.rank() <= known) {
+            return;
+        }
+        let mut newly_revoked = Vec::new();
+        self.site.send_if_modified(|current| {
+            let Some(site) = current.as_ref() else { return false };
+            if site.roster.as_ref().is_some_and(|old| open.rank() <= old.rank()) {
+                return false;
+            }
+            newly_revoked = open.roster.revoked.iter().filter(|id| !site.revoked(id)).copied().collect();
+            let mut next = Site::clone(site);
+            next.roster = Some(open.clone());
+            *current = Some(Arc::new(next));
+            true
+        });
+        for device in newly_revoked {
+            if device != self.device {
+                self.quic.close(&device, "this device was revoked");
+            }
+        }
+        self.save_site.notify_one();
+    }
+
+    /// The view to push to somebody whose roster ranks below `than`.
+    pub(crate) fn view_for(&self, roster_seen: Option<(u32, u64)>) -> View {
+        let known = self.known();
+        let site = self.site();
+        let open = site.as_ref().and_then(|site| site.roster.clone());
+        let roster = open.filter(|open| roster_seen.is_none_or(|seen| open.rank() > seen));
+        let book = self.book();
+        let mut addresses: Vec<(DeviceId, SocketAddr)> = Vec::new();
+        let holders = site.map(|site| site.log_holders()).unwrap_or_default();
+        for device in known.holder.into_iter().chain(holders).take(ADDRESSES_PUSHED_MAX) {
+            if let Some(address) = book.newest(&device) {
+                if !addresses.contains(&(device, address)) {
+                    addresses.push((device, address));
+                }
+            }
+        }
+        View { term: known.term, holder: known.holder, roster: roster.map(|open| open.signed.clone()), addresses }
+    }
+}
