@@ -1,1 +1,94 @@
-//! cli
+//! The command line (design section 9).
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`args`] | what may stand on the command line |
+//! | `agent` | `agent` |
+//! | `site`, `admin`, `device`, `license`, `vendor` | the commands of those names |
+//! | `look` | `status`, `seats`, `events` |
+//! | `run`, `hold` | programs that hold seats |
+//! | `sign` | admin keys and signed commands |
+//! | `fail`, `print`, `files` | exit codes, output, files |
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use seatkeeper_client::Client;
+
+use args::{Cli, Command};
+use fail::Fail;
+
+mod admin;
+mod agent;
+pub mod args;
+mod device;
+mod fail;
+mod files;
+mod hold;
+mod license;
+mod look;
+mod print;
+mod run;
+mod seat;
+mod sign;
+mod site;
+mod vendor;
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            error.print().ok();
+            // Help and version are not errors.
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::note(format!("seatkeeper: the program cannot start: {error}"));
+            return ExitCode::from(fail::OTHER);
+        }
+    };
+    let code = runtime.block_on(dispatch(cli));
+    // What still runs in the background must not keep the process.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+async fn dispatch(cli: Cli) -> u8 {
+    let client = match &cli.socket {
+        Some(socket) => Client::with_socket(socket),
+        None => Client::connect_default(),
+    };
+    let json = cli.json;
+    let done = match cli.command {
+        Command::Agent(args) => agent::agent(args, cli.socket).await,
+        Command::Demo { keep } => return crate::demo::demo(keep).await,
+        Command::Site(command) => site::site(&client, command, json).await,
+        Command::Admin(command) => admin::admin(&client, command, json).await,
+        Command::Device(command) => device::device(&client, command, json).await,
+        Command::License(command) => license::license(&client, command, json).await,
+        Command::Vendor(command) => vendor::vendor(command),
+        Command::Status => look::status(&client, json).await,
+        Command::Seats { command: None } => look::seats(&client, json).await,
+        Command::Seats { command: Some(args::SeatsCommand::Release { id, sign }) } => {
+            look::release(&client, id, &sign).await
+        }
+        Command::Events { follow } => look::events(&client, follow, json).await,
+        Command::Run(args) => return run::run(client, args).await,
+        Command::Hold(args) => hold::hold(client, &args).await,
+    };
+    match done {
+        Ok(()) => 0,
+        Err(Fail { code, text }) => {
+            print::note(format!("seatkeeper: {text}"));
+            code
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

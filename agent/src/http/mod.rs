@@ -1,1 +1,138 @@
-//! http
+//! The local API: HTTP/1.1 and JSON on the agent's socket (design section 9).
+//!
+//! Who may call is decided by the operating system's word about the caller, never by what a body says: everybody on
+//! the machine may look and take seats in their own name; only who manages the device may found, join or leave a
+//! site; site commands carry an admin's signature, which the ledger checks.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`routes`] | the resources |
+//! | [`seats`] | `POST /v1/seats`: a seat held by an open answer |
+//! | [`events`] | `GET /v1/events` |
+//! | [`problem`] | errors as problem+json |
+//! | [`io`] | a connection that is watched while it answers |
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::node::Node;
+use crate::platform::local::{Caller, LocalListener, LocalStream};
+
+mod events;
+mod io;
+mod problem;
+mod routes;
+mod seats;
+
+/// Connections served at once; more wait in the operating system's queue.
+pub const CONNECTIONS_MAX: usize = 512;
+/// Connections of one user at once; more are closed.
+pub const CONNECTIONS_PER_USER_MAX: usize = 256;
+const _: () = assert!(CONNECTIONS_PER_USER_MAX < CONNECTIONS_MAX, "one user cannot shut out the others");
+/// How long a client may take to send a request's head.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long to wait before accepting again after the operating system refused (no file descriptors left).
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Serves the local API until `shutdown`, then closes all connections.
+///
+/// Stop the node first: a seat whose stream is closed while the node still works is given back.
+pub async fn serve(mut listener: LocalListener, node: Node, shutdown: CancellationToken) {
+    let router = routes::router(node);
+    let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let users = Arc::new(Users::default());
+    let tasks = TaskTracker::new();
+    loop {
+        let next = async {
+            let permit = Arc::clone(&free).acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            () = shutdown.cancelled() => break,
+            next = next => next,
+        };
+        let Ok(permit) = permit else { break };
+        match accepted {
+            Ok((stream, caller)) => match Users::enter(&users, &caller.user) {
+                Some(place) => {
+                    let serving = serve_connection(router.clone(), stream, caller, (permit, place));
+                    let shutdown = shutdown.clone();
+                    tasks.spawn(async move { shutdown.run_until_cancelled(serving).await });
+                }
+                None => tracing::warn!(user = %caller.user, "a user has too many connections to the agent"),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "a local connection was not accepted");
+                tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+            }
+        }
+    }
+    tasks.close();
+    tasks.wait().await;
+}
+
+async fn serve_connection(
+    router: Router,
+    stream: LocalStream,
+    caller: Caller,
+    _place: (OwnedSemaphorePermit, Place),
+) {
+    let io = io::SharedIo::new(stream);
+    let service = router.layer(Extension(caller)).layer(Extension(io.clone()));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .serve_connection(TokioIo::new(io), TowerToHyperService::new(service))
+        .await;
+    if let Err(error) = served {
+        // Mostly a client that went away, which is how seats are given back.
+        tracing::debug!(%error, "a local connection ended");
+    }
+}
+
+/// Counts the connections of each user.
+#[derive(Debug, Default)]
+struct Users(Mutex<BTreeMap<String, usize>>);
+
+/// One connection's place; dropping it frees the place.
+#[derive(Debug)]
+struct Place {
+    users: Arc<Users>,
+    user: String,
+}
+
+impl Users {
+    fn enter(users: &Arc<Self>, user: &str) -> Option<Place> {
+        let mut counts = users.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(user.to_owned()).or_default();
+        if *count >= CONNECTIONS_PER_USER_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Place { users: Arc::clone(users), user: user.to_owned() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.users.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.user);
+            }
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -1,1 +1,27 @@
-//! platform
+//! Everything an operating system does differently. No other module calls the system; Unix and Windows stand side
+//! by side here, and Windows' `unsafe` calls are in [`windows`] alone.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`child`] | the child of `seatkeeper run` |
+//! | [`clock`] | the two clocks |
+//! | [`files`] | permissions of files and folders |
+//! | [`host`] | the machine's name and form |
+//! | [`local`] | the local socket or pipe and who calls through it |
+//! | [`lock`] | one agent per state folder |
+//! | [`paths`] | where state and keys are kept |
+//! | [`signals`] | being told to stop |
+//! | [`tree`] | watching a process and everything it started |
+
+pub mod child;
+pub mod clock;
+pub mod files;
+pub mod host;
+pub mod local;
+pub mod lock;
+pub mod paths;
+pub mod signals;
+pub mod tree;
+
+#[cfg(windows)]
+pub(crate) mod windows;

@@ -1,0 +1,72 @@
+//! `seatkeeper agent`.
+
+use std::path::PathBuf;
+
+use seatkeeper_client::socket;
+use tokio_util::sync::CancellationToken;
+
+use super::args::AgentArgs;
+use super::fail::{Fail, OTHER};
+use crate::node::{MdnsChoice, Node, NodeConfig};
+use crate::platform::local::LocalListener;
+use crate::platform::{paths, signals};
+
+/// Names the filter of the log.
+const LOG_VARIABLE: &str = "SEATKEEPER_LOG";
+
+pub(super) async fn agent(args: AgentArgs, socket: Option<PathBuf>) -> Result<(), Fail> {
+    start_log();
+    // Before anything else, so that a stop during the start is not lost.
+    let stop = signals::shutdown();
+    let socket = socket.unwrap_or_else(socket::default_listen_socket);
+    let listen = args.listen;
+    let config = config(args)?;
+    let node = Node::start(config).await.map_err(|error| Fail::new(error.exit_code(), error.to_string()))?;
+    let listener = match LocalListener::bind(&socket) {
+        Ok(listener) => listener,
+        Err(error) => {
+            node.stop().await;
+            return Err(Fail::new(OTHER, error.to_string()));
+        }
+    };
+    let me = node.status().await.me;
+    let (device, name) = me.map(|me| (me.id, me.name)).unwrap_or_default();
+    tracing::info!(%listen, socket = %socket.display(), device, name, "ready");
+
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn(crate::http::serve(listener, node.clone(), shutdown.clone()));
+    stop.await;
+    tracing::info!("stopping");
+    // The node first: while it works, closing the clients' connections would give their seats back.
+    node.stop().await;
+    shutdown.cancel();
+    serving.await.map_err(|error| Fail::other(format!("the local API failed: {error}")))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn config(args: AgentArgs) -> Result<NodeConfig, Fail> {
+    let state_dir = args.state_dir.or_else(paths::default_state_dir);
+    Ok(NodeConfig {
+        state_dir: state_dir
+            .ok_or_else(|| Fail::other("there is no home folder to keep the state in; say --state-dir"))?,
+        listen: args.listen,
+        peers: args.peer,
+        mdns: match (args.no_mdns, args.mdns_interface.is_empty()) {
+            (true, _) => MdnsChoice::Off,
+            (false, true) => MdnsChoice::All,
+            (false, false) => MdnsChoice::Only(args.mdns_interface),
+        },
+        name: args.name.map(|name| name.to_string()),
+        join_file: args.join_file,
+    })
+}
+
+fn start_log() {
+    let filter = std::env::var(LOG_VARIABLE).ok().filter(|filter| !filter.is_empty());
+    // The libraries below tell every hiccup of the network; ours say what it means.
+    let filter = filter.unwrap_or_else(|| "warn,seatkeeper=info,openraft=error,mdns_sd=error".to_owned());
+    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(false).with_target(false).try_init().ok();
+}

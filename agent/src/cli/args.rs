@@ -1,0 +1,457 @@
+//! What may stand on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use seatkeeper_protocol::id::{DeviceId, Feature, Name, ProductId, PublicKey, SeatId, Version};
+
+/// Floating licenses without a server: the machines of an office elect one of them to hand out the seats.
+#[derive(Debug, Parser)]
+#[command(name = "seatkeeper", version, disable_help_subcommand = true, propagate_version = false)]
+pub struct Cli {
+    /// The agent's socket (else SEATKEEPER_SOCKET, else this machine's agent)
+    #[arg(long, global = true, value_name = "P")]
+    pub socket: Option<PathBuf>,
+    /// Print JSON (listings and status)
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the agent: the service on every machine
+    Agent(AgentArgs),
+    /// Watch three agents on this machine elect a holder, hand out seats and survive a crash
+    Demo {
+        /// Leave the agents running to play with
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Create, join, show or leave a site
+    #[command(subcommand)]
+    Site(SiteCommand),
+    /// Who administers the site
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// The machines of the site
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// The site's licenses and the vendors it trusts
+    #[command(subcommand)]
+    License(LicenseCommand),
+    /// For vendors: make keys, sign and verify licenses
+    #[command(subcommand)]
+    Vendor(VendorCommand),
+    /// How the site and this machine are
+    Status,
+    /// Who uses which seat
+    Seats {
+        /// What to do with them; nothing: list them.
+        #[command(subcommand)]
+        command: Option<SeatsCommand>,
+    },
+    /// What happened lately
+    Events {
+        /// Go on as it happens
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Run a program that holds a seat as long as it or anything it started runs
+    Run(RunArgs),
+    /// Hold a seat until interrupted
+    Hold(SeatArgs),
+}
+
+/// `agent`.
+#[derive(Debug, Args)]
+pub struct AgentArgs {
+    /// Where keys and data are kept
+    #[arg(long, value_name = "D")]
+    pub state_dir: Option<PathBuf>,
+    /// The UDP address for other agents
+    #[arg(long, value_name = "ADDR:PORT", default_value = "[::]:7410")]
+    pub listen: SocketAddr,
+    /// An agent to dial besides those found; may be repeated
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub peer: Vec<SocketAddr>,
+    /// Neither announce this machine nor look for others by mDNS
+    #[arg(long, conflicts_with = "mdns_interface")]
+    pub no_mdns: bool,
+    /// Use mDNS on this network interface only; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub mdns_interface: Vec<String>,
+    /// This machine's name (else its host name)
+    #[arg(long, value_name = "N")]
+    pub name: Option<Name>,
+    /// Join the site of the code in this file, unless in a site already
+    #[arg(long, value_name = "F")]
+    pub join_file: Option<PathBuf>,
+}
+
+/// With which key a command is signed.
+#[derive(Clone, Debug, Args)]
+pub struct SignArgs {
+    /// Which admin signs (else the only one with a key file of this site here)
+    #[arg(long, value_name = "WHO")]
+    pub admin: Option<Name>,
+    /// Read the key's password from this file instead of asking
+    #[arg(long, value_name = "F")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// `site`.
+#[derive(Debug, Subcommand)]
+pub enum SiteCommand {
+    /// Create a site with this machine as its first
+    Create {
+        /// The site's name
+        name: Name,
+        /// The first admin's name
+        #[arg(long, value_name = "WHO")]
+        admin: Name,
+        /// Read the new key's password from this file instead of asking
+        #[arg(long, value_name = "F")]
+        password_file: Option<PathBuf>,
+    },
+    /// Print a code with which machines join
+    Invite {
+        /// How long the code works, such as 30m, 12h or 7d
+        #[arg(long = "for", value_name = "DUR", default_value = "7d", value_parser = parse_duration)]
+        lasts: Duration,
+        /// How many machines it admits
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        uses: u32,
+        /// Where a machine of the site answers, for networks without mDNS
+        #[arg(long, value_name = "ADDR:PORT")]
+        address: Option<SocketAddr>,
+        /// With which key.
+        #[command(flatten)]
+        sign: SignArgs,
+    },
+    /// Join a site by a code, or wait to be admitted
+    Join {
+        /// The code
+        #[arg(conflicts_with = "join_file")]
+        code: Option<String>,
+        /// Read the code from this file
+        #[arg(long, value_name = "F")]
+        join_file: Option<PathBuf>,
+    },
+    /// Show the site's identity
+    Show,
+    /// Take this machine out of its site
+    Leave,
+}
+
+/// `admin`.
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Add a person, or replace the person's key
+    Add {
+        /// The person's name
+        name: Name,
+        /// What the person may do
+        #[arg(long, value_enum, default_value_t = Role::Admin)]
+        role: Role,
+        /// The person's own public key; else a key file is made here
+        #[arg(long, value_name = "PUBKEY", conflicts_with = "new_password_file")]
+        key: Option<PublicKey>,
+        /// Read the new key's password from this file instead of asking
+        #[arg(long, value_name = "F")]
+        new_password_file: Option<PathBuf>,
+        /// With which key.
+        #[command(flatten)]
+        sign: SignArgs,
+    },
+    /// List them
+    List,
+    /// Remove a person
+    Remove {
+        /// The person's name
+        name: Name,
+        /// With which key.
+        #[command(flatten)]
+        sign: SignArgs,
+    },
+    /// Change the password of a key file
+    Passwd {
+        /// Read the new password from this file instead of asking
+        #[arg(long, value_name = "F")]
+        new_password_file: Option<PathBuf>,
+        /// Which key.
+        #[command(flatten)]
+        sign: SignArgs,
+    },
+}
+
+/// What an admin may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Everything
+    Admin,
+    /// Look
+    Reader,
+}
+
+/// `device`.
+#[derive(Debug, Subcommand)]
+pub enum DeviceCommand {
+    /// List them, and those that wait to be admitted
+    List,
+    /// Admit a waiting machine; compare its id with what it shows first
+    Admit {
+        /// Its id, or the beginning of it (8 characters or more)
+        id: String,
+        /// With which key.
+        #[command(flatten)]
+        sign: SignArgs,
+    },
+    /// Shut a machine out for good
+    Revoke {
+        /// Its id, the beginning of it, or its name
+        id: String,
+        /// Read the recovery code from this file (needed if the machine knew the pool key)
+        #[arg(long, value_name = "F")]
+        recovery_file: Option<PathBuf>,
+        /// With which key.
+        #[command(flatten)]
+        sign: SignArgs,
+    },
+    /// Set what you know better than the machine
+    Set {
+        /// Its id, the beginning of it, or its name
+        id: String,
+        /// What is set.
+        #[command(flatten)]
+        settings: SettingsArgs,
+        /// With which key.
+        #[command(flatten)]
+        sign: SignArgs,
+    },
+}
+
+/// What `device set` sets.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct SettingsArgs {
+    /// Its name
+    #[arg(long, value_name = "N")]
+    pub name: Option<Name>,
+    /// Whether it is always on
+    #[arg(long, value_enum, value_name = "yes|no")]
+    pub always_on: Option<YesNo>,
+    /// Whether it stays or leaves
+    #[arg(long, value_enum, value_name = "desktop|laptop")]
+    pub form: Option<FormArg>,
+}
+
+/// Yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum YesNo {
+    /// Yes
+    Yes,
+    /// No
+    No,
+}
+
+/// What kind of machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormArg {
+    /// Stays where it is
+    Desktop,
+    /// Leaves
+    Laptop,
+}
+
+/// `license`.
+#[derive(Debug, Subcommand)]
+pub enum LicenseCommand {
+    /// Trust a vendor's key for its products
+    Trust {
+        /// The vendor's public key, or the file with it
+        #[arg(value_name = "VENDOR-KEY-FILE|PUBKEY")]
+        key: String,
+        /// The vendor's name as in its licenses (else as in the key file)
+        #[arg(long, value_name = "N")]
+        name: Option<Name>,
+        /// What its products begin with; may be repeated
+        #[arg(long, value_name = "PREFIX", required = true, num_args = 1..)]
+        product: Vec<ProductId>,
+        /// With which key.
+        #[command(flatten)]
+        sign: SignArgs,
+    },
+    /// Add a license file
+    Add {
+        /// The file
+        file: PathBuf,
+        /// With which key.
+        #[command(flatten)]
+        sign: SignArgs,
+    },
+    /// List them
+    List,
+    /// Show one
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Remove one; running seats stay until they are given back
+    Remove {
+        /// Its id
+        id: Name,
+        /// With which key.
+        #[command(flatten)]
+        sign: SignArgs,
+    },
+}
+
+/// `vendor`.
+#[derive(Debug, Subcommand)]
+pub enum VendorCommand {
+    /// Make a signing key: FILE, and FILE.pub for customers
+    Keygen {
+        /// The vendor's name as in its licenses
+        #[arg(long, value_name = "N")]
+        name: Name,
+        /// The key file
+        #[arg(short, long, value_name = "FILE", default_value = "vendor.key")]
+        output: PathBuf,
+    },
+    /// Sign a license
+    Sign {
+        /// The license without a signature
+        file: PathBuf,
+        /// The key file
+        #[arg(long, value_name = "KEYFILE")]
+        key: PathBuf,
+        /// Sign though it names no site, so that it works at every site at once
+        #[arg(long)]
+        unbound: bool,
+        /// Where to write the signed license (else to standard output)
+        #[arg(short, long, value_name = "OUT")]
+        output: Option<PathBuf>,
+    },
+    /// Check a license file
+    Verify {
+        /// The license
+        file: PathBuf,
+        /// The vendor's public key, or the file with it (else the key that the license names)
+        #[arg(long, value_name = "PUB")]
+        key: Option<String>,
+    },
+}
+
+/// `seats`.
+#[derive(Debug, Subcommand)]
+pub enum SeatsCommand {
+    /// Take a seat away from whoever uses it
+    Release {
+        /// Its id, as listed
+        id: SeatId,
+        /// With which key.
+        #[command(flatten)]
+        sign: SignArgs,
+    },
+}
+
+/// What seat is wanted.
+#[derive(Debug, Args)]
+pub struct SeatArgs {
+    /// The product
+    #[arg(value_name = "PRODUCT[@VERSION]")]
+    pub product: ProductAt,
+    /// A feature it needs; may be repeated
+    #[arg(long, value_name = "F")]
+    pub feature: Vec<Feature>,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Which seat.
+    #[command(flatten)]
+    pub seat: SeatArgs,
+    /// What to do when the seat is lost while the program runs
+    #[arg(long, value_enum, value_name = "warn|terminate", default_value_t = OnLost::Warn, require_equals = true)]
+    pub on_lost: OnLost,
+    /// Write how it ended to this file, as JSON
+    #[arg(long, value_name = "F")]
+    pub status_file: Option<PathBuf>,
+    /// The program and its arguments
+    #[arg(last = true, required = true, num_args = 1.., value_name = "COMMAND")]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// What to do when the seat is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnLost {
+    /// Tell
+    Warn,
+    /// Tell and end the program
+    Terminate,
+}
+
+/// `PRODUCT[@VERSION]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProductAt {
+    /// Product.
+    pub product: ProductId,
+    /// Version.
+    pub version: Option<Version>,
+}
+
+impl std::str::FromStr for ProductAt {
+    type Err = seatkeeper_protocol::id::IdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (product, version) = match text.split_once('@') {
+            Some((product, version)) => (product, Some(Version::new(version)?)),
+            None => (text, None),
+        };
+        Ok(Self { product: ProductId::new(product)?, version })
+    }
+}
+
+impl std::fmt::Display for ProductAt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.product)?;
+        self.version.as_ref().map_or(Ok(()), |version| write!(f, "@{version}"))
+    }
+}
+
+/// Reads `90s`, `30m`, `12h`, `7d`, `2w`.
+///
+/// # Errors
+/// A sentence.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a duration; write a number and s, m, h, d or w, such as 12h");
+    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(split);
+    let unit_s: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        "w" => 7 * 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    match number.checked_mul(unit_s) {
+        Some(seconds) if (1..=10 * 366 * 24 * 60 * 60).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("`{text}` is out of range; use one second to ten years")),
+    }
+}
+
+/// Whether `device` is meant by `id`: the whole of it or its beginning, 8 characters or more.
+pub fn names_device(id: &str, device: &str) -> bool {
+    let id = id.trim().to_ascii_lowercase();
+    id.parse::<DeviceId>().is_ok_and(|id| id.to_string() == device)
+        || (id.len() >= 8 && device.starts_with(&id))
+}

@@ -1,0 +1,111 @@
+//! `seatkeeper status`, `seats` and `events`.
+
+use seatkeeper_client::{Client, api};
+use seatkeeper_ledger::command::Command;
+use seatkeeper_protocol::id::SeatId;
+
+use super::args::SignArgs;
+use super::fail::{Fail, UNAVAILABLE};
+use super::print;
+use super::sign::SiteSigner;
+
+pub(super) async fn status(client: &Client, json: bool) -> Result<(), Fail> {
+    let status = client.status().await?;
+    if json {
+        return print::json(&status);
+    }
+    match &status.site {
+        Some(site) => print::line(format!("site     {} ({})", site.name, site.id)),
+        None => print::line("site     none; `seatkeeper site create` or `seatkeeper site join`"),
+    }
+    if let Some(me) = &status.me {
+        print::line(format!("machine  {} ({}), {}", me.name, me.id.get(..8).unwrap_or(&me.id), me.role));
+    }
+    if status.site.is_some() {
+        let holder = status.holder.as_ref().map_or("none", |holder| holder.name.as_str());
+        print::line(format!("holder   {holder}"));
+    }
+    if let Some(quorum) = &status.quorum {
+        let verdict = if quorum.ok { "enough" } else { "too few" };
+        let (live, voters, needed) = (quorum.live, quorum.voters, quorum.needed);
+        print::line(format!("voters   {live} of {voters} answer, {needed} needed: {verdict}"));
+    }
+    if let Some(devices) = &status.devices {
+        print::line(format!("devices  {} enrolled, {} online", devices.enrolled, devices.online));
+    }
+    if !status.pools.is_empty() {
+        print::line("");
+        let row = |pool: &api::Pool| {
+            vec![
+                format!("{}@{}", pool.product, pool.version),
+                pool.license.clone(),
+                pool.owned.to_string(),
+                pool.online.to_string(),
+                pool.free.to_string(),
+                if pool.over == 0 { String::new() } else { format!("{} too many in use", pool.over) },
+            ]
+        };
+        let rows: Vec<_> = status.pools.iter().map(row).collect();
+        print::table(&["product", "license", "seats", "in use", "free", ""], &rows, "");
+    }
+    if !status.health.is_empty() {
+        print::line("");
+    }
+    for health in &status.health {
+        print::line(format!("{}: {} [{}]", health.severity, health.text, health.code));
+    }
+    Ok(())
+}
+
+pub(super) async fn seats(client: &Client, json: bool) -> Result<(), Fail> {
+    let seats = client.seats().await?;
+    if json {
+        return print::json(&seats);
+    }
+    let row = |seat: &api::Seat| {
+        vec![
+            seat.id.clone(),
+            format!("{}@{}", seat.product, seat.version),
+            seat.user.clone(),
+            seat.device_name.clone(),
+            seat.kind.clone(),
+            print::when(seat.since.as_deref()),
+            seat.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+        ]
+    };
+    let rows: Vec<_> = seats.seats.iter().map(row).collect();
+    print::table(&["id", "product", "user", "device", "kind", "since", "pid"], &rows, "No seat is in use.");
+    Ok(())
+}
+
+pub(super) async fn release(client: &Client, seat: SeatId, sign: &SignArgs) -> Result<(), Fail> {
+    SiteSigner::open(client, sign).await?.send(&Command::ReleaseSeat { seat }).await?;
+    print::line(format!("Seat {seat} is taken away; it is free once its machine has stopped using it."));
+    Ok(())
+}
+
+pub(super) async fn events(client: &Client, follow: bool, json: bool) -> Result<(), Fail> {
+    if !follow {
+        let page = client.events(None).await?;
+        if json {
+            return print::json(&page);
+        }
+        page.events.iter().for_each(event);
+        return Ok(());
+    }
+    let mut stream = client.follow_events(None).await?;
+    while let Some(next) = stream.next_event().await? {
+        if json {
+            // One object per line, so that a reader can take them as they come.
+            let text = serde_json::to_string(&next).map_err(|error| Fail::other(error.to_string()))?;
+            print::line(text);
+        } else {
+            event(&next);
+        }
+    }
+    Err(Fail::new(UNAVAILABLE, "the agent has stopped"))
+}
+
+fn event(event: &api::Event) {
+    print::line(format!("{}  {:<15}  {}", print::when(event.time.as_deref()), event.kind, event.text));
+}

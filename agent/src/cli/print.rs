@@ -1,0 +1,84 @@
+//! Output: aligned tables for people, exact JSON for programs.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::fail::Fail;
+
+/// Writes a line to standard output. A reader that has gone (`| head`) is not an error.
+pub(crate) fn line(text: impl AsRef<str>) {
+    writeln!(io::stdout(), "{}", text.as_ref()).ok();
+}
+
+/// Writes a line for the person to standard error.
+pub(crate) fn note(text: impl AsRef<str>) {
+    writeln!(io::stderr(), "{}", text.as_ref()).ok();
+}
+
+/// Writes `value` as JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Fail> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Fail::other(error.to_string()))?;
+    line(text);
+    Ok(())
+}
+
+/// Writes columns under their titles, or `empty` when there are no rows.
+pub(crate) fn table(titles: &[&str], rows: &[Vec<String>], empty: &str) {
+    if rows.is_empty() {
+        line(empty);
+        return;
+    }
+    for row in layout(titles, rows) {
+        line(row);
+    }
+}
+
+fn layout(titles: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let titles: Vec<String> = titles.iter().map(|title| (*title).to_uppercase()).collect();
+    let all = || std::iter::once(&titles).chain(rows);
+    let width = |column: usize| {
+        all().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..titles.len()).map(width).collect();
+    all()
+        .map(|row| {
+            let cells: Vec<String> =
+                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            cells.join("  ").trim_end().to_owned()
+        })
+        .collect()
+}
+
+/// `2026-01-01T08:00:00Z` as people read it, or a dash.
+pub(crate) fn when(time: Option<&str>) -> String {
+    time.map_or_else(|| "-".to_owned(), |time| time.replace('T', " ").replace('Z', " UTC"))
+}
+
+/// `1 seat`, `2 seats`.
+pub(crate) fn count(number: u32, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Whether a person can be asked.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_lines_have_no_trailing_blanks() {
+        let rows = [vec!["1".to_owned(), "größer".to_owned()], vec!["22".to_owned(), String::new()]];
+        assert_eq!(layout(&["id", "name"], &rows), ["ID  NAME", "1   größer", "22"]);
+    }
+
+    #[test]
+    fn numbers_and_times_read_well() {
+        assert_eq!(count(1, "seat", "seats"), "1 seat");
+        assert_eq!(count(0, "seat", "seats"), "0 seats");
+        assert_eq!(when(Some("2026-01-01T08:00:00Z")), "2026-01-01 08:00:00 UTC");
+    }
+}

@@ -1,0 +1,215 @@
+//! A seat that outlives interruptions: of the site, and of the agent itself.
+
+use std::time::Duration;
+
+use seatkeeper_client::{Client, ClientError, SeatStream, api};
+use seatkeeper_election::seam::Clock;
+use seatkeeper_protocol::time::BootTime;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::args::SeatArgs;
+use crate::platform::clock::SystemClock;
+
+/// An agent says `unreachable` this long after its last answered ping at the latest. When the agent itself goes
+/// away without having said so, its last answered ping may be that old.
+const AGENT_SILENT_MS: u64 = 12_000;
+/// How soon and how rarely an agent that went away is asked again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// How often a lost seat is asked for again.
+const REGAIN_EVERY: Duration = Duration::from_secs(10);
+/// Changes waiting to be told.
+const CHANGES_MAX: usize = 16;
+
+/// What happens to a held seat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The site or the agent is out of reach; the seat lives until then.
+    Unreachable(BootTime),
+    /// Contact is back, with the seat.
+    Reachable,
+    /// The seat is gone.
+    Lost(String),
+    /// A lost seat was regained.
+    Regained,
+}
+
+/// A seat held in the background until this is dropped.
+#[derive(Debug)]
+pub(super) struct HeldSeat {
+    pub(super) granted: api::SeatGranted,
+    changes: mpsc::Receiver<Change>,
+    task: JoinHandle<()>,
+}
+
+impl HeldSeat {
+    /// Takes a seat.
+    pub(super) async fn take(client: Client, request: api::SeatRequest) -> Result<Self, ClientError> {
+        let stream = client.take_seat(&request).await?;
+        let granted = stream.granted().clone();
+        // Whoever asked without a session resumes the one it got.
+        let request = api::SeatRequest { session: Some(granted.session.clone()), ..request };
+        let (sender, changes) = mpsc::channel(CHANGES_MAX);
+        let keeper =
+            Keeper { client, request, lease: Lease::of(&granted, SystemClock.mono()), changes: sender };
+        let task = tokio::spawn(keeper.keep(stream));
+        Ok(Self { granted, changes, task })
+    }
+
+    /// What happens next. Cancel safe. `None`: nothing will happen any more.
+    pub(super) async fn change(&mut self) -> Option<Change> {
+        self.changes.recv().await
+    }
+}
+
+impl Drop for HeldSeat {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The request of `seatkeeper run` and `hold`.
+pub(super) fn request(args: &SeatArgs) -> api::SeatRequest {
+    api::SeatRequest {
+        version: args.product.version.as_ref().map(ToString::to_string),
+        features: args.feature.iter().map(ToString::to_string).collect(),
+        ..api::SeatRequest::product(args.product.product.to_string())
+    }
+}
+
+/// How long the seat lives, as far as this process knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lease {
+    /// How long it lives from an answered ping on, milliseconds.
+    span_ms: u64,
+    /// Where the agent said that it ends, since it said that the site is out of reach.
+    until: Option<BootTime>,
+}
+
+impl Lease {
+    fn of(granted: &api::SeatGranted, now: BootTime) -> Self {
+        Self { span_ms: BootTime(granted.until_boot_ms).ms_since(now), until: None }
+    }
+
+    /// When the seat ends if the agent went away at `now`: never later than the agent itself would say.
+    fn ends(self, now: BootTime) -> BootTime {
+        self.until.unwrap_or_else(|| now.plus_ms(self.span_ms.saturating_sub(AGENT_SILENT_MS)))
+    }
+}
+
+/// Holds the stream, and resumes the session when it breaks.
+struct Keeper {
+    client: Client,
+    request: api::SeatRequest,
+    lease: Lease,
+    changes: mpsc::Sender<Change>,
+}
+
+impl Keeper {
+    async fn keep(mut self, mut stream: SeatStream) {
+        loop {
+            let lost = self.follow(stream).await;
+            stream = match lost {
+                Some(reason) => {
+                    self.tell(Change::Lost(reason)).await;
+                    let Some(regained) = self.regain().await else { return };
+                    self.tell(Change::Regained).await;
+                    regained
+                }
+                None => match self.resume().await {
+                    Ok(resumed) => {
+                        self.tell(Change::Reachable).await;
+                        resumed
+                    }
+                    Err(reason) => {
+                        self.tell(Change::Lost(reason)).await;
+                        let Some(regained) = self.regain().await else { return };
+                        self.tell(Change::Regained).await;
+                        regained
+                    }
+                },
+            };
+            self.lease = Lease::of(stream.granted(), SystemClock.mono());
+        }
+    }
+
+    /// Follows the stream to its end; the reason if the seat is lost, nothing if only the agent is.
+    async fn follow(&mut self, mut stream: SeatStream) -> Option<String> {
+        loop {
+            match stream.next_event().await {
+                Ok(Some(api::SeatEvent::Granted(granted))) => {
+                    self.lease = Lease::of(&granted, SystemClock.mono());
+                }
+                Ok(Some(api::SeatEvent::Unreachable { until_boot_ms })) => {
+                    let until = BootTime(until_boot_ms);
+                    self.lease.until = Some(until);
+                    self.tell(Change::Unreachable(until)).await;
+                }
+                Ok(Some(api::SeatEvent::Reachable)) => {
+                    self.lease.until = None;
+                    self.tell(Change::Reachable).await;
+                }
+                Ok(Some(api::SeatEvent::Lost { reason })) => return Some(reason),
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    }
+
+    /// Resumes the session until its lease ends.
+    async fn resume(&mut self) -> Result<SeatStream, String> {
+        let ends = self.lease.ends(SystemClock.mono());
+        let mut told = self.lease.until.is_some();
+        let mut wait = RETRY.0;
+        loop {
+            match self.client.take_seat(&self.request).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) if !error.is_transient() => return Err(error.to_string()),
+                Err(error) if SystemClock.mono() >= ends => return Err(error.to_string()),
+                Err(_) => {}
+            }
+            if !told {
+                told = true;
+                self.tell(Change::Unreachable(ends)).await;
+            }
+            let left = Duration::from_millis(ends.ms_since(SystemClock.mono()));
+            tokio::time::sleep(wait.min(left)).await;
+            wait = RETRY.1.min(wait * 2);
+        }
+    }
+
+    /// Asks for the lost seat again and again; `None` when it will not come back.
+    async fn regain(&mut self) -> Option<SeatStream> {
+        loop {
+            tokio::time::sleep(REGAIN_EVERY).await;
+            match self.client.take_seat(&self.request).await {
+                Ok(stream) => return Some(stream),
+                Err(error) if error.is_transient() => {}
+                Err(error) if error.problem().is_some_and(|problem| problem.kind == "no-seat") => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    async fn tell(&self, change: Change) {
+        // Nobody listens any more: the task is about to be ended.
+        self.changes.send(change).await.ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_never_thought_longer_than_the_agent_would_say() {
+        // Granted at 1000 for 87.1 s. The agent vanished at 50 s, up to 12 s after its last answered ping.
+        let lease = Lease { span_ms: 87_100, until: None };
+        assert_eq!(lease.ends(BootTime(50_000)), BootTime(50_000 + 75_100));
+        // It had said that the site is out of reach.
+        let lease = Lease { until: Some(BootTime(60_000)), ..lease };
+        assert_eq!(lease.ends(BootTime(50_000)), BootTime(60_000));
+        // A short lease may be over already.
+        let lease = Lease { span_ms: 11_000, until: None };
+        assert_eq!(lease.ends(BootTime(50_000)), BootTime(50_000));
+    }
+}

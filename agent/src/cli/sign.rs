@@ -1,0 +1,281 @@
+//! Admin keys and commands signed with them. The agent never sees a password or a private key.
+
+use std::path::{Path, PathBuf};
+
+use data_encoding::BASE64;
+use ed25519_dalek::{Signer, SigningKey};
+use seatkeeper_client::{Client, ClientError};
+use seatkeeper_ledger::command::{Command, admin_message};
+use seatkeeper_protocol::api;
+use seatkeeper_protocol::id::{Generation, Name, RequestId, SiteId};
+use zeroize::Zeroizing;
+
+use super::args::SignArgs;
+use super::fail::{Fail, NOT_PERMITTED, OTHER, code_of_kind};
+use super::{files, print};
+use crate::keys::admin;
+use crate::platform::clock::SystemClock;
+use crate::platform::paths;
+use seatkeeper_election::seam::Clock;
+
+/// Longest key file, bytes.
+const KEY_FILE_BYTES_MAX: usize = 16 * 1024;
+/// Shortest password, characters.
+const PASSWORD_CHARS_MIN: usize = 8;
+/// How often a command whose fate is unknown is sent again, with the same id.
+const TRIES_MAX: u32 = 5;
+
+/// The site that commands are signed for.
+pub(crate) struct Site {
+    pub(crate) id: SiteId,
+    pub(crate) generation: Generation,
+}
+
+impl Site {
+    pub(crate) async fn of(client: &Client) -> Result<Self, Fail> {
+        let detail = client.site().await?;
+        let unreadable = || Fail::other("the agent's answer about its site is not understood");
+        let id = data_encoding::HEXLOWER.decode(detail.generation_id.as_bytes()).map_err(|_| unreadable())?;
+        Ok(Self {
+            id: detail.id.parse().map_err(|_| unreadable())?,
+            generation: Generation {
+                number: detail.generation,
+                id: id.try_into().map_err(|_| unreadable())?,
+            },
+        })
+    }
+}
+
+/// Signs commands for one site as one admin.
+pub(crate) struct SiteSigner {
+    client: Client,
+    site: Site,
+    name: Name,
+    key: SigningKey,
+    epoch: u64,
+    counter: u64,
+}
+
+impl SiteSigner {
+    /// Opens the admin's key, asking for its password.
+    pub(crate) async fn open(client: &Client, args: &SignArgs) -> Result<Self, Fail> {
+        let site = Site::of(client).await?;
+        let path = key_file(&site.id, args.admin.as_ref())?;
+        let opened = open_key(&path, args.password_file.as_deref())?;
+        if opened.site != site.id {
+            return Err(Fail::input(format!("{} is a key of another site", path.display())));
+        }
+        let epoch = u64::try_from(SystemClock.wall().0).unwrap_or(0);
+        Ok(Self {
+            client: client.clone(),
+            site,
+            name: opened.name.clone(),
+            key: opened.key.clone(),
+            epoch,
+            counter: 0,
+        })
+    }
+
+    pub(crate) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Has the site carry out `command`.
+    pub(crate) async fn send(&mut self, command: &Command) -> Result<(), Fail> {
+        self.counter += 1;
+        let mut result = self.send_once(command).await?;
+        if result.code.as_deref() == Some("stale") {
+            // The ledger has seen a higher epoch, from a clock that was ahead.
+            self.epoch = result.epoch.unwrap_or(self.epoch).saturating_add(1);
+            result = self.send_once(command).await?;
+        }
+        if result.done {
+            if result.durability_single {
+                print::note("note: only one machine has this on disk until a second one is on");
+            }
+            return Ok(());
+        }
+        let code = result.code.as_deref().map_or(OTHER, code_of_kind);
+        Err(Fail::new(code, result.refusal.unwrap_or_else(|| "the site refused without a reason".to_owned())))
+    }
+
+    async fn send_once(&self, command: &Command) -> Result<api::CommandResult, Fail> {
+        let internal =
+            |error: postcard::Error| Fail::other(format!("the command cannot be encoded: {error}"));
+        let request = RequestId { epoch: self.epoch, counter: self.counter };
+        let message = admin_message(&self.site.id, &self.site.generation, &self.name, &request, command)
+            .map_err(internal)?;
+        let signed = api::SignedCommand {
+            admin: self.name.to_string(),
+            epoch: request.epoch,
+            counter: request.counter,
+            command: BASE64.encode(&postcard::to_allocvec(command).map_err(internal)?),
+            signature: BASE64.encode(&self.key.sign(&message).to_bytes()),
+        };
+        let mut tries = 1;
+        loop {
+            match self.client.command(&signed).await {
+                // The same id acts once however often it is sent, so an unknown fate is found out by asking again.
+                Err(ClientError::Problem(problem)) if problem.kind == "unknown" && tries < TRIES_MAX => {
+                    tries += 1
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+}
+
+/// Where the key file of `name` is.
+pub(crate) fn key_path(site: &SiteId, name: &Name) -> Result<PathBuf, Fail> {
+    let dir = paths::admin_key_dir()
+        .ok_or_else(|| Fail::other("there is no home folder to keep admin keys in; set HOME"))?;
+    Ok(dir.join(format!("{}-{}.key", site.short(), file_name_of(name))))
+}
+
+/// The name as it may stand in a file name; what may not is written as its code point.
+fn file_name_of(name: &Name) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '@' | '+') || c == '.';
+    let text: String = name
+        .as_str()
+        .chars()
+        .map(|c| if plain(c) { c.to_string() } else { format!("%{:x}", u32::from(c)) })
+        .collect();
+    text
+}
+
+/// The key file of `who`, or the only one of this site.
+pub(crate) fn key_file(site: &SiteId, who: Option<&Name>) -> Result<PathBuf, Fail> {
+    if let Some(who) = who {
+        let path = key_path(site, who)?;
+        if path.exists() {
+            return Ok(path);
+        }
+        let text = format!("there is no key file of {who} for this site; it would be {}", path.display());
+        return Err(Fail::new(NOT_PERMITTED, text));
+    }
+    let dir = paths::admin_key_dir()
+        .ok_or_else(|| Fail::other("there is no home folder to look for admin keys in; set HOME"))?;
+    let mut found = keys_in(&dir, site);
+    match (found.pop(), found.pop()) {
+        (Some((only, _)), None) => Ok(only),
+        (None, _) => Err(Fail::new(
+            NOT_PERMITTED,
+            format!("there is no admin key of this site in {}; ask an admin of the site", dir.display()),
+        )),
+        (Some(one), Some(other)) => Err(Fail::new(
+            2,
+            format!("there are keys of several admins here; say --admin {} or --admin {}", other.1, one.1),
+        )),
+    }
+}
+
+/// The key files of a site with the names they are for, in order.
+fn keys_in(dir: &Path, site: &SiteId) -> Vec<(PathBuf, String)> {
+    let prefix = format!("{}-", site.short());
+    let mut found: Vec<(PathBuf, String)> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let file = entry.file_name().into_string().ok()?;
+            let name = file.strip_prefix(&prefix)?.strip_suffix(".key")?.to_owned();
+            Some((entry.path(), name))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// Opens a key file, asking for its password.
+pub(crate) fn open_key(path: &Path, password_file: Option<&Path>) -> Result<admin::AdminKey, Fail> {
+    let text = files::read_text(path, KEY_FILE_BYTES_MAX)?;
+    let password = match password_file {
+        Some(file) => files::read_secret(file)?,
+        None => ask(&format!("Password of {}: ", path.display()))?,
+    };
+    admin::open_admin(&text, &password).map_err(|error| {
+        let code = if matches!(error, admin::AdminKeyError::WrongPassword) { NOT_PERMITTED } else { 65 };
+        Fail::new(code, format!("{}: {error}", path.display()))
+    })
+}
+
+/// A new password, from a file or asked twice.
+pub(crate) fn new_password(file: Option<&Path>, whose: &Name) -> Result<Zeroizing<String>, Fail> {
+    let password = match file {
+        Some(file) => files::read_secret(file)?,
+        None => {
+            let first = ask(&format!("New password of {whose}: "))?;
+            if first != ask("The same again: ")? {
+                return Err(Fail::input("the two passwords differ; nothing was done"));
+            }
+            first
+        }
+    };
+    if password.chars().count() < PASSWORD_CHARS_MIN {
+        return Err(Fail::input(format!(
+            "a password has at least {PASSWORD_CHARS_MIN} characters; nothing was done"
+        )));
+    }
+    Ok(password)
+}
+
+/// Asks for a secret on the terminal.
+pub(crate) fn ask(prompt: &str) -> Result<Zeroizing<String>, Fail> {
+    rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| {
+        Fail::input(format!("no secret can be asked for here ({error}); name a file that has it, see --help"))
+    })
+}
+
+/// Writes the sealed key file of `name`.
+pub(crate) fn save_key(
+    site: &SiteId,
+    name: &Name,
+    key: &SigningKey,
+    password: &str,
+) -> Result<PathBuf, Fail> {
+    let path = key_path(site, name)?;
+    let sealed = admin::seal_admin(name, site, key, password)?;
+    files::write(&path, &sealed, true)?;
+    Ok(path)
+}
+
+/// Makes the folder of the admin keys and finds out now whether it can be written to: a site whose only admin key
+/// was not kept cannot be administered.
+pub(crate) fn prepare_key_dir() -> Result<(), Fail> {
+    let dir = paths::admin_key_dir()
+        .ok_or_else(|| Fail::other("there is no home folder to keep admin keys in; set HOME"))?;
+    let cannot =
+        |error: std::io::Error| Fail::other(format!("{} cannot be written to: {error}", dir.display()));
+    std::fs::create_dir_all(&dir).map_err(cannot)?;
+    let probe = dir.join(".probe");
+    files::write(&probe, "", true)?;
+    std::fs::remove_file(&probe).map_err(cannot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_file_names() {
+        let check = |name: &str, file: &str| assert_eq!(file_name_of(&Name::new(name).unwrap()), file);
+        check("eva", "eva");
+        check("Eva Müller", "Eva%20Müller");
+        check("../x", "..%2fx");
+    }
+
+    #[test]
+    fn the_only_key_of_a_site_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let (site, other) = (SiteId([1; 20]), SiteId([2; 20]));
+        for file in
+            [format!("{}-eva.key", site.short()), format!("{}-max.key", other.short()), "x".to_owned()]
+        {
+            std::fs::write(dir.path().join(file), "").unwrap();
+        }
+        let names = |site| keys_in(dir.path(), site).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+        assert_eq!(names(&site), ["eva"]);
+        assert_eq!(names(&other), ["max"]);
+        assert!(keys_in(&dir.path().join("none"), &site).is_empty());
+    }
+}

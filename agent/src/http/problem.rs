@@ -1,0 +1,118 @@
+//! Errors as problem+json (RFC 9457).
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use seatkeeper_ledger::command::{self, Refusal};
+use seatkeeper_protocol::api;
+
+use crate::node::{NodeError, SeatError};
+
+/// An error of one request.
+#[derive(Debug)]
+pub(super) struct Problem(pub(super) Box<api::Problem>);
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
+        Self(Box::new(api::Problem {
+            kind: kind.to_owned(),
+            title: status.canonical_reason().unwrap_or("error").to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            holders: Vec::new(),
+        }))
+    }
+
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
+    }
+
+    pub(super) fn not_permitted(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "not-permitted", detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<NodeError> for Problem {
+    fn from(error: NodeError) -> Self {
+        let (status, kind) = match &error {
+            NodeError::NoSite => (StatusCode::CONFLICT, "no-site"),
+            NodeError::NoHolder(_) => (StatusCode::SERVICE_UNAVAILABLE, "no-holder"),
+            NodeError::NotPermitted(_) => (StatusCode::FORBIDDEN, "not-permitted"),
+            NodeError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+            NodeError::BadInput(_) => (StatusCode::BAD_REQUEST, "bad-request"),
+            NodeError::Unknown => (StatusCode::SERVICE_UNAVAILABLE, "unknown"),
+            NodeError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        };
+        Self::new(status, kind, error.to_string())
+    }
+}
+
+impl From<SeatError> for Problem {
+    fn from(error: SeatError) -> Self {
+        match error {
+            SeatError::Node(error) => error.into(),
+            SeatError::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = match &refusal {
+            Refusal::NotPermitted(_) => StatusCode::FORBIDDEN,
+            Refusal::NotFound(_) => StatusCode::NOT_FOUND,
+            Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
+            Refusal::OtherTerm { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::UnknownFormat | Refusal::Bug(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::CONFLICT,
+        };
+        let mut problem = Self::new(status, refusal_code(&refusal), refusal.to_string());
+        if let Refusal::NoSeat(denial) = refusal {
+            problem.0.detail.push_str("; ask one of them to give a seat back, or try again later");
+            problem.0.holders = denial.holders.into_iter().map(seat_holder).collect();
+        }
+        problem
+    }
+}
+
+/// The stable code of a refusal.
+pub(super) fn refusal_code(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::NoSeat(_) => "no-seat",
+        Refusal::NotLicensed { .. } => "not-licensed",
+        Refusal::Stale { .. } => "stale",
+        Refusal::SessionEnded => "session-ended",
+        Refusal::Superseded => "superseded",
+        Refusal::OtherTerm { .. } => "unknown",
+        Refusal::NotPermitted(_) => "not-permitted",
+        Refusal::NotFound(_) => "not-found",
+        Refusal::Conflict(_) => "conflict",
+        Refusal::Limit { .. } => "limit",
+        Refusal::Invalid(_) => "invalid",
+        Refusal::UnknownFormat | Refusal::Bug(_) => "internal",
+    }
+}
+
+fn seat_holder(holder: command::SeatHolder) -> api::SeatHolder {
+    api::SeatHolder {
+        seat: holder.seat.to_string(),
+        user: holder.user.to_string(),
+        device: holder.device.to_string(),
+        device_name: holder.device_name.to_string(),
+        since: holder.since.rfc3339(),
+        idle_s: None,
+    }
+}

@@ -1,0 +1,153 @@
+//! The resources of the local API.
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Json, Router};
+use data_encoding::BASE64;
+use seatkeeper_ledger::command::{Outcome, Refusal};
+use seatkeeper_protocol::id::{Name, RequestId};
+use seatkeeper_protocol::wire::{AdminRequest, Query};
+use seatkeeper_protocol::{api, limits};
+use serde::de::DeserializeOwned;
+
+use super::problem::{Problem, refusal_code};
+use super::{events, seats};
+use crate::node::{Node, NodeError};
+use crate::platform::local::Caller;
+
+pub(super) fn router(node: Node) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/site", get(site).post(create_site))
+        .route("/v1/site/join", post(join_site))
+        .route("/v1/site/leave", post(leave_site))
+        .route("/v1/seats", look(Query::Seats).post(seats::take))
+        .route("/v1/devices", look(Query::Devices))
+        .route("/v1/licenses", look(Query::Licenses))
+        .route("/v1/admins", look(Query::Admins))
+        .route("/v1/vendors", look(Query::Vendors))
+        .route("/v1/pool-key", look(Query::PoolKey))
+        .route("/v1/events", get(events::events))
+        .route("/v1/commands", post(command))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(node)
+}
+
+async fn status(State(node): State<Node>) -> Json<api::Status> {
+    Json(node.status().await)
+}
+
+async fn site(State(node): State<Node>) -> Result<Json<api::SiteDetail>, Problem> {
+    node.site().map(Json).ok_or_else(|| NodeError::NoSite.into())
+}
+
+/// The resource that answers a query of the ledger.
+fn look(query: Query) -> MethodRouter<Node> {
+    get(move |State(node): State<Node>| async move {
+        node.query(query).await.map(json_bytes).map_err(Problem::from)
+    })
+}
+
+pub(super) fn json_bytes(json: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
+}
+
+async fn command(State(node): State<Node>, body: Body) -> Result<Json<api::CommandResult>, Problem> {
+    let signed: api::SignedCommand = read_json(body).await?;
+    let answer = node.admin(admin_request(&signed)?).await?;
+    let refusal = match &answer.outcome {
+        Outcome::Refused(refusal) => Some(refusal),
+        Outcome::Done | Outcome::Granted(_) => None,
+    };
+    Ok(Json(api::CommandResult {
+        format: api::FORMAT,
+        done: refusal.is_none(),
+        refusal: refusal.map(ToString::to_string),
+        code: refusal.map(|refusal| refusal_code(refusal).to_owned()),
+        epoch: match refusal {
+            Some(Refusal::Stale { epoch }) => Some(*epoch),
+            _ => None,
+        },
+        durability_single: answer.durability_single,
+    }))
+}
+
+fn admin_request(signed: &api::SignedCommand) -> Result<AdminRequest, Problem> {
+    let bytes = |text: &str, what| {
+        BASE64.decode(text.as_bytes()).map_err(|_| Problem::bad_request(format!("{what} is not base64")))
+    };
+    Ok(AdminRequest {
+        admin: Name::new(signed.admin.as_str()).map_err(|error| Problem::bad_request(error.to_string()))?,
+        request: RequestId { epoch: signed.epoch, counter: signed.counter },
+        command: bytes(&signed.command, "`command`")?,
+        signature: bytes(&signed.signature, "`signature`")?,
+    })
+}
+
+async fn create_site(
+    State(node): State<Node>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Json<api::SiteCreated>, Problem> {
+    must_manage(&caller)?;
+    Ok(Json(node.create_site(read_json(body).await?).await?))
+}
+
+async fn join_site(
+    State(node): State<Node>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Json<api::Joined>, Problem> {
+    must_manage(&caller)?;
+    Ok(Json(node.join(read_json(body).await?).await?))
+}
+
+async fn leave_site(
+    State(node): State<Node>,
+    Extension(caller): Extension<Caller>,
+) -> Result<StatusCode, Problem> {
+    must_manage(&caller)?;
+    node.leave_site().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn must_manage(caller: &Caller) -> Result<(), Problem> {
+    if caller.manages_device {
+        return Ok(());
+    }
+    Err(Problem::not_permitted(format!(
+        "{} may not create, join or leave a site on this machine; do it as its administrator, or join the group `seatkeeper`",
+        caller.user
+    )))
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no {} in this API", uri.path()))
+}
+
+async fn method_not_allowed(uri: Uri) -> Problem {
+    let detail = format!("{} does not take this method", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+}
+
+/// Reads a body as JSON whatever its `Content-Type` says: `curl -d` calls everything a form.
+pub(super) async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
+    let bytes: Bytes = axum::body::to_bytes(body, limits::API_BODY_BYTES_MAX).await.map_err(|_| {
+        let detail = format!("a body has at most {} bytes", limits::API_BODY_BYTES_MAX);
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+    })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::bad_request(format!("the body is not what is expected: {error}")))
+}
+
+/// Whether the client prefers one page of JSON to a stream.
+pub(super) fn wants_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("application/json"))
+}

@@ -1,0 +1,107 @@
+//! `POST /v1/seats`: a seat held by an open answer.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64URL_NOPAD;
+use futures_util::Stream;
+use seatkeeper_protocol::api;
+use seatkeeper_protocol::id::{Feature, IdError, Name, ProductId, Version};
+
+use super::io::SharedIo;
+use super::problem::Problem;
+use super::routes::read_json;
+use crate::node::{Node, SeatAsk, SeatHold};
+use crate::platform::local::Caller;
+use crate::platform::tree::ProcessTree;
+
+/// Shortest and longest nonce of a ticket, bytes.
+const NONCE_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
+
+pub(super) async fn take(
+    State(node): State<Node>,
+    Extension(caller): Extension<Caller>,
+    Extension(io): Extension<SharedIo>,
+    body: Body,
+) -> Result<Response, Problem> {
+    let ask = seat_ask(read_json(body).await?, &caller)?;
+    let hold = node.take_seat(ask).await?;
+    let first = Some(line(&api::SeatEvent::Granted(Box::new(hold.granted.clone()))));
+    let stream = SeatBody { io, hold, first, ended: false };
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-ndjson"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONNECTION, "close"),
+    ];
+    Ok((headers, Body::from_stream(stream)).into_response())
+}
+
+fn seat_ask(request: api::SeatRequest, caller: &Caller) -> Result<SeatAsk, Problem> {
+    let bad = |error: IdError| Problem::bad_request(error.to_string());
+    let tree = match &request.tree {
+        Some(tree) => Some(
+            ProcessTree::adopt(tree.pid, &tree.token, caller)
+                .map_err(|error| Problem::not_permitted(error.to_string()))?,
+        ),
+        None => None,
+    };
+    Ok(SeatAsk {
+        user: Name::new(caller.user.as_str()).map_err(bad)?,
+        product: ProductId::new(request.product).map_err(bad)?,
+        version: request.version.map(Version::new).transpose().map_err(bad)?,
+        features: request.features.into_iter().map(Feature::new).collect::<Result<_, _>>().map_err(bad)?,
+        pid: request.tree.map(|tree| tree.pid).or(caller.pid),
+        nonce: request.nonce.as_deref().map(nonce).transpose()?,
+        session: request.session.as_deref().map(str::parse).transpose().map_err(bad)?,
+        tree,
+    })
+}
+
+fn nonce(text: &str) -> Result<Vec<u8>, Problem> {
+    BASE64URL_NOPAD
+        .decode(text.trim_end_matches('=').as_bytes())
+        .ok()
+        .filter(|nonce| NONCE_BYTES.contains(&nonce.len()))
+        .ok_or_else(|| Problem::bad_request("a nonce is base64url of 16 to 64 bytes"))
+}
+
+fn line(event: &api::SeatEvent) -> Bytes {
+    let mut line = serde_json::to_vec(event).unwrap_or_default();
+    line.push(b'\n');
+    line.into()
+}
+
+/// Holds the seat and tells what happens to it. Dropped when the client closes, which gives the seat back.
+struct SeatBody {
+    io: SharedIo,
+    hold: SeatHold,
+    first: Option<Bytes>,
+    ended: bool,
+}
+
+impl Stream for SeatBody {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        if self.ended || self.io.poll_client_gone(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        match self.hold.events.poll_recv(cx) {
+            Poll::Ready(Some(event)) => {
+                self.ended = matches!(event, api::SeatEvent::Lost { .. });
+                Poll::Ready(Some(Ok(line(&event))))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
