@@ -39,9 +39,6 @@ pub trait Transport: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the peer cannot be reached now, or refuses us.
-    fn open(
-        &self,
-        peer: DeviceId,
-        channel: Channel,
-    ) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn open(&self, peer: DeviceId, channel: Channel)
+    -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
