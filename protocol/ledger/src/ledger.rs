@@ -1,12 +1,14 @@
 //! [`Ledger`]: who may ask, what was asked before, and the running hash.
 
+use std::collections::BTreeSet;
+
 use seatkeeper_protocol::id::{DeviceId, Name, RequestId};
 use seatkeeper_protocol::time::WallTime;
 use sha2::{Digest, Sha256};
 
 use crate::codec;
 use crate::command::{Actor, AdminRole, Command, Denial, Entry, Outcome, Refusal, admin_message};
-use crate::memory::{ActorKey, RequestDigest};
+use crate::memory::{ActorKey, Memory, RequestDigest};
 use crate::records::Happening;
 use crate::state::{Index, Site, State};
 
@@ -250,14 +252,10 @@ impl Ledger {
         if let Some(memory) = self.state.memories.get_mut(actor) {
             memory.retire(moment.index);
         }
-        let retired = |(actor, memory): (&ActorKey, &crate::memory::Memory)| match actor {
-            ActorKey::Device(device) => memory.retired.map(|index| (index, *device)),
-            ActorKey::Admin(_) => None,
-        };
-        if self.state.memories.iter().filter_map(retired).count() > RETIRED_MAX {
-            if let Some((_, oldest)) = self.state.memories.iter().filter_map(retired).min() {
-                self.state.memories.remove(&ActorKey::Device(oldest));
-            }
+        let retired: BTreeSet<(u64, DeviceId)> =
+            self.state.memories.iter().filter_map(retired_device).collect();
+        if let Some((_, oldest)) = retired.first().filter(|_| retired.len() > RETIRED_MAX) {
+            self.state.memories.remove(&ActorKey::Device(*oldest));
         }
     }
 
@@ -267,6 +265,14 @@ impl Ledger {
 
     pub(crate) fn record(&mut self, moment: Moment, what: Happening) {
         self.state.records.add(moment.index, moment.time, what);
+    }
+}
+
+/// When a device that left did so.
+fn retired_device((actor, memory): (&ActorKey, &Memory)) -> Option<(u64, DeviceId)> {
+    match actor {
+        ActorKey::Device(device) => memory.retired.map(|index| (index, *device)),
+        ActorKey::Admin(_) => None,
     }
 }
 

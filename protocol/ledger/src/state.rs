@@ -294,10 +294,9 @@ impl Index {
 
     pub(crate) fn add_seat(&mut self, id: SeatId, seat: &SeatRecord) {
         self.seats_of_license.entry(seat.license.clone()).or_default().insert(id);
-        if seat.released_by.is_none() {
-            if let Some(key) = ShareKey::of(seat.share, &seat.user, seat.device) {
-                self.shareable.insert((seat.license.clone(), key), id);
-            }
+        let key = ShareKey::of(seat.share, &seat.user, seat.device);
+        if let Some(key) = key.filter(|_| seat.released_by.is_none()) {
+            self.shareable.insert((seat.license.clone(), key), id);
         }
     }
 

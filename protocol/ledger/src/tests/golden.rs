@@ -1,1 +1,245 @@
+//! The bytes of every released command, outcome and snapshot format. What stands in `golden-v1.txt` is on disks in
+//! offices: a line is never changed, lines are only added. `SEATKEEPER_WRITE_GOLDEN=1` writes the file anew.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use seatkeeper_protocol::id::{InviteId, RequestId, SeatId, SiteId, Version};
+use seatkeeper_protocol::time::WallTime;
+
+use super::office::{
+    GENERATION, Office, START, add_admin, certificate, device, device_key, found, info, invite, name,
+    product, public, session, sign, trust, want,
+};
+use crate::command::{
+    Actor, AdminRole, Command, Denial, DeviceSettings, Entry, Form, Grant, Outcome, Refusal, Sealed,
+    SeatHolder,
+};
+use crate::{Ledger, decode, decode_outcome, encode, encode_outcome};
+
+const GOLDEN: &str = include_str!("golden-v1.txt");
+
+/// One of each command. The match below fails to compile when a command has no name here, the test when it has no
+/// sample.
+fn commands() -> Vec<Command> {
+    let (invite_id, license) = (InviteId([7; 16]), name("L1"));
+    vec![
+        Command::Found(Box::new(found())),
+        Command::Checkout(want(1, "eva", "cad@2026+bim")),
+        Command::Return { session: session(1), attach: Some(300) },
+        Command::Describe(info("ws-1")),
+        Command::Leave,
+        Command::Expire { session: session(1), attach: 2 },
+        Command::AdmitInvited { invite: invite_id, key: device_key(1), info: info("ws-1") },
+        Command::SealPoolKey { device: device(1), number: 1, sealed: Sealed(vec![1, 2, 3]) },
+        Command::EndLicense { license: license.clone() },
+        invite(7, 20),
+        Command::RevokeInvite { invite: invite_id },
+        Command::Admit { key: device_key(2), info: info("ws-2") },
+        Command::RevokeDevice { device: device(2) },
+        Command::SetDevice {
+            device: device(1),
+            settings: DeviceSettings {
+                name: Some(name("rack")),
+                always_on: Some(true),
+                form: Some(Form::Laptop),
+            },
+        },
+        add_admin("rita", 60, AdminRole::Reader),
+        Command::RemoveAdmin { name: name("rita") },
+        trust("acme", 3, &["cad", "bim"]),
+        Command::AddLicense { text: "# Seatkeeper license v1\n".into() },
+        Command::RemoveLicense { license },
+        Command::ReleaseSeat { seat: SeatId(70_000) },
+        Command::RotatePoolKey { certificate: certificate(2), sealed: vec![(device(0), Sealed(vec![9; 4]))] },
+    ]
+}
+
+fn command_name(command: &Command) -> &'static str {
+    match command {
+        Command::Found(_) => "found",
+        Command::Checkout(_) => "checkout",
+        Command::Return { .. } => "return",
+        Command::Describe(_) => "describe",
+        Command::Leave => "leave",
+        Command::Expire { .. } => "expire",
+        Command::AdmitInvited { .. } => "admit-invited",
+        Command::SealPoolKey { .. } => "seal-pool-key",
+        Command::EndLicense { .. } => "end-license",
+        Command::CreateInvite { .. } => "create-invite",
+        Command::RevokeInvite { .. } => "revoke-invite",
+        Command::Admit { .. } => "admit",
+        Command::RevokeDevice { .. } => "revoke-device",
+        Command::SetDevice { .. } => "set-device",
+        Command::AddAdmin { .. } => "add-admin",
+        Command::RemoveAdmin { .. } => "remove-admin",
+        Command::TrustVendor { .. } => "trust-vendor",
+        Command::AddLicense { .. } => "add-license",
+        Command::RemoveLicense { .. } => "remove-license",
+        Command::ReleaseSeat { .. } => "release-seat",
+        Command::RotatePoolKey { .. } => "rotate-pool-key",
+    }
+}
+
+fn outcomes() -> Vec<Outcome> {
+    let (cad, version) = (product("cad"), Version::new("2026").unwrap());
+    let holder = SeatHolder {
+        seat: SeatId(1),
+        user: name("eva"),
+        device: device(1),
+        device_name: name("ws-1"),
+        since: START,
+    };
+    let denial =
+        Denial { product: cad.clone(), version: Some(version.clone()), owned: 3, holders: vec![holder] };
+    let grant = Grant {
+        seat: SeatId(1),
+        session: session(1),
+        attach: 2,
+        serial: 77,
+        license: name("L1"),
+        license_hash: [5; 32],
+        product: cad.clone(),
+        version: version.clone(),
+        features: vec!["bim".parse().unwrap()],
+        user: name("eva"),
+        ttl_ms: 90_000,
+        issued: START,
+        shared: true,
+    };
+    let refusals = vec![
+        Refusal::NoSeat(Box::new(denial)),
+        Refusal::NotLicensed { product: cad, version: Some(version), otherwise_owned: true },
+        Refusal::Stale { epoch: 4 },
+        Refusal::SessionEnded,
+        Refusal::Superseded,
+        Refusal::OtherTerm { decided: 3, applied: 4 },
+        Refusal::NotPermitted("no".into()),
+        Refusal::NotFound("seat 1".into()),
+        Refusal::Conflict("no".into()),
+        Refusal::Limit { what: "devices".into(), limit: 10_000 },
+        Refusal::Invalid("no".into()),
+        Refusal::UnknownFormat,
+        Refusal::Bug("no".into()),
+    ];
+    let mut outcomes = vec![Outcome::Done, Outcome::Granted(grant)];
+    outcomes.extend(refusals.into_iter().map(Outcome::Refused));
+    outcomes
+}
+
+fn outcome_name(outcome: &Outcome) -> &'static str {
+    let Outcome::Refused(refusal) = outcome else {
+        return if *outcome == Outcome::Done { "done" } else { "granted" };
+    };
+    match refusal {
+        Refusal::NoSeat(_) => "no-seat",
+        Refusal::NotLicensed { .. } => "not-licensed",
+        Refusal::Stale { .. } => "stale",
+        Refusal::SessionEnded => "session-ended",
+        Refusal::Superseded => "superseded",
+        Refusal::OtherTerm { .. } => "other-term",
+        Refusal::NotPermitted(_) => "not-permitted",
+        Refusal::NotFound(_) => "not-found",
+        Refusal::Conflict(_) => "conflict",
+        Refusal::Limit { .. } => "limit",
+        Refusal::Invalid(_) => "invalid",
+        Refusal::UnknownFormat => "unknown-format",
+        Refusal::Bug(_) => "bug",
+    }
+}
+
+/// Commands go through all three actors in turn.
+fn entries() -> Vec<(String, Entry)> {
+    let entry = |(n, command): (usize, Command)| {
+        let request = RequestId { epoch: 3, counter: 500 };
+        let actor = match n % 3 {
+            0 => Actor::Holder(device(0)),
+            1 => Actor::Device(device(1)),
+            _ => sign("ada", super::office::ADMIN, request, &command),
+        };
+        let name = format!("entry {}", command_name(&command));
+        (name, Entry { time: WallTime(-1), term: 9, actor, request, command })
+    };
+    commands().into_iter().enumerate().map(entry).collect()
+}
+
+/// A ledger with something of everything.
+fn ledger() -> Ledger {
+    let mut office = Office::with_license(2, "features = [\"bim\"]");
+    office.done_by_admin(invite(7, 20));
+    office.done_by_admin(add_admin("rita", 60, AdminRole::Reader));
+    office.granted(1, want(1, "eva", "cad@2026+bim"));
+    office.granted(1, want(2, "eva", "cad"));
+    let other = office.granted(2, want(3, "max", "cad"));
+    office.give_back(2, 4, None);
+    office.release(other.seat);
+    office.refused(0, want(5, "kim", "cad"));
+    office.done_by_admin(Command::RevokeDevice { device: device(2) });
+    office.ledger
+}
+
+fn golden() -> BTreeMap<&'static str, Vec<u8>> {
+    let decode = |hex: &str| {
+        let digits: Vec<u8> = hex.chars().map(|c| u8::try_from(c.to_digit(16).unwrap()).unwrap()).collect();
+        digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect()
+    };
+    GOLDEN.lines().filter_map(|line| line.split_once(": ")).map(|(name, hex)| (name, decode(hex))).collect()
+}
+
+#[test]
+fn every_format_is_as_released() {
+    let mut now: Vec<(String, Vec<u8>)> = Vec::new();
+    now.extend(entries().iter().map(|(name, entry)| (name.clone(), encode(entry).unwrap())));
+    now.extend(
+        outcomes()
+            .iter()
+            .map(|outcome| (format!("outcome {}", outcome_name(outcome)), encode_outcome(outcome).unwrap())),
+    );
+    now.push(("snapshot".into(), ledger().snapshot()));
+    if std::env::var_os("SEATKEEPER_WRITE_GOLDEN").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/golden-v1.txt");
+        let mut text = String::new();
+        for (name, bytes) in &now {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            writeln!(text, "{name}: {hex}").unwrap();
+        }
+        std::fs::write(path, text).unwrap();
+        return;
+    }
+    let golden = golden();
+    assert_eq!(golden.len(), now.len(), "each name once");
+    for (name, bytes) in now {
+        assert_eq!(golden.get(name.as_str()), Some(&bytes), "the format of `{name}` changed");
+    }
+}
+
+#[test]
+fn every_released_format_is_read() {
+    let golden = golden();
+    for (name, entry) in entries() {
+        assert_eq!(decode(&golden[name.as_str()]), Ok(entry), "{name}");
+    }
+    for outcome in outcomes() {
+        let bytes = &golden[format!("outcome {}", outcome_name(&outcome)).as_str()];
+        assert_eq!(decode_outcome(bytes), Ok(outcome));
+    }
+    let restored = Ledger::restore(&golden["snapshot"]).unwrap();
+    assert_eq!(restored.hash(), ledger().hash());
+    assert_eq!(restored, ledger());
+}
+
+#[test]
+fn what_an_admin_signs_is_as_released() {
+    let request = RequestId { epoch: 1, counter: 2 };
+    let message =
+        crate::command::admin_message(&SiteId([1; 20]), &GENERATION, &name("ada"), &request, &Command::Leave)
+            .unwrap();
+    let mut expected = b"seatkeeper-admin-v1\n".to_vec();
+    expected.extend([1; 20]);
+    expected.push(1);
+    expected.extend([9; 16]);
+    expected.extend(b"\x03ada\x01\x02\x04");
+    assert_eq!(message, expected);
+    assert_ne!(public(1), public(2), "the keys of these tests differ");
+}

@@ -1,6 +1,8 @@
 //! Vendors and licenses.
 
-use super::office::{DAY_MS, Office, START, VENDOR, key, license_file, name, product, public, refusal, trust, want};
+use super::office::{
+    DAY_MS, Office, START, VENDOR, key, license_file, name, product, public, refusal, trust, want,
+};
 use crate::LicenseState;
 use crate::command::{Command, Outcome, Refusal};
 use seatkeeper_protocol::license;
@@ -58,7 +60,10 @@ fn a_future_license_grants_from_its_first_day() {
     let mut office = Office::with_license(1, "valid_from = 2026-03-02");
     assert_eq!(office.ledger.license_state(&name("L1"), office.time), Some(LicenseState::Future));
     assert_eq!(office.books(), "L1: 0/0");
-    assert!(matches!(office.refused(1, want(1, "eva", "cad")), Refusal::NotLicensed { otherwise_owned: false, .. }));
+    assert!(matches!(
+        office.refused(1, want(1, "eva", "cad")),
+        Refusal::NotLicensed { otherwise_owned: false, .. }
+    ));
     office.time = START.plus_ms(DAY_MS / 2);
     assert_eq!(office.ledger.license_state(&name("L1"), office.time), Some(LicenseState::Active));
     office.granted(1, want(1, "eva", "cad"));
@@ -78,7 +83,10 @@ fn a_license_ends_by_an_entry_only_and_running_seats_stay() {
     office.done_by_holder(end());
     assert_eq!(office.books(), "L1: 2/0 over 2");
     assert_eq!(office.ledger.licenses_to_end(office.time).count(), 0);
-    assert!(matches!(office.refused(1, want(3, "eva", "cad")), Refusal::NotLicensed { .. }), "no sharing either");
+    assert!(
+        matches!(office.refused(1, want(3, "eva", "cad")), Refusal::NotLicensed { .. }),
+        "no sharing either"
+    );
     assert_eq!(office.granted(1, want(1, "eva", "cad")).seat, grant.seat, "a running seat is resumed");
     office.give_back(2, 2, None);
     assert_eq!(office.books(), "L1: 1/0 over 1");
@@ -114,7 +122,10 @@ fn a_vendor_cannot_sign_anothers_products() {
     let mut office = Office::open();
     office.done_by_admin(trust("acme", VENDOR, &["cad"]));
     for prefixes in [&["ca"][..], &["cad"], &["cad-pro"], &["paint", "cad-pro"]] {
-        assert!(matches!(refusal(office.by_admin(trust("evil", 50, prefixes))), Refusal::Conflict(_)), "{prefixes:?}");
+        assert!(
+            matches!(refusal(office.by_admin(trust("evil", 50, prefixes))), Refusal::Conflict(_)),
+            "{prefixes:?}"
+        );
     }
     office.done_by_admin(trust("painter", 50, &["paint"]));
     assert!(matches!(refusal(office.by_admin(trust("acme", VENDOR, &["paint-pro"]))), Refusal::Conflict(_)));

@@ -1,12 +1,10 @@
 //! Founding, invitations, devices, admins, the pool key.
 
 use super::office::{
-    ADMIN, DAY_MS, Office, START, add_admin, certificate, device, device_key, found, info, invite, key, license_file,
-    name, public, refusal, session, sign, want,
+    ADMIN, DAY_MS, Office, START, add_admin, certificate, device, device_key, found, info, invite, key,
+    license_file, name, public, refusal, session, sign, want,
 };
-use crate::command::{
-    Actor, AdminRole, Command, DeviceInfo, DeviceSettings, Form, Outcome, Refusal, Sealed,
-};
+use crate::command::{Actor, AdminRole, Command, DeviceInfo, DeviceSettings, Form, Outcome, Refusal, Sealed};
 use seatkeeper_protocol::id::{Generation, InviteId};
 use seatkeeper_protocol::ticket::PoolKeyCertificate;
 
@@ -147,7 +145,8 @@ fn a_device_that_leaves_gives_its_seats_back() {
 #[test]
 fn the_pool_key_is_rotated_after_a_device_that_had_it_was_revoked() {
     let mut office = Office::open();
-    let seal = |n, number, bytes| Command::SealPoolKey { device: device(n), number, sealed: Sealed(vec![1; bytes]) };
+    let seal =
+        |n, number, bytes| Command::SealPoolKey { device: device(n), number, sealed: Sealed(vec![1; bytes]) };
     office.done_by_holder(seal(1, 1, 60));
     office.done_by_holder(seal(2, 1, 60));
     assert!(matches!(refusal(office.by_holder(seal(9, 1, 60))), Refusal::NotFound(_)));
@@ -197,7 +196,8 @@ fn only_an_admin_changes_the_site() {
     assert!(matches!(refusal(office.by_holder(command.clone())), Refusal::NotPermitted(_)));
     assert!(matches!(refusal(office.by_device(9, Command::Leave)), Refusal::NotPermitted(_)));
     assert!(matches!(refusal(office.by_admin(Command::Leave)), Refusal::NotPermitted(_)));
-    let stranger = office.apply(Actor::Holder(device(9)), request, 1, Command::EndLicense { license: name("L1") });
+    let stranger =
+        office.apply(Actor::Holder(device(9)), request, 1, Command::EndLicense { license: name("L1") });
     assert!(matches!(refusal(stranger), Refusal::NotPermitted(_)));
     office.done_by_admin(command);
 }
@@ -209,10 +209,13 @@ fn the_last_admin_stays() {
     office.done_by_admin(add_admin("rita", 60, AdminRole::Reader));
     assert!(matches!(refusal(office.by_admin(remove("ada"))), Refusal::Conflict(_)));
     let demote = add_admin("ada", ADMIN, AdminRole::Reader);
-    assert!(matches!(refusal(office.by_admin(demote.clone())), Refusal::Conflict(_)));
+    assert!(matches!(refusal(office.by_admin(demote)), Refusal::Conflict(_)));
     assert!(matches!(refusal(office.by_admin(remove("nobody"))), Refusal::NotFound(_)));
     office.done_by_admin(add_admin("rita", 60, AdminRole::Admin));
     office.done_by_admin(remove("ada"));
-    assert!(matches!(refusal(office.by_admin(remove("rita"))), Refusal::NotPermitted(_)), "ada is none any more");
+    assert!(
+        matches!(refusal(office.by_admin(remove("rita"))), Refusal::NotPermitted(_)),
+        "ada is none any more"
+    );
     assert_eq!(office.ledger.admins().len(), 1);
 }

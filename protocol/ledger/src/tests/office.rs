@@ -2,15 +2,16 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 use seatkeeper_protocol::id::{
-    DeviceId, Feature, Generation, InviteId, Name, ProductId, PublicKey, RequestId, SeatId, SessionId, Version,
+    DeviceId, Feature, Generation, InviteId, Name, ProductId, PublicKey, RequestId, SeatId, SessionId,
+    Version,
 };
 use seatkeeper_protocol::license;
 use seatkeeper_protocol::ticket::PoolKeyCertificate;
 use seatkeeper_protocol::time::WallTime;
 
 use crate::command::{
-    Actor, AdminRole, Checkout, Command, DeviceInfo, Entry, Form, Found, Grant, InviteKey, Outcome, Refusal, Sealed,
-    admin_message,
+    Actor, AdminRole, Checkout, Command, DeviceInfo, Entry, Form, Found, Grant, InviteKey, Outcome, Refusal,
+    Sealed, admin_message,
 };
 use crate::ledger::Ledger;
 use crate::state::Index;

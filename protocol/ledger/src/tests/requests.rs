@@ -1,6 +1,8 @@
 //! Idempotency (invariant I4), unknown bytes (I11), snapshots (I5).
 
-use super::office::{ADMIN, Office, add_admin, device, device_key, info, name, public, refusal, session, sign, trust, want};
+use super::office::{
+    ADMIN, Office, add_admin, device, device_key, info, name, public, refusal, session, sign, trust, want,
+};
 use crate::command::{Actor, AdminRole, Command, Outcome, Refusal};
 use crate::{ActorKey, Ledger, RestoreError, decode_outcome, encode_outcome};
 use seatkeeper_protocol::id::RequestId;
@@ -21,7 +23,7 @@ fn a_repeated_request_acts_once() {
     let first = ask(&mut office, 1, id(5, 1), checkout.clone());
     let seq = office.ledger.next_seq();
     office.term += 1;
-    let again = ask(&mut office, 1, id(5, 1), checkout.clone());
+    let again = ask(&mut office, 1, id(5, 1), checkout);
     assert_eq!(first, again, "also from another holder");
     assert!(office.happened_since(seq).is_empty());
     assert_eq!(office.ledger.session(&session(1)).unwrap().attach, 1, "the attach is not raised");
@@ -101,7 +103,10 @@ fn what_an_actor_asked_stays_used_up_after_it_left_and_came_back() {
     let signed = sign("bob", 60, id(1, 1), &trust("v", 50, &["paint"]));
     assert_eq!(office.apply(signed, id(1, 1), 1, trust("v", 50, &["paint"])), Outcome::Done);
     let replayed = sign("bob", 60, id(1, 2), &add_admin("eve", 61, AdminRole::Admin));
-    assert_eq!(office.apply(replayed.clone(), id(1, 2), 1, add_admin("eve", 61, AdminRole::Admin)), Outcome::Done);
+    assert_eq!(
+        office.apply(replayed.clone(), id(1, 2), 1, add_admin("eve", 61, AdminRole::Admin)),
+        Outcome::Done
+    );
     for who in ["eve", "bob"] {
         office.done_by_admin(Command::RemoveAdmin { name: name(who) });
     }

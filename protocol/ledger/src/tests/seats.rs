@@ -94,7 +94,9 @@ fn first_fit_prefers_the_least_flexible_license() {
         licenses.push(office.granted(0, want(n, &format!("user {n}"), "cad@2026.1")).license);
     }
     assert_eq!(licenses, ["A-exact", "B-soon", "C-later", "D-perpetual", "E-features"].map(name));
-    assert!(matches!(office.refused(0, want(9, "kim", "cad@2026.1")), Refusal::NoSeat(denial) if denial.owned == 5));
+    assert!(
+        matches!(office.refused(0, want(9, "kim", "cad@2026.1")), Refusal::NoSeat(denial) if denial.owned == 5)
+    );
 }
 
 #[test]
