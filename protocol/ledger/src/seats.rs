@@ -193,7 +193,7 @@ impl Ledger {
 
     /// That the books hold after an assignment: whatever the solver answers, no license is granted beyond its seats
     /// (invariant I1).
-    fn check_assignment(&self, assignment: &Assignment) -> Result<(), Refusal> {
+    pub(crate) fn check_assignment(&self, assignment: &Assignment) -> Result<(), Refusal> {
         let mut change: BTreeMap<&Name, i64> = BTreeMap::from([(&assignment.license, 1)]);
         for (seat, to) in &assignment.moves {
             let (seat, _) = self.seat_and_license(*seat)?;

@@ -1,7 +1,9 @@
 //! Checkout, sharing, resume, return, expire, release.
 
 use super::office::{Office, device, name, product, refusal, session, want};
+use crate::admission::Assignment;
 use crate::command::{Command, Outcome, Refusal};
+use seatkeeper_protocol::id::SeatId;
 
 #[test]
 fn a_seat_is_granted_with_the_terms_of_its_license() {
@@ -114,6 +116,8 @@ fn reconnecting_resumes_the_seat_under_a_new_attach() {
     assert_eq!(refusal(office.give_back(2, 1, None)), Refusal::Superseded);
     assert!(matches!(office.refused(1, want(1, "eva", "paint")), Refusal::Conflict(_)));
     assert!(matches!(office.refused(1, want(1, "max", "cad")), Refusal::Conflict(_)));
+    assert!(matches!(office.refused(1, want(1, "eva", "cad@2026")), Refusal::Conflict(_)));
+    assert!(matches!(office.refused(1, want(1, "eva", "cad+bim")), Refusal::Conflict(_)));
     assert_eq!(office.give_back(1, 1, Some(second.attach)), Outcome::Done);
 }
 
@@ -211,4 +215,26 @@ fn a_seat_moves_in_the_books_only() {
     let seat = office.ledger.seat(grant.seat).unwrap();
     assert_eq!((seat.ttl_ms, &seat.product), (60_000, &product("cad")), "I7: as granted");
     assert_eq!(office.ledger.by, crate::state::Index::build(&office.ledger.state));
+}
+
+#[test]
+fn a_wrong_solver_cannot_oversubscribe() {
+    let mut office = Office::with_license(1, "");
+    office.add_license("L2", "cad", "2026", 1, "");
+    let seat = office.granted(1, want(1, "eva", "cad")).seat;
+    let check = |license: &str, moves: &[(SeatId, &str)]| {
+        let moves = moves.iter().map(|(seat, to)| (*seat, name(to))).collect();
+        office.ledger.check_assignment(&Assignment { license: name(license), moves })
+    };
+    assert_eq!(check("L2", &[]), Ok(()));
+    assert_eq!(check("L1", &[(seat, "L2")]), Ok(()));
+    for (license, moves) in [
+        ("L1", &[][..]),
+        ("L2", &[(seat, "L2")]),
+        ("L3", &[]),
+        ("L1", &[(seat, "L3")]),
+        ("L2", &[(SeatId(9), "L1")]),
+    ] {
+        assert!(matches!(check(license, moves), Err(Refusal::Bug(_))), "{license} {moves:?}");
+    }
 }
