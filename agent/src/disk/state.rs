@@ -152,7 +152,7 @@ impl StateDir {
     }
 
     /// The consensus log of this node id.
-    pub fn log(&self, node: NodeId) -> PathBuf {
+    pub fn log_file(&self, node: NodeId) -> PathBuf {
         self.dir.join(format!("log-{node}.redb"))
     }
 
@@ -160,14 +160,13 @@ impl StateDir {
     ///
     /// # Errors
     /// When the folder can't be read.
-    pub fn logs(&self) -> io::Result<Vec<(NodeId, PathBuf)>> {
+    pub fn log_files(&self) -> io::Result<Vec<(NodeId, PathBuf)>> {
         let mut logs = Vec::new();
         for entry in std::fs::read_dir(&self.dir)? {
             let entry = entry?;
             let name = entry.file_name();
-            let node = name
-                .to_str()
-                .and_then(|name| name.strip_prefix("log-")?.strip_suffix(".redb")?.parse().ok());
+            let node =
+                name.to_str().and_then(|name| name.strip_prefix("log-")?.strip_suffix(".redb")?.parse().ok());
             logs.extend(node.map(|node| (node, entry.path())));
         }
         logs.sort();
@@ -236,7 +235,9 @@ impl StateDir {
                 return write_atomic(&path, text.as_bytes(), Mode::Public)
                     .map_err(|source| StateDirError::Io { path: path.clone(), source });
             }
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(damaged("it is too long")),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                return Err(damaged("it is too long"));
+            }
             Err(source) => return Err(StateDirError::Io { path, source }),
         };
         let number = std::str::from_utf8(&text)

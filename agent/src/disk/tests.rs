@@ -38,7 +38,7 @@ fn the_first_open_creates_and_the_next_finds() {
     assert_eq!(state.next_epoch().unwrap(), 1);
     assert_eq!(state.read_record::<Vec<u8>>("site").unwrap(), None);
     state.write_record("site", &vec![1u8, 2]).unwrap();
-    std::fs::write(state.log(7), "").unwrap();
+    std::fs::write(state.log_file(7), "").unwrap();
     assert!(matches!(StateDir::open(&path), Err(StateDirError::Locked(_))));
     drop(state);
 
@@ -46,7 +46,7 @@ fn the_first_open_creates_and_the_next_finds() {
     let state = StateDir::open(&path).unwrap();
     assert_eq!(state.next_epoch().unwrap(), 2);
     assert_eq!(state.read_record::<Vec<u8>>("site").unwrap(), Some(vec![1, 2]));
-    assert_eq!(state.logs().unwrap(), [(7, state.log(7))]);
+    assert_eq!(state.log_files().unwrap(), [(7, state.log_file(7))]);
     state.remove_record("site").unwrap();
     state.remove_record("site").unwrap();
     assert_eq!(names(&path), ["epoch", "format", "lock", "log-7.redb"]);

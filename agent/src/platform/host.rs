@@ -1,9 +1,19 @@
 //! The machine: its name and its form.
 
+/// The name of the network interface that never leaves the machine.
+pub const LOOPBACK: &str = if cfg!(windows) {
+    "Loopback Pseudo-Interface 1"
+} else if cfg!(target_os = "macos") {
+    "lo0"
+} else {
+    "lo"
+};
+
 /// The machine's name without its domain; `device` when it has none.
 pub fn hostname() -> String {
     let full = raw_hostname();
-    let short: String = full.split('.').next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    let short: String =
+        full.split('.').next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
     let short = short.trim();
     if short.is_empty() { "device".to_owned() } else { short.to_owned() }
 }

@@ -1,5 +1,8 @@
 //! The Windows calls that no safe wrapper offers, each behind a small safe function. All `unsafe` of the agent is here.
-#![allow(unsafe_code, reason = "Windows offers clocks, tokens and process lists only through its C interface")]
+#![allow(
+    unsafe_code,
+    reason = "Windows offers clocks, tokens and process lists only through its C interface"
+)]
 
 use std::ffi::{OsStr, c_void};
 use std::io;
@@ -184,13 +187,7 @@ pub(crate) fn started(pid: u32) -> io::Result<u64> {
         (
             // A process whose handle somebody keeps still has an entry after its end.
             WaitForSingleObject(process.as_raw_handle().cast(), 0) == WAIT_OBJECT_0,
-            GetProcessTimes(
-                process.as_raw_handle().cast(),
-                &mut begun,
-                &mut ended,
-                &mut kernel,
-                &mut user,
-            ),
+            GetProcessTimes(process.as_raw_handle().cast(), &mut begun, &mut ended, &mut kernel, &mut user),
         )
     };
     match (over, read) {

@@ -106,8 +106,8 @@ impl LocalListener {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = std::fs::symlink_metadata(&self.path)
-            .is_ok_and(|meta| (meta.dev(), meta.ino()) == self.identity);
+        let ours =
+            std::fs::symlink_metadata(&self.path).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.identity);
         if ours {
             // Nothing is to be done about a failure: the next agent replaces a file that nobody answers.
             let _ = std::fs::remove_file(&self.path);

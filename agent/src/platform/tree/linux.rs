@@ -36,7 +36,8 @@ pub(super) fn belongs_to(pid: u32, caller: &Caller) -> io::Result<bool> {
     }
     // The folder's owner is root for a process that may not be looked into; the status line is always true.
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let real = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
+    let real =
+        status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
     Ok(real.is_some() && real == caller.uid)
 }
 

@@ -92,12 +92,16 @@ impl Members {
             }
         }
         if living.len() >= MEMBERS_MAX {
-            tracing::warn!(pid = self.first.0, max = MEMBERS_MAX, "a program has more processes than are watched");
+            tracing::warn!(
+                pid = self.first.0,
+                max = MEMBERS_MAX,
+                "a program has more processes than are watched"
+            );
         }
         leaders.retain(|leader, _| {
-            table.iter().any(|row| {
-                living.contains_key(&row.pid) && (row.session == *leader || row.group == *leader)
-            })
+            table
+                .iter()
+                .any(|row| living.contains_key(&row.pid) && (row.session == *leader || row.group == *leader))
         });
         Self { first: self.first, living, leaders }
     }
@@ -143,11 +147,11 @@ mod tests {
     fn an_orphan_stays() {
         let child = (101, 100, 50, 100, 11);
         let orphan = (101, 1, 50, 100, 11);
-        check("the wrapper is killed", &[&[SHELL, FIRST, child], &[SHELL, orphan], &[SHELL]], &[
-            &[100, 101],
-            &[101],
-            &[],
-        ]);
+        check(
+            "the wrapper is killed",
+            &[&[SHELL, FIRST, child], &[SHELL, orphan], &[SHELL]],
+            &[&[100, 101], &[101], &[]],
+        );
     }
 
     #[test]
@@ -155,19 +159,19 @@ mod tests {
         // A starter in its own session, gone before the second look, with a child that nobody saw before.
         let starter = (101, 100, 101, 101, 11);
         let left = (103, 1, 101, 101, 13);
-        check("its session tells", &[&[SHELL, FIRST, starter], &[SHELL, FIRST, left], &[SHELL, left]], &[
-            &[100, 101],
-            &[100, 103],
-            &[103],
-        ]);
+        check(
+            "its session tells",
+            &[&[SHELL, FIRST, starter], &[SHELL, FIRST, left], &[SHELL, left]],
+            &[&[100, 101], &[100, 103], &[103]],
+        );
         // Windows: the child keeps naming its dead parent.
         let left = (103, 101, 0, 0, 13);
         let starter = (101, 100, 0, 0, 11);
-        check("its parent tells", &[&[FIRST, starter], &[FIRST, left], &[left]], &[
-            &[100, 101],
-            &[100, 103],
-            &[103],
-        ]);
+        check(
+            "its parent tells",
+            &[&[FIRST, starter], &[FIRST, left], &[left]],
+            &[&[100, 101], &[100, 103], &[103]],
+        );
     }
 
     #[test]
