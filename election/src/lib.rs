@@ -23,10 +23,11 @@
     )
 )]
 
+pub mod controller;
 pub mod engine;
 pub mod machine;
 mod network;
-
+pub mod roles;
 pub mod seam;
 mod server;
 pub mod status;
@@ -34,10 +35,16 @@ pub mod store;
 mod types;
 mod wire;
 
+pub use controller::{Controller, LeaveOutcome, Recruit, RecruitError, spawn_controller};
 pub use engine::config::{EngineConfig, Timing};
 pub use engine::error::{ChangeError, InitError, ProposeError, ReadError, StartError, TransferError};
 pub use engine::{Applied, Engine, ReadIndex};
 pub use machine::{RestoreError, StateMachine};
-
+pub use roles::{Candidate, Standing, Step, View, plan};
 pub use status::{Member, Peer, Status};
 pub use store::LogStore;
+
+#[cfg(test)]
+extern crate self as seatkeeper_election;
+#[cfg(test)]
+mod tests;

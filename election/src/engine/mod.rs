@@ -85,7 +85,9 @@ struct Inner {
     streams: Semaphore,
     desk: Desk,
     closing: watch::Sender<bool>,
-    reporter: Mutex<Option<JoinHandle<()>>>,
+    leaving: watch::Sender<bool>,
+    reporter: report::Shared,
+    reporting: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl<T: Transport> Engine<T> {
@@ -113,7 +115,8 @@ impl<T: Transport> Engine<T> {
                 return Err(StartError::Engine(fatal.to_string()));
             }
         };
-        let (reporter, status, heard) = report::spawn(raft.clone(), me, config.timing);
+        let report::Started { task, status, heard, reporter } =
+            report::spawn(raft.clone(), me, config.timing);
         let desk =
             Desk { raft: raft.clone(), me: me.node, heard, snapshot: Arc::new(tokio::sync::Mutex::new(())) };
         let inner = Inner {
@@ -128,7 +131,9 @@ impl<T: Transport> Engine<T> {
             streams: Semaphore::new(config.streams_max),
             desk,
             closing: watch::Sender::new(false),
-            reporter: Mutex::new(Some(reporter)),
+            leaving: watch::Sender::new(false),
+            reporter,
+            reporting: Mutex::new(Some(task)),
         };
         Ok(Self { inner: Arc::new(inner), transport: PhantomData })
     }
@@ -318,20 +323,30 @@ impl<T> Engine<T> {
     pub async fn shutdown(&self) {
         self.inner.closing.send_replace(true);
         let _ = self.inner.raft.shutdown().await;
-        let reporter = self.inner.reporter.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(reporter) = reporter {
-            let _ = reporter.await;
+        let reporting = self.inner.reporting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reporting) = reporting {
+            let _ = reporting.await;
         }
         self.inner.store.close().await;
     }
 
-    pub(crate) fn metrics(&self) -> Metrics {
-        crate::status::borrow(&self.inner.raft.metrics())
+    /// The status as of now, not as of the last report.
+    pub(crate) fn status_now(&self) -> Status {
+        let metrics = crate::status::borrow(&self.inner.raft.metrics());
+        self.inner.reporter.lock().unwrap_or_else(PoisonError::into_inner).status(&metrics)
     }
 
-    /// The current status, computed now.
-    pub(crate) fn status_now(&self) -> Status {
-        self.inner.status.borrow().clone()
+    #[cfg(test)]
+    pub(crate) fn raft(&self) -> &Raft {
+        &self.inner.raft
+    }
+
+    pub(crate) fn leaving(&self) -> watch::Receiver<bool> {
+        self.inner.leaving.subscribe()
+    }
+
+    pub(crate) fn set_leaving(&self, leaving: bool) {
+        self.inner.leaving.send_replace(leaving);
     }
 
     /// Waits until a majority has answered this leader lately, or it leads no more.

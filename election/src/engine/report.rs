@@ -1,7 +1,7 @@
 //! Turns the engine's metrics into a [`Status`] that changes only when something worth acting on does.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver;
@@ -19,62 +19,81 @@ use crate::types::{Metrics, Raft};
 /// How often time alone is looked at: a leader that falls silent changes no metrics.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-type Heard = Arc<dyn Fn() + Send + Sync>;
+pub(super) type Heard = Arc<dyn Fn() + Send + Sync>;
 
-/// Starts the reporter. The last value is to be called each time the leader is heard.
-pub(super) fn spawn(
-    raft: Raft,
-    me: Peer,
-    timing: Timing,
-) -> (JoinHandle<()>, watch::Receiver<Status>, Heard) {
+/// The reporter, also for those who want to know now.
+pub(super) type Shared = Arc<Mutex<Reporter>>;
+
+/// A started reporter.
+pub(super) struct Started {
+    pub(super) task: JoinHandle<()>,
+    pub(super) status: watch::Receiver<Status>,
+    /// To be called each time the leader is heard.
+    pub(super) heard: Heard,
+    pub(super) reporter: Shared,
+}
+
+pub(super) fn spawn(raft: Raft, me: Peer, timing: Timing) -> Started {
     let heard_at = Arc::new(Mutex::new(Instant::now()));
     let heard = {
         let heard_at = Arc::clone(&heard_at);
-        Arc::new(move || *heard_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now())
+        Arc::new(move || *lock(&heard_at) = Instant::now())
     };
-    let (sender, receiver) = watch::channel(Status::initial(me));
-    let reporter = Reporter { me, timing, heard_at, leading_since: None };
-    (tokio::spawn(reporter.run(raft, sender)), receiver, heard)
+    let (sender, status) = watch::channel(Status::initial(me));
+    let reporter = Reporter { me, timing, heard_at, leading: None };
+    let reporter = Arc::new(Mutex::new(reporter));
+    let task = tokio::spawn(run(Arc::clone(&reporter), raft, sender));
+    Started { task, status, heard, reporter }
 }
 
-struct Reporter {
+fn lock<R>(mutex: &Mutex<R>) -> MutexGuard<'_, R> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) struct Reporter {
     me: Peer,
     timing: Timing,
     heard_at: Arc<Mutex<Instant>>,
-    /// The term this node leads, and since when.
-    leading_since: Option<(u64, Instant)>,
+    leading: Option<Leading>,
+}
+
+/// A term in which this node leads.
+struct Leading {
+    term: u64,
+    /// Since when each member is awaited; one that was added later has been silent only since then.
+    awaited: BTreeMap<NodeId, Instant>,
+}
+
+async fn run(reporter: Shared, raft: Raft, sender: watch::Sender<Status>) {
+    let mut metrics = raft.metrics();
+    // Holding the engine here would keep it alive.
+    drop(raft);
+    loop {
+        let now = crate::status::borrow(&metrics);
+        let status = lock(&reporter).status(&now);
+        let stopped = status.fatal.is_some();
+        sender.send_if_modified(|old| {
+            let changed = *old != status;
+            *old = status;
+            changed
+        });
+        if stopped {
+            return;
+        }
+        if let Ok(Err(_)) = tokio::time::timeout(LOOK_EVERY, metrics.changed()).await {
+            sender.send_modify(|status| {
+                status.is_leader = false;
+                status.leader = None;
+                status.quorum_ok = false;
+                status.fatal.get_or_insert_with(|| "stopped".to_owned());
+            });
+            return;
+        }
+    }
 }
 
 impl Reporter {
-    async fn run(mut self, raft: Raft, sender: watch::Sender<Status>) {
-        let mut metrics = raft.metrics();
-        // Holding the engine here would keep it alive.
-        drop(raft);
-        loop {
-            let now = crate::status::borrow(&metrics);
-            let status = self.status(&now);
-            let stopped = status.fatal.is_some();
-            sender.send_if_modified(|old| {
-                let changed = *old != status;
-                *old = status;
-                changed
-            });
-            if stopped {
-                return;
-            }
-            if let Ok(Err(_)) = tokio::time::timeout(LOOK_EVERY, metrics.changed()).await {
-                sender.send_modify(|status| {
-                    status.is_leader = false;
-                    status.leader = None;
-                    status.quorum_ok = false;
-                    status.fatal.get_or_insert_with(|| "stopped".to_owned());
-                });
-                return;
-            }
-        }
-    }
-
-    fn status(&mut self, metrics: &Metrics) -> Status {
+    pub(super) fn status(&mut self, metrics: &Metrics) -> Status {
         let fatal = match &metrics.running_state {
             Ok(()) => None,
             Err(Fatal::Stopped) => Some("stopped".to_owned()),
@@ -82,11 +101,7 @@ impl Reporter {
         };
         let is_leader = metrics.state == ServerState::Leader && fatal.is_none();
         let term = metrics.current_term;
-        if !is_leader {
-            self.leading_since = None;
-        } else if self.leading_since.is_none_or(|(since_term, _)| since_term != term) {
-            self.leading_since = Some((term, Instant::now()));
-        }
+        self.await_members(metrics, is_leader);
         let membership = metrics.membership_config.membership();
         let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
         let members: Vec<Member> = membership
@@ -129,10 +144,24 @@ impl Reporter {
         }
     }
 
+    fn await_members(&mut self, metrics: &Metrics, is_leader: bool) {
+        let term = metrics.current_term;
+        self.leading = self.leading.take().filter(|leading| is_leader && leading.term == term);
+        if is_leader {
+            let leading = self.leading.get_or_insert_with(|| Leading { term, awaited: BTreeMap::new() });
+            let membership = metrics.membership_config.membership();
+            leading.awaited.retain(|node, _| membership.get_node(node).is_some());
+            let now = Instant::now();
+            for (node, _) in membership.nodes() {
+                leading.awaited.entry(*node).or_insert(now);
+            }
+        }
+    }
+
     fn leader(&self, metrics: &Metrics, is_leader: bool) -> Option<Peer> {
         let node = metrics.current_leader?;
         let place = metrics.membership_config.membership().get_node(&node)?;
-        let heard_at = *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard_at = *lock(&self.heard_at);
         let heard = node == self.me.node || heard_at.elapsed() < self.lost_after();
         let known = if node == self.me.node { is_leader } else { heard };
         known.then_some(Peer { node, device: place.0 })
@@ -147,7 +176,7 @@ impl Reporter {
 
     /// How long `node` has not answered this leader; a new leader counts from its beginning.
     fn silent(&self, metrics: &Metrics, node: NodeId) -> Option<Duration> {
-        let (_, since) = self.leading_since?;
+        let since = self.leading.as_ref()?.awaited.get(&node)?;
         if node == self.me.node {
             return Some(Duration::ZERO);
         }

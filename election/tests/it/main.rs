@@ -6,5 +6,6 @@ mod consensus;
 mod controller;
 mod office;
 mod roles;
+mod site;
 mod storage;
 mod traps;

@@ -209,13 +209,18 @@ pub(crate) struct Office {
 }
 
 impl Office {
-    pub(crate) fn new() -> Self {
-        Self::with(EngineConfig::default())
-    }
-
     pub(crate) fn with(config: EngineConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { hub: Arc::default(), desks: BTreeMap::new(), config, folder }
+    }
+
+    /// Engines on the first `devices` devices, of which the first is a site of its own.
+    pub(crate) async fn of_devices(devices: u8) -> Self {
+        let mut office = Self::of_voters(1).await;
+        for n in 2..=devices {
+            office.open(n).await;
+        }
+        office
     }
 
     /// An office whose first `voters` devices vote; device 1 leads.

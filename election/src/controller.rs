@@ -1,0 +1,227 @@
+//! Carries the plan of [`crate::roles`] out while this node leads: one change in flight, awake only when something
+//! changes or is under way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seatkeeper_protocol::id::{DeviceId, NodeId};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::engine::{Change, Engine};
+use crate::roles::{Standing, Step, View, plan};
+use crate::status::{Peer, Status};
+
+/// How soon a step that failed is looked at again.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// How long a device that failed to open a log is left alone.
+const REST: Duration = Duration::from_secs(5);
+
+/// Why a spare did not open or close a log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the device did not follow: {0}")]
+pub struct RecruitError(pub String);
+
+/// An answer that comes later.
+pub type Later<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
+
+/// Asks devices to open and close logs. The agent does so over the seat session.
+pub trait Recruit: Send + Sync + 'static {
+    /// Asks a spare to open a fresh log; answers its new node id.
+    fn start_log(&self, device: DeviceId) -> Later<'_, Result<NodeId, RecruitError>>;
+
+    /// Tells a device that its log is no longer needed.
+    fn stop_log(&self, device: DeviceId) -> Later<'_, Result<(), RecruitError>>;
+}
+
+/// The running controller; stops when dropped.
+#[derive(Debug)]
+pub struct Controller(JoinHandle<()>);
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Starts the controller of `engine`. It does nothing until the engine leads and `standing` has candidates.
+pub fn spawn_controller<T: 'static>(
+    engine: Engine<T>,
+    standing: watch::Receiver<Standing>,
+    recruit: Arc<dyn Recruit>,
+) -> Controller {
+    let leaving = engine.leaving();
+    let loop_ =
+        Loop { status: engine.status(), engine, standing, recruit, leaving, resting: BTreeMap::new() };
+    Controller(tokio::spawn(loop_.run()))
+}
+
+struct Loop<T> {
+    engine: Engine<T>,
+    status: watch::Receiver<Status>,
+    standing: watch::Receiver<Standing>,
+    leaving: watch::Receiver<bool>,
+    recruit: Arc<dyn Recruit>,
+    /// Devices that failed to open a log, until when they are left alone.
+    resting: BTreeMap<DeviceId, Instant>,
+}
+
+impl<T: 'static> Loop<T> {
+    async fn run(mut self) {
+        loop {
+            if self.status.wait_for(|status| status.is_leader || status.fatal.is_some()).await.is_err() {
+                return;
+            }
+            self.status.mark_unchanged();
+            self.standing.mark_unchanged();
+            self.leaving.mark_unchanged();
+            let status = self.engine.status_now();
+            if status.fatal.is_some() {
+                return;
+            }
+            let now = Instant::now();
+            self.resting.retain(|_, until| *until > now);
+            // Without a majority no change would ever end.
+            let step = if status.is_leader && status.quorum_ok { plan(&self.view(status)) } else { None };
+            let wake_at = match step {
+                None => self.resting.values().min().copied(),
+                Some(step) if self.act(step).await => continue,
+                Some(_) => Some(Instant::now() + AGAIN_AFTER),
+            };
+            self.rest(wake_at).await;
+        }
+    }
+
+    fn view(&self, status: Status) -> View {
+        View {
+            me: status.me.node,
+            members: status.members,
+            joint: status.joint,
+            last_log: status.last_log,
+            standing: self.standing.borrow().clone(),
+            leaving: *self.leaving.borrow(),
+            resting: self.resting.keys().copied().collect::<BTreeSet<_>>(),
+        }
+    }
+
+    /// Waits for a change, or until `wake_at`.
+    async fn rest(&mut self, wake_at: Option<Instant>) {
+        let alarm = async {
+            match wake_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        // Once the agent has dropped its side of the standing, only the other events wake us.
+        let standing = async {
+            if self.standing.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            _ = self.status.changed() => {}
+            () = standing => {}
+            _ = self.leaving.changed() => {}
+            () = alarm => {}
+        }
+    }
+
+    /// Whether the step was made.
+    async fn act(&mut self, step: Step) -> bool {
+        tracing::info!(?step, "changing who holds the log");
+        let made = match step {
+            Step::FinishJoint => self.change(Change::FinishJoint).await,
+            Step::Recruit(device) => return self.recruit(device).await,
+            Step::AddStandby(peer) => self.change(Change::AddStandby(peer)).await,
+            Step::Promote(node) => self.change(Change::Promote(node)).await,
+            Step::Demote(node) => self.change(Change::Demote(node)).await,
+            Step::Remove(node) => self.remove(node).await,
+            Step::Transfer(node) => self.engine.transfer(node).await.map_err(|error| error.to_string()),
+        };
+        if let Err(reason) = &made {
+            tracing::warn!(?step, reason, "not changed");
+        }
+        made.is_ok()
+    }
+
+    async fn change(&self, change: Change) -> Result<(), String> {
+        self.engine.change(change).await.map_err(|error| error.to_string())
+    }
+
+    async fn remove(&self, node: NodeId) -> Result<(), String> {
+        let device = self.engine.status_now().members.iter().find(|member| member.peer.node == node).copied();
+        self.change(Change::Remove(node)).await?;
+        if let Some(member) = device {
+            let (recruit, device) = (Arc::clone(&self.recruit), member.peer.device);
+            // It may be off or revoked: nothing waits for it.
+            tokio::spawn(async move {
+                if let Err(error) = recruit.stop_log(device).await {
+                    tracing::debug!(%error, device = %device.short(), "its log stays open");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    async fn recruit(&mut self, device: DeviceId) -> bool {
+        let node = tokio::select! {
+            node = self.recruit.start_log(device) => node,
+            // Our own leave does not wait for a spare.
+            _ = self.leaving.wait_for(|leaving| *leaving) => Err(RecruitError("this machine leaves".to_owned())),
+        };
+        let added = match node {
+            Ok(node) => self.change(Change::AddStandby(Peer { node, device })).await,
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(reason) = &added {
+            tracing::warn!(reason, device = %device.short(), "no log there");
+            self.resting.insert(device, Instant::now() + REST);
+        }
+        added.is_ok()
+    }
+}
+
+/// How a leave ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaveOutcome {
+    /// This node no longer votes.
+    Left,
+    /// Another node leads, but this one still has its vote.
+    HandedOver,
+    /// There is nobody to hand anything to.
+    Alone,
+    /// Nothing came of it in time.
+    TimedOut,
+}
+
+impl<T> Engine<T> {
+    /// Gives up leadership and vote, as far as that goes within `deadline`: the controller promotes a standby if
+    /// there must be one, hands over, and the successor takes this node's vote. Afterwards this node may go whatever
+    /// came of it. On a node that does not lead, it waits for the leader to take its vote.
+    pub async fn leave(&self, deadline: Duration) -> LeaveOutcome {
+        self.set_leaving(true);
+        let me = self.me();
+        let votes = |status: &Status| status.members.iter().any(|member| member.peer == me && member.voter);
+        let mut status = self.status();
+        {
+            let now = status.borrow_and_update();
+            if votes(&now) && now.members.len() == 1 {
+                return LeaveOutcome::Alone;
+            }
+        }
+        let gone = status.wait_for(|status| !status.is_leader && !votes(status));
+        if let Ok(Ok(_)) = tokio::time::timeout(deadline, gone).await {
+            return LeaveOutcome::Left;
+        }
+        if self.status_now().is_leader { LeaveOutcome::TimedOut } else { LeaveOutcome::HandedOver }
+    }
+
+    /// Takes a leave back: this node stays after all, and may lead and vote again.
+    pub fn stay(&self) {
+        self.set_leaving(false);
+    }
+}
