@@ -1,5 +1,6 @@
 //! `seatkeeper agent`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use seatkeeper_client::socket;
@@ -29,9 +30,9 @@ pub(super) async fn agent(args: AgentArgs, socket: Option<PathBuf>) -> Result<()
             return Err(Fail::new(OTHER, error.to_string()));
         }
     };
-    let me = node.status().await.me;
-    let (device, name) = me.map(|me| (me.id, me.name)).unwrap_or_default();
-    tracing::info!(%listen, socket = %socket.display(), device, name, "ready");
+    // Port 0 asks for a free one.
+    let listen = SocketAddr::new(listen.ip(), node.port());
+    tracing::info!(%listen, socket = %socket.display(), device = %node.device(), "ready");
 
     let shutdown = CancellationToken::new();
     let serving = tokio::spawn(crate::http::serve(listener, node.clone(), shutdown.clone()));

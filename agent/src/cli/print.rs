@@ -1,6 +1,7 @@
 //! Output: aligned tables for people, exact JSON for programs.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -58,6 +59,19 @@ pub(crate) fn when(time: Option<&str>) -> String {
 /// `1 seat`, `2 seats`.
 pub(crate) fn count(number: u32, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// `30 min`, `12 h`, `7 days`, in the largest unit that is exact.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        _ if seconds % 86_400 == 0 => {
+            count(u32::try_from(seconds / 86_400).unwrap_or(u32::MAX), "day", "days")
+        }
+        _ if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),
+        _ if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        _ => format!("{seconds} s"),
+    }
 }
 
 /// Whether a person can be asked.

@@ -1,19 +1,23 @@
 //! Admin keys and commands signed with them. The agent never sees a password or a private key.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use ed25519_dalek::{Signer, SigningKey};
 use seatkeeper_client::{Client, ClientError};
-use seatkeeper_ledger::command::{Command, admin_message};
+use seatkeeper_ledger::command::{Command, InviteKey, admin_message};
+use seatkeeper_ledger::encode_command;
 use seatkeeper_protocol::api;
-use seatkeeper_protocol::id::{Generation, Name, RequestId, SiteId};
+use seatkeeper_protocol::id::{Generation, InviteId, Name, RequestId, SiteId};
 use zeroize::Zeroizing;
 
 use super::args::SignArgs;
 use super::fail::{Fail, NOT_PERMITTED, OTHER, code_of_kind};
 use super::{files, print};
-use crate::keys::admin;
+use crate::keys::invite::InviteCode;
+use crate::keys::{self, admin};
 use crate::platform::clock::SystemClock;
 use crate::platform::paths;
 use seatkeeper_election::seam::Clock;
@@ -65,19 +69,30 @@ impl SiteSigner {
         if opened.site != site.id {
             return Err(Fail::input(format!("{} is a key of another site", path.display())));
         }
+        Ok(Self::with_key(client, site, opened.name.clone(), opened.key.clone()))
+    }
+
+    /// Signs with an opened key.
+    pub(crate) fn with_key(client: &Client, site: Site, name: Name, key: SigningKey) -> Self {
         let epoch = u64::try_from(SystemClock.wall().0).unwrap_or(0);
-        Ok(Self {
-            client: client.clone(),
-            site,
-            name: opened.name.clone(),
-            key: opened.key.clone(),
-            epoch,
-            counter: 0,
-        })
+        Self { client: client.clone(), site, name, key, epoch, counter: 0 }
     }
 
     pub(crate) fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// Opens an invitation; its code.
+    pub(crate) async fn invite(
+        &mut self,
+        lasts: Duration,
+        uses: u32,
+        address: Option<SocketAddr>,
+    ) -> Result<Zeroizing<String>, Fail> {
+        let (invite, key) = (InviteId(keys::random()?), Zeroizing::new(keys::random()?));
+        let ends = SystemClock.wall().plus_ms(i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX));
+        self.send(&Command::CreateInvite { invite, key: InviteKey(*key), ends, uses }).await?;
+        Ok(InviteCode { site: self.site.id, address, invite, key: *key }.to_text())
     }
 
     /// Has the site carry out `command`.
@@ -101,15 +116,15 @@ impl SiteSigner {
 
     async fn send_once(&self, command: &Command) -> Result<api::CommandResult, Fail> {
         let internal =
-            |error: postcard::Error| Fail::other(format!("the command cannot be encoded: {error}"));
+            |error: &dyn std::fmt::Display| Fail::other(format!("the command cannot be encoded: {error}"));
         let request = RequestId { epoch: self.epoch, counter: self.counter };
         let message = admin_message(&self.site.id, &self.site.generation, &self.name, &request, command)
-            .map_err(internal)?;
+            .map_err(|e| internal(&e))?;
         let signed = api::SignedCommand {
             admin: self.name.to_string(),
             epoch: request.epoch,
             counter: request.counter,
-            command: BASE64.encode(&postcard::to_allocvec(command).map_err(internal)?),
+            command: BASE64.encode(&encode_command(command).map_err(|e| internal(&e))?),
             signature: BASE64.encode(&self.key.sign(&message).to_bytes()),
         };
         let mut tries = 1;

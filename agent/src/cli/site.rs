@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use seatkeeper_client::Client;
-use seatkeeper_client::api;
-use seatkeeper_election::seam::Clock;
-use seatkeeper_ledger::command::{Command, InviteKey};
-use seatkeeper_protocol::id::{InviteId, Name, SiteId};
+use seatkeeper_client::{Client, api};
+use seatkeeper_protocol::id::{Name, SiteId};
 use zeroize::Zeroizing;
 
 use super::args::{SignArgs, SiteCommand};
@@ -15,7 +12,6 @@ use super::sign::{self, SiteSigner};
 use super::{files, print};
 use crate::keys;
 use crate::keys::invite::InviteCode;
-use crate::platform::clock::SystemClock;
 
 pub(super) async fn site(client: &Client, command: SiteCommand, json: bool) -> Result<(), Fail> {
     match command {
@@ -90,16 +86,12 @@ async fn invite(
     sign: &SignArgs,
 ) -> Result<(), Fail> {
     let mut signer = SiteSigner::open(client, sign).await?;
-    let (invite, key) = (InviteId(keys::random()?), Zeroizing::new(keys::random()?));
-    let lasts_ms = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
-    let ends = SystemClock.wall().plus_ms(lasts_ms);
-    signer.send(&Command::CreateInvite { invite, key: InviteKey(*key), ends, uses }).await?;
-    let code = InviteCode { site: signer.site().id, address, invite, key: *key };
-    print::line(&*code.to_text());
+    let code = signer.invite(lasts, uses, address).await?;
+    print::line(&*code);
     print::note(format!(
-        "admits {} until {}; on the other machine: seatkeeper site join CODE",
+        "admits {} within {}; on the other machine: seatkeeper site join CODE",
         print::count(uses, "machine", "machines"),
-        print::when(ends.rfc3339().as_deref()),
+        print::duration(lasts),
     ));
     Ok(())
 }
