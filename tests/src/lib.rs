@@ -1,0 +1,6 @@
+//! Tests of Seatkeeper as a whole.
+//!
+//! | test | holds |
+//! |---|---|
+//! | `house` | the rules of the source: who imports whom, what is banned |
+//! | `lan` | the real binary on hosts that are network namespaces on one bridge |

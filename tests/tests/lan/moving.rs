@@ -1,0 +1,49 @@
+//! Laptops and new addresses.
+
+use crate::host::Host;
+use crate::lan::Lan;
+use crate::office::{CAD, Office, TTL_S, checkout, checkout_soon};
+use crate::program::Program;
+use crate::wait::{Watch, measured, stays};
+
+#[test]
+fn a_machine_with_a_new_address_keeps_its_seat() {
+    let Some(lan) = Lan::new(4) else { return };
+    let office = Office::of(&lan);
+    let host = *office.without(office.holder()).last().expect("a host");
+    keeps_seat(&office, host, || lan.change_address(host));
+}
+
+#[test]
+fn a_laptop_taken_from_its_dock_keeps_its_seat() {
+    let Some(lan) = Lan::new(4) else { return };
+    let office = Office::of(&lan);
+    let host = *office.without(office.holder()).last().expect("a host");
+    keeps_seat(&office, host, || lan.undock(host));
+}
+
+#[test]
+fn the_holder_gets_a_new_address() {
+    let Some(lan) = Lan::new(4) else { return };
+    let office = Office::of(&lan);
+    let holder = office.holder();
+    keeps_seat(&office, office.without(holder)[0], || lan.change_address(holder));
+    for host in &office.hosts {
+        checkout_soon(host, 20);
+    }
+    office.settle();
+}
+
+/// A program on `host` keeps its seat over the change, well past its ttl, and new ones are to be had.
+#[track_caller]
+fn keeps_seat(office: &Office<'_>, host: &Host, change: impl FnOnce()) {
+    let program = Program::start(host, CAD);
+    let seat = program.seat().expect("a seat");
+    change();
+    let watch = Watch::start();
+    stays("the program keeps its seat", 2 * TTL_S, || !program.lost());
+    assert_eq!(office.seats().expect("seats"), [seat], "another seat than before the change");
+    let done = checkout(host, CAD);
+    assert_eq!(done.code, 0, "{done:?}");
+    measured("the seat is kept", watch);
+}
