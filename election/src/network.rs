@@ -3,6 +3,7 @@
 //! Replication, heartbeats, snapshots and each election have streams of their own, so that a long append delays no
 //! vote. On each stream requests wait for their answers.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,11 +24,12 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::seam::{Channel, Transport};
-use crate::types::{Place, Snapshot, Types, Vote};
+use crate::types::{LogId, Place, Snapshot, Types, Vote};
 use crate::wire::{Answer, Ask, Request, vote_response, wire_ids};
 
 /// Bytes of a snapshot in one frame.
 const SNAPSHOT_CHUNK_BYTES: usize = 512 * 1024;
+const _: () = assert!(SNAPSHOT_CHUNK_BYTES < RAFT_FRAME_BYTES_MAX / 2, "a chunk fits into a frame");
 /// How long one chunk, or the installation after the last, may take.
 const SNAPSHOT_STEP: Duration = Duration::from_secs(10);
 /// How long an append may take: entries may be large and the air slow. Heartbeats are cut off earlier by the engine.
@@ -55,10 +57,38 @@ pub(crate) async fn receive<S: AsyncRead + Unpin, M: DeserializeOwned>(stream: &
     frame::decode(&bytes).map_err(invalid)
 }
 
+/// What each node has acknowledged to this node, by the term in which it led.
+///
+/// A node that denies what it has acknowledged has lost part of its log, for example to a restored disk. The engine
+/// would stop the leader over it; here that node is treated as unreachable, so that the controller replaces it.
+#[derive(Default)]
+struct Acknowledged(Mutex<BTreeMap<u64, (u64, LogId)>>);
+
+impl Acknowledged {
+    fn note(&self, target: u64, term: u64, last: Option<LogId>) {
+        let Some(last) = last else { return };
+        let mut nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = nodes.entry(target).or_insert((term, last));
+        *known = (*known).max((term, last));
+    }
+
+    fn denied(&self, target: u64, term: u64, at: LogId) -> bool {
+        let nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.get(&target).is_some_and(|(when, last)| *when == term && at.index <= last.index)
+    }
+}
+
 /// Makes clients.
 pub(crate) struct Network<T> {
-    pub(crate) transport: Arc<T>,
-    pub(crate) me: u64,
+    transport: Arc<T>,
+    me: u64,
+    acknowledged: Arc<Acknowledged>,
+}
+
+impl<T> Network<T> {
+    pub(crate) fn new(transport: Arc<T>, me: u64) -> Self {
+        Self { transport, me, acknowledged: Arc::default() }
+    }
 }
 
 impl<T: Transport> RaftNetworkFactory<Types> for Network<T> {
@@ -70,6 +100,7 @@ impl<T: Transport> RaftNetworkFactory<Types> for Network<T> {
             me: self.me,
             target,
             device: place.0,
+            acknowledged: Arc::clone(&self.acknowledged),
             stream: Mutex::new(None),
         }
     }
@@ -81,6 +112,7 @@ pub(crate) struct Link<T: Transport> {
     me: u64,
     target: u64,
     device: DeviceId,
+    acknowledged: Arc<Acknowledged>,
     /// Kept between requests. The lock is never contended; the engine wants clients that can be shared.
     stream: Mutex<Option<T::Stream>>,
 }
@@ -132,7 +164,13 @@ impl<T: Transport> Link<T> {
             answer = self.call(chunk, SNAPSHOT_STEP, RPCTypes::InstallSnapshot).await?;
         }
         match answer {
-            Answer::SnapshotDone { vote } => Ok(SnapshotResponse::new(vote.into())),
+            Answer::SnapshotDone { vote: theirs } => {
+                let theirs = Vote::from(theirs);
+                if theirs == vote {
+                    self.acknowledged.note(self.target, vote.leader_id.term, snapshot.meta.last_log_id);
+                }
+                Ok(SnapshotResponse::new(theirs))
+            }
             _ => Err(unexpected()),
         }
     }
@@ -159,17 +197,26 @@ impl<T: Transport> RaftNetworkV2<Types> for Link<T> {
         rpc: AppendEntriesRequest<Types>,
         _option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        let first = rpc.prev_log_id.is_none();
+        let (term, prev) = (rpc.vote.leader_id.term, rpc.prev_log_id);
         let last = rpc.entries.last().map(|entry| entry.log_id).or(rpc.prev_log_id);
         let answer = self.call(rpc.into(), APPEND_TTL, RPCTypes::AppendEntries).await?;
         let Answer::Append(appended) = answer else { return Err(unexpected()) };
         let response = AppendEntriesResponse::from(appended);
-        // The engine takes these two for granted.
         match &response {
-            AppendEntriesResponse::Conflict if first => Err(unexpected()),
-            AppendEntriesResponse::PartialSuccess(upto) if *upto > last => Err(unexpected()),
-            _ => Ok(response),
+            // The engine takes it for granted that neither happens.
+            AppendEntriesResponse::Conflict if prev.is_none() => return Err(unexpected()),
+            AppendEntriesResponse::PartialSuccess(upto) if *upto > last => return Err(unexpected()),
+            AppendEntriesResponse::Conflict
+                if prev.is_some_and(|at| self.acknowledged.denied(self.target, term, at)) =>
+            {
+                tracing::error!(node = self.target, "a log holder has lost entries that it had acknowledged");
+                return Err(unreachable("it has lost entries that it had acknowledged"));
+            }
+            AppendEntriesResponse::Success => self.acknowledged.note(self.target, term, last),
+            AppendEntriesResponse::PartialSuccess(upto) => self.acknowledged.note(self.target, term, *upto),
+            AppendEntriesResponse::Conflict | AppendEntriesResponse::HigherVote(_) => {}
         }
+        Ok(response)
     }
 
     async fn vote(

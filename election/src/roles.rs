@@ -233,10 +233,12 @@ impl<'a> Table<'a> {
         let unfit = || self.others.iter().copied().filter(|voter| !voter.fit());
         let silent = || self.others.iter().copied().filter(|voter| voter.fit() && !voter.live());
         // Of two, one that goes would take the quorum along.
-        if count == 2 && self.me.fit() && self.ready().next().is_none() {
-            if let Some(leaver) = best(unfit()) {
-                return Some(Step::Demote(leaver.node()));
-            }
+        if count == 2
+            && self.me.fit()
+            && self.ready().next().is_none()
+            && let Some(leaver) = best(unfit())
+        {
+            return Some(Step::Demote(leaver.node()));
         }
         if count > want {
             let out =

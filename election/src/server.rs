@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use openraft::raft::AppendEntriesResponse;
 use seatkeeper_protocol::id::{DeviceId, NodeId};
 use seatkeeper_protocol::limits::{COMMAND_BYTES_MAX, SNAPSHOT_BYTES_MAX};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -100,10 +101,9 @@ impl Desk {
                     return Answer::Refused(Refusal::Malformed);
                 }
                 let response = self.raft.append_entries(request).await;
-                if let Ok(response) = &response {
-                    if !matches!(response, openraft::raft::AppendEntriesResponse::HigherVote(_)) {
-                        (self.heard)();
-                    }
+                if matches!(&response, Ok(response) if !matches!(response, AppendEntriesResponse::HigherVote(_)))
+                {
+                    (self.heard)();
                 }
                 response.map(|response| Answer::Append(response.into())).map_err(|_| ())
             }

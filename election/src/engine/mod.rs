@@ -107,7 +107,7 @@ impl<T: Transport> Engine<T> {
         log.claim(me.node)?;
         let store = Store::start(log);
         let machine = Machine::new(state, store.clone());
-        let network = Network { transport, me: me.node };
+        let network = Network::new(transport, me.node);
         let raft = match Raft::new(me.node, raft_config, network, store.clone(), machine).await {
             Ok(raft) => raft,
             Err(fatal) => {

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 use seatkeeper_protocol::frame;
 use seatkeeper_protocol::id::NodeId;
+use seatkeeper_protocol::limits::{COMMAND_BYTES_MAX, RAFT_FRAME_BYTES_MAX};
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,6 +50,8 @@ const CACHE_BYTES: usize = 4 * 1024 * 1024;
 const PAGE_CACHE_BYTES: usize = 8 * 1024 * 1024;
 /// Most bytes of commands that one read hands out, so that a frame never overflows.
 const READ_BYTES_MAX: usize = 1024 * 1024;
+const _: () =
+    assert!(2 * READ_BYTES_MAX + COMMAND_BYTES_MAX < RAFT_FRAME_BYTES_MAX, "a read fits into a frame");
 
 /// An opened log, not yet driven by an engine.
 #[derive(Debug)]

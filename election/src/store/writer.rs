@@ -125,10 +125,10 @@ pub(super) async fn run(inner: Weak<Inner>, mut queue: mpsc::Receiver<Job>) {
         }
         let written = tokio::task::spawn_blocking(move || {
             let result = inner.with_db(|db| commit(db, &batch).map_err(io::Error::other));
-            if result.is_ok() {
-                if let Some(index) = batch.iter().rev().find_map(Job::last_index) {
-                    inner.shared().trim(index);
-                }
+            if result.is_ok()
+                && let Some(index) = batch.iter().rev().find_map(Job::last_index)
+            {
+                inner.shared().trim(index);
             }
             let reason = result.err().map(|error| error.to_string());
             for job in batch {

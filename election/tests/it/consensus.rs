@@ -306,3 +306,50 @@ async fn a_stopped_engine_says_so() {
     assert!(matches!(office.propose(1, "x").await, Err(ProposeError::Stopped(_))));
     assert!(matches!(engine.read_index(DEADLINE).await, Err(ReadError::Stopped(_))));
 }
+
+/// The one test on the real clock and several threads: the bench's clock hides what only they show.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_real_time_a_busy_site_survives_its_leader() {
+    let mut office = Office::of_voters(3).await;
+    let mut proposals = tokio::task::JoinSet::new();
+    for client in 0..32 {
+        let engine = office.engine(1).clone();
+        proposals.spawn(async move {
+            for n in 0..20 {
+                engine.propose(format!("{client}-{n}").into_bytes(), DEADLINE).await.unwrap();
+            }
+        });
+    }
+    while let Some(done) = proposals.join_next().await {
+        done.unwrap();
+    }
+    office.close(1).await;
+    let killed = Instant::now();
+    let leader = office.leader().await;
+    office.propose(leader, "after").await.unwrap();
+    assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
+    assert_eq!(office.desks[&leader].commands().len(), 641);
+}
+
+/// The engine would take the whole leader down for it.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_lost_what_it_acknowledged_harms_only_itself() {
+    let mut office = Office::of_voters(3).await;
+    office.propose(1, "a").await.unwrap();
+    office.close(3).await;
+    let old = std::fs::read(office.log_path(3)).unwrap();
+    office.open(3).await;
+    for n in 0..10 {
+        office.propose(1, &format!("b{n}")).await.unwrap();
+    }
+    office.caught_up(1, 3).await;
+    // Its disk is set back, as from a backup.
+    office.close(3).await;
+    std::fs::write(office.log_path(3), old).unwrap();
+    office.open(3).await;
+    office
+        .wait(1, |status| status.member_on(device(3)).is_some_and(|member| member.silent_ms >= Some(3_000)))
+        .await;
+    assert_eq!(office.propose(1, "c").await.unwrap().outcome, b"12");
+    assert_eq!(office.status(1).fatal, None);
+}

@@ -165,7 +165,7 @@ impl StateMachine for Recorder {
 
     fn restore(&mut self, mut bytes: &[u8]) -> Result<(), RestoreError> {
         let number = |bytes: &mut &[u8]| {
-            let (head, rest) = bytes.split_first_chunk::<8>().ok_or(RestoreError("short".into()))?;
+            let (head, rest) = bytes.split_first_chunk::<8>().ok_or_else(|| RestoreError("short".into()))?;
             *bytes = rest;
             Ok(u64::from_le_bytes(*head))
         };
@@ -173,7 +173,7 @@ impl StateMachine for Recorder {
         while !bytes.is_empty() {
             let (index, term) = (number(&mut bytes)?, number(&mut bytes)?);
             let len = usize::try_from(number(&mut bytes)?).unwrap();
-            let (command, rest) = bytes.split_at_checked(len).ok_or(RestoreError("short".into()))?;
+            let (command, rest) = bytes.split_at_checked(len).ok_or_else(|| RestoreError("short".into()))?;
             tape.push((index, term, command.to_vec()));
             bytes = rest;
         }

@@ -125,9 +125,12 @@ async fn trap_9_a_wiped_node_does_not_answer_for_its_former_self() {
     office.close(3).await;
     std::fs::remove_file(office.log_path(3)).unwrap();
     office.try_open(3, node_id(3) + 100).await.unwrap();
-    office.propose(1, "b").await.unwrap();
+    // A new leader, which has heard nothing of the former node yet and would give it the whole log.
+    office.engine(1).transfer(node_id(2)).await.unwrap();
+    office.wait(2, |status| status.is_leader).await;
+    office.propose(2, "b").await.unwrap();
     office
-        .wait(1, |status| status.member_on(device(3)).is_some_and(|member| member.silent_ms >= Some(2_000)))
+        .wait(2, |status| status.member_on(device(3)).is_some_and(|member| member.silent_ms >= Some(2_000)))
         .await;
     let wiped = office.status(3);
     assert_eq!((wiped.last_log, wiped.members.len()), (0, 0));
