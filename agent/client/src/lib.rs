@@ -207,6 +207,18 @@ impl Client {
         SeatStream::begin(succeeded(response).await?, connection).await
     }
 
+    /// Gives the seat of a session back and waits until it is free: for a wrapper that knows that the process tree it
+    /// named has ended. Otherwise closing the stream does it.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn give_back(&self, session: &str) -> Result<(), ClientError> {
+        let path = format!("/v1/seats/{session}");
+        let request = self.request(Method::DELETE, &path, "application/json", Vec::new())?;
+        let (response, _connection) = self.send(request).await?;
+        succeeded(response).await.map(drop)
+    }
+
     /// Hands a command signed by an admin to the site.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ use crate::platform::clock::SystemClock;
 const SESSION_VARIABLE: &str = "SEATKEEPER_SESSION";
 /// Tells a program which seat it has.
 const SEAT_VARIABLE: &str = "SEATKEEPER_SEAT";
+/// How long this process stays for the seat's return after the program has ended.
+const GIVE_BACK_WITHIN: Duration = Duration::from_millis(300);
 /// How long a program may take to end itself after it was asked to.
 const TERMINATE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -87,7 +89,13 @@ async fn follow(mut seat: HeldSeat, mut child: Child, on_lost: OnLost) -> Ending
         tokio::select! {
             exit = child.ended() => {
                 return match exit {
-                    Ok(exit) => Ending::Child(exit),
+                    Ok(exit) => {
+                        if child.was_the_last() {
+                            // The next program must find it free. The agent would see our end only after it.
+                            tokio::time::timeout(GIVE_BACK_WITHIN, seat.give_back()).await.ok();
+                        }
+                        Ending::Child(exit)
+                    }
                     Err(error) => Ending::Failed(Fail::new(OTHER, format!("the program is no longer watched: {error}"))),
                 };
             }

@@ -16,8 +16,8 @@ use crate::platform::clock::SystemClock;
 const AGENT_SILENT_MS: u64 = 12_000;
 /// How soon and how rarely an agent that went away is asked again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// How often a lost seat is asked for again.
-const REGAIN_EVERY: Duration = Duration::from_secs(10);
+/// How soon and how rarely a lost seat is asked for again.
+const REGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 /// Changes waiting to be told.
 const CHANGES_MAX: usize = 16;
 
@@ -37,6 +37,7 @@ pub(super) enum Change {
 /// A seat held in the background until this is dropped.
 #[derive(Debug)]
 pub(super) struct HeldSeat {
+    client: Client,
     pub(super) granted: api::SeatGranted,
     changes: mpsc::Receiver<Change>,
     task: JoinHandle<()>,
@@ -50,10 +51,18 @@ impl HeldSeat {
         // Whoever asked without a session resumes the one it got.
         let request = api::SeatRequest { session: Some(granted.session.clone()), ..request };
         let (sender, changes) = mpsc::channel(CHANGES_MAX);
+        let own = client.clone();
         let keeper =
             Keeper { client, request, lease: Lease::of(&granted, SystemClock.mono()), changes: sender };
         let task = tokio::spawn(keeper.keep(stream));
-        Ok(Self { granted, changes, task })
+        Ok(Self { client: own, granted, changes, task })
+    }
+
+    /// Gives the seat back and waits until it is free; for a tree that is known to have ended.
+    pub(super) async fn give_back(&self) {
+        self.task.abort();
+        // What fails here the agent does when it sees the end of the tree.
+        self.client.give_back(&self.granted.session).await.ok();
     }
 
     /// What happens next. Cancel safe. `None`: nothing will happen any more.
@@ -179,8 +188,10 @@ impl Keeper {
 
     /// Asks for the lost seat again and again; `None` when it will not come back.
     async fn regain(&mut self) -> Option<SeatStream> {
+        let mut wait = REGAIN.0;
         loop {
-            tokio::time::sleep(REGAIN_EVERY).await;
+            tokio::time::sleep(wait).await;
+            wait = REGAIN.1.min(wait * 2);
             match self.client.take_seat(&self.request).await {
                 Ok(stream) => return Some(stream),
                 Err(error) if error.is_transient() => {}

@@ -58,6 +58,8 @@ pub(crate) struct SiteSigner {
     key: SigningKey,
     epoch: u64,
     counter: u64,
+    /// Whether somebody reads what is worth knowing beside the answer.
+    for_a_person: bool,
 }
 
 impl SiteSigner {
@@ -69,13 +71,14 @@ impl SiteSigner {
         if opened.site != site.id {
             return Err(Fail::input(format!("{} is a key of another site", path.display())));
         }
-        Ok(Self::with_key(client, site, opened.name.clone(), opened.key.clone()))
+        let signer = Self::with_key(client, site, opened.name.clone(), opened.key.clone());
+        Ok(Self { for_a_person: true, ..signer })
     }
 
     /// Signs with an opened key.
     pub(crate) fn with_key(client: &Client, site: Site, name: Name, key: SigningKey) -> Self {
         let epoch = u64::try_from(SystemClock.wall().0).unwrap_or(0);
-        Self { client: client.clone(), site, name, key, epoch, counter: 0 }
+        Self { client: client.clone(), site, name, key, epoch, counter: 0, for_a_person: false }
     }
 
     pub(crate) fn site(&self) -> &Site {
@@ -105,7 +108,7 @@ impl SiteSigner {
             result = self.send_once(command).await?;
         }
         if result.done {
-            if result.durability_single {
+            if result.durability_single && self.for_a_person {
                 print::note("note: only one machine has this on disk until a second one is on");
             }
             return Ok(());

@@ -181,7 +181,7 @@ async fn four_starts(office: &mut Office, teller: &mut Teller) -> Result<Vec<Pro
     }
     let refused = office.refused_program("pc2", &format!("{PRODUCT}@{VERSION}")).await?;
     teller.tell("A fourth program was started on pc2 and refused (exit code 75):");
-    print::line(format!("             {}", refused.trim()));
+    print::line(format!("              {}", refused.trim()));
     Ok(programs)
 }
 
@@ -208,7 +208,7 @@ async fn survive(office: &mut Office, teller: &mut Teller, mut programs: Vec<Pro
     let request = SeatRequest::product(PRODUCT);
     let seat = until("a seat is granted again", async || client.take_seat(&request).await.map(Some)).await?;
     let ms = SystemClock.mono().ms_since(killed);
-    teller.tell(&format!("{holder}, which held the licenses, was killed (SIGKILL) in the middle of work."));
+    teller.tell(&format!("{holder}, which held the licenses, was killed without warning."));
     teller.tell(&format!("{next} got the next seat {ms} ms after the kill, from a new holder."));
 
     let (status, seats) = until("the new holder is known", async || {
@@ -231,7 +231,7 @@ async fn survive(office: &mut Office, teller: &mut Teller, mut programs: Vec<Pro
     teller.tell(&format!(
         "{new_holder} holds the licenses now. The programs that ran before run on with the seats they had,"
     ));
-    print::line(format!("             and never were more than {SEATS} seats in use."));
+    print::line(format!("              and {SEATS} seats are in use, as many as were bought."));
     office.keep_programs(programs);
     Ok(())
 }

@@ -4,7 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Extension, Json, Router};
 use data_encoding::BASE64;
 use seatkeeper_ledger::command::{Outcome, Refusal};
@@ -25,6 +25,7 @@ pub(super) fn router(node: Node) -> Router {
         .route("/v1/site/join", post(join_site))
         .route("/v1/site/leave", post(leave_site))
         .route("/v1/seats", look(Query::Seats).post(seats::take))
+        .route("/v1/seats/{session}", delete(seats::give_back))
         .route("/v1/devices", look(Query::Devices))
         .route("/v1/licenses", look(Query::Licenses))
         .route("/v1/admins", look(Query::Admins))

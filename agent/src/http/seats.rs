@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::header;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::Stream;
@@ -40,6 +40,17 @@ pub(super) async fn take(
         (header::CONNECTION, "close"),
     ];
     Ok((headers, Body::from_stream(stream)).into_response())
+}
+
+/// `DELETE /v1/seats/{session}`: a program says that it and all it started are done. Whoever knows a session's id,
+/// which is random and never listed, has it.
+pub(super) async fn give_back(
+    State(node): State<Node>,
+    Path(session): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let session = session.parse().map_err(|error: IdError| Problem::bad_request(error.to_string()))?;
+    node.give_back(session).await;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn seat_ask(request: api::SeatRequest, caller: &Caller) -> Result<SeatAsk, Problem> {

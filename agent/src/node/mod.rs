@@ -28,6 +28,7 @@ mod record;
 mod seats;
 mod serve;
 mod site;
+mod state;
 mod submit;
 mod view;
 
@@ -42,7 +43,7 @@ use ed25519_dalek::SigningKey;
 use seatkeeper_election::seam::Clock;
 use seatkeeper_ledger::command::Outcome;
 use seatkeeper_protocol::api;
-use seatkeeper_protocol::id::{DeviceId, Name, PublicKey, SiteId};
+use seatkeeper_protocol::id::{DeviceId, Name, PublicKey, SessionId, SiteId};
 use seatkeeper_protocol::roster::Role;
 use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::{AdminRequest, Ping, Pong, Query, Request, Response};
@@ -61,6 +62,7 @@ use crate::platform;
 use crate::platform::clock::SystemClock;
 use crate::quic::Quic;
 
+pub use duty::POOL_KEY_CONTEXT;
 pub use errors::{NodeError, SeatError, StartError};
 pub use seats::{SeatAsk, SeatHold};
 
@@ -199,7 +201,7 @@ impl Node {
     pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
         let dir = StateDir::open(&config.state_dir)?;
         let internal = |error: &dyn std::fmt::Display| StartError::Internal(error.to_string());
-        let key = dir.identity()?;
+        let key = state::identity(&dir)?;
         let public = keys::public(&key);
         let name = match &config.name {
             Some(name) => Name::new(name.clone()).map_err(|error| StartError::BadInput(error.to_string()))?,
@@ -213,7 +215,7 @@ impl Node {
             MdnsChoice::All => Some(Mdns::start(Interfaces::All)?),
             MdnsChoice::Only(names) => Some(Mdns::start(Interfaces::Only(names.clone()))?),
         };
-        let epoch = dir.next_epoch()?;
+        let epoch = dir.next_epoch().map_err(|error| StartError::Record(error.to_string()))?;
         let inner = Arc::new(Inner {
             config,
             dir,
@@ -368,6 +370,11 @@ impl Node {
     /// When the site does not let it go, or nobody answers.
     pub async fn leave_site(&self) -> Result<(), NodeError> {
         self.inner.leave_site().await
+    }
+
+    /// Gives a session's seat back; waits until it is free. Nothing happens if the session has none here.
+    pub async fn give_back(&self, session: SessionId) {
+        self.inner.done(session).await;
     }
 
     /// Takes a seat, or resumes one.
@@ -589,7 +596,7 @@ impl Inner {
         }
     }
 
-    fn sighted(&self, announcement: Announcement) {
+    pub(crate) fn sighted(&self, announcement: Announcement) {
         let device = announcement.device;
         let ours = self.site().is_some_and(|site| {
             site.id.short() == announcement.site && site.generation.number == announcement.generation

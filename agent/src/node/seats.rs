@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use seatkeeper_election::seam::Clock;
 use seatkeeper_ledger::command::{Checkout, Command, Grant, Outcome, Refusal};
 use seatkeeper_ledger::{decode_outcome, encode_command};
 use seatkeeper_protocol::api::{FORMAT, SeatEvent, SeatGranted};
@@ -20,6 +19,7 @@ use seatkeeper_protocol::time::{BootTime, WallTime};
 use seatkeeper_protocol::wire::{Ping, Pong, Request, Response};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
@@ -425,20 +425,28 @@ impl Inner {
         }
     }
 
+    /// A wrapper says that its whole tree is done. Waits until the seat is back, so that the next program finds it
+    /// free; the tree's end would be noticed only after the wrapper's own.
+    pub(crate) async fn done(self: &Arc<Self>, session: SessionId) {
+        let returned = self.release(session);
+        self.remember();
+        if let Some(returned) = returned {
+            let _ = returned.await;
+        }
+    }
+
     /// The program is done: the seat goes back.
-    fn release(self: &Arc<Self>, session: SessionId) {
+    fn release(self: &Arc<Self>, session: SessionId) -> Option<JoinHandle<()>> {
         let held = {
             let mut state = self.seats.state();
             state.holds.remove(&session);
             state.sessions.released(&session)
         };
-        if let Some(held) = held {
-            self.give_back(session, Some(held.attach));
-        }
+        held.map(|held| self.give_back(session, Some(held.attach)))
     }
 
     /// Returns a session in the background.
-    fn give_back(self: &Arc<Self>, session: SessionId, attach: Option<u32>) {
+    fn give_back(self: &Arc<Self>, session: SessionId, attach: Option<u32>) -> JoinHandle<()> {
         let inner = self.clone();
         self.tasks.spawn(async move {
             let command = Command::Return { session, attach };
@@ -446,7 +454,7 @@ impl Inner {
                 Ok(answer) => tracing::debug!(?session, outcome = ?answer.outcome, "session returned"),
                 Err(error) => tracing::info!(?session, %error, "session not returned; it ends by its ttl"),
             }
-        });
+        })
     }
 
     /// The seat is gone: the program is told.

@@ -102,6 +102,14 @@ impl Child {
         }
     }
 
+    /// Whether nothing that the ended child started is left. Orphans of the tree have become our children; where
+    /// they don't, nobody knows.
+    pub fn was_the_last(&self) -> bool {
+        let none_left =
+            || matches!(rustix::process::wait(WaitOptions::NOHANG), Err(rustix::io::Errno::CHILD));
+        cfg!(target_os = "linux") && none_left()
+    }
+
     /// Asks the child to end.
     pub fn terminate(&mut self) {
         self.send(SIGTERM);

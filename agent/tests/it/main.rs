@@ -1,0 +1,7 @@
+//! The real binary on the loopback interface: programs, signals and seats on one machine.
+
+#![cfg(unix)]
+
+mod api;
+mod office;
+mod run;

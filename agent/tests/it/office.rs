@@ -1,0 +1,148 @@
+//! An office of one machine: an agent, a site, and a license for two seats of `cad` with the shortest ttl.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use seatkeeper_client::{Client, api};
+use tokio::process::{Child, Command};
+
+/// How long anything may take before a test fails.
+const WITHIN: Duration = Duration::from_secs(30);
+
+pub(crate) struct Office {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) client: Client,
+    agent: Option<Child>,
+}
+
+impl Office {
+    /// An agent without a site.
+    pub(crate) async fn empty() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let client = Client::with_socket(dir.path().join("agent.sock"));
+        std::fs::write(dir.path().join("password"), "correct horse\n").unwrap();
+        let mut office = Self { dir, client, agent: None };
+        office.start_agent().await;
+        office
+    }
+
+    /// An agent with a site and a license.
+    pub(crate) async fn with_two_seats() -> Self {
+        let office = Self::empty().await;
+        let password = office.path("password");
+        let password = password.to_str().unwrap();
+        office.done(&["site", "create", "Office", "--admin", "eva", "--password-file", password]).await;
+        let key = office.path("vendor.key");
+        office.done(&["vendor", "keygen", "--name", "acme", "-o", key.to_str().unwrap()]).await;
+        let site = office.client.site().await.unwrap().id;
+        let text = format!(
+            "# Seatkeeper license v1\nlicense = \"L1\"\nvendor = \"acme\"\ncustomer = \"Office\"\n\
+             issued = 2026-01-01\nproduct = \"cad\"\ntitle = \"Cad\"\nversion = \"2026\"\nseats = 2\n\
+             site = \"{site}\"\nttl = \"15s\"\nshare = \"none\"\n"
+        );
+        let (unsigned, signed) = (office.path("unsigned"), office.path("signed"));
+        std::fs::write(&unsigned, text).unwrap();
+        let (unsigned, signed) = (unsigned.to_str().unwrap(), signed.to_str().unwrap());
+        office.done(&["vendor", "sign", unsigned, "--key", key.to_str().unwrap(), "-o", signed]).await;
+        let public = format!("{}.pub", key.display());
+        office.done(&["license", "trust", &public, "--product", "cad", "--password-file", password]).await;
+        office.done(&["license", "add", signed, "--password-file", password]).await;
+        office
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The binary, as a user of this office runs it.
+    pub(crate) fn seatkeeper(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_seatkeeper"));
+        command
+            .args(args)
+            .env("SEATKEEPER_SOCKET", self.client.socket())
+            .env("XDG_CONFIG_HOME", self.dir.path())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) async fn output(&self, args: &[&str]) -> Output {
+        tokio::time::timeout(WITHIN, self.seatkeeper(args).output()).await.expect("it ends").unwrap()
+    }
+
+    pub(crate) async fn done(&self, args: &[&str]) -> String {
+        let output = self.output(args).await;
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{args:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a program in the background under `seatkeeper run cad`.
+    pub(crate) fn run(&self, options: &[&str], script: &str) -> Child {
+        let args = [&["run", "cad"], options, &["--", "sh", "-c", script]].concat();
+        self.seatkeeper(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    pub(crate) async fn start_agent(&mut self) {
+        let state = self.path("state");
+        let args = ["agent", "--listen", "127.0.0.1:0", "--no-mdns", "--name", "pc1", "--state-dir"];
+        let mut command = self.seatkeeper(&[&args[..], &[state.to_str().unwrap()]].concat());
+        self.agent = Some(command.stderr(Stdio::null()).spawn().unwrap());
+        eventually("the agent answers", async || self.client.status().await.is_ok()).await;
+    }
+
+    pub(crate) async fn kill_agent(&mut self) {
+        self.agent.take().unwrap().kill().await.unwrap();
+    }
+
+    /// Asks the agent to stop; its exit code.
+    pub(crate) async fn stop_agent(&mut self) -> Option<i32> {
+        let mut agent = self.agent.take().unwrap();
+        signal(&agent, Signal::TERM);
+        ended(&mut agent).await
+    }
+
+    pub(crate) async fn seats(&self) -> Vec<api::Seat> {
+        self.client.seats().await.map(|seats| seats.seats).unwrap_or_default()
+    }
+
+    /// Waits until so many seats are in use.
+    pub(crate) async fn until_seats(&self, count: usize) -> Vec<api::Seat> {
+        let what = format!("{count} seats are in use");
+        eventually(&what, async || match self.client.seats().await {
+            Ok(seats) => seats.seats.len() == count,
+            Err(_) => false,
+        })
+        .await;
+        self.seats().await
+    }
+}
+
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+pub(crate) async fn ended(child: &mut Child) -> Option<i32> {
+    tokio::time::timeout(WITHIN, child.wait()).await.expect("it ends").unwrap().code()
+}
+
+/// Looks until it is so.
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let looking = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(WITHIN, looking).await.is_ok(), "not so in time: {what}");
+}
+
+/// Waits until a file is there with content: what a script says.
+pub(crate) async fn written(path: &Path) -> String {
+    let read = || std::fs::read_to_string(path).unwrap_or_default();
+    eventually(&format!("{} is written", path.display()), async || read().ends_with('\n')).await;
+    read()
+}
