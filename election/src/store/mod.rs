@@ -1,6 +1,6 @@
 //! Log, vote and snapshot of one node, in one redb database.
 //!
-//! All writes go through one bounded queue to [`writer`], which commits whatever has gathered at once: many entries,
+//! All writes go through one bounded queue to one writer, which commits whatever has gathered at once: many entries,
 //! one fsync. An entry can be read as soon as it is queued; it is acknowledged once it is on the disk.
 
 mod raft;

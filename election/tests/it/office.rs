@@ -253,10 +253,14 @@ impl Office {
 
     /// Starts the engine of device `n` on whatever its disk has.
     pub(crate) async fn try_open(&mut self, n: u8, node: u64) -> Result<(), StartError> {
-        let (tape, clock) = (Tape::default(), Arc::new(TestClock::default()));
-        let transport = Arc::new(Wire { hub: Arc::clone(&self.hub), me: device(n) });
         let path = self.log_path(n);
         let log = tokio::task::spawn_blocking(move || LogStore::open_file(path)).await.unwrap()?;
+        self.open_on(n, node, log).await
+    }
+
+    pub(crate) async fn open_on(&mut self, n: u8, node: u64, log: LogStore) -> Result<(), StartError> {
+        let (tape, clock) = (Tape::default(), Arc::new(TestClock::default()));
+        let transport = Arc::new(Wire { hub: Arc::clone(&self.hub), me: device(n) });
         let state = Box::new(Recorder(Arc::clone(&tape)));
         let me = Peer { node, device: device(n) };
         let engine = Engine::start(self.config, me, log, transport, Arc::clone(&clock) as _, state).await?;

@@ -1,9 +1,13 @@
 //! Logs on disk: newer formats, other nodes' logs, damage.
 
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
-use seatkeeper_election::{LogStore, StartError};
+use redb::backends::InMemoryBackend;
+use redb::{Database, ReadableDatabase, ReadableTableMetadata, StorageBackend, TableDefinition};
+use seatkeeper_election::{EngineConfig, LogStore, ProposeError, StartError};
 
 use crate::office::{Office, node_id};
 
@@ -95,4 +99,58 @@ async fn damaged_bytes_anywhere_never_panic() {
     }
     std::fs::write(&path, &sound[..sound.len() / 3]).unwrap();
     assert!(LogStore::open_file(&path).is_err());
+}
+
+/// A disk that fills up when told.
+#[derive(Debug, Default)]
+struct Disk {
+    memory: InMemoryBackend,
+    full: Arc<AtomicBool>,
+}
+
+impl Disk {
+    fn room(&self) -> io::Result<()> {
+        if self.full.load(Ordering::SeqCst) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        self.memory.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.memory.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.room()?;
+        self.memory.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.room()?;
+        self.memory.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.room()?;
+        self.memory.write(offset, data)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_stops_the_engine_and_shows() {
+    let (disk, mut office) = (Disk::default(), Office::with(EngineConfig::default()));
+    let full = Arc::clone(&disk.full);
+    office.open_on(1, node_id(1), LogStore::open(disk).unwrap()).await.unwrap();
+    office.engine(1).initialize().await.unwrap();
+    office.leader().await;
+    office.propose(1, "a").await.unwrap();
+    full.store(true, Ordering::SeqCst);
+    assert_eq!(office.propose(1, "b").await, Err(ProposeError::Unknown));
+    let status = office.wait(1, |status| status.fatal.is_some()).await;
+    assert!(!status.is_leader && !status.quorum_ok);
+    assert!(matches!(office.propose(1, "c").await, Err(ProposeError::Stopped(_))));
+    assert_eq!(office.desks[&1].commands(), ["a"]);
 }
