@@ -88,7 +88,9 @@ impl Sessions {
         // Earlier pings may still be answered; their answers extend less and are harmless.
         let mut lost = Vec::new();
         for (session, attach) in ping.sessions {
-            let Some(held) = self.held.get_mut(&session).filter(|held| held.attach == attach) else { continue };
+            let Some(held) = self.held.get_mut(&session).filter(|held| held.attach == attach) else {
+                continue;
+            };
             if pong.live.contains(&session) {
                 held.deadline = held.deadline.max(sent.plus_ms(device_deadline_ms(held.ttl_ms)));
             } else {

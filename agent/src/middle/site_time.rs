@@ -49,7 +49,15 @@ mod tests {
         reports.report(b, BootTime(0), WallTime(1_200));
         let year = WallTime(31_000_000_000);
         assert_eq!(reports.median(BootTime(100), year, [a, b].into_iter()), WallTime(1_300));
-        assert_eq!(reports.median(BootTime(20_000), year, [a, b].into_iter()), year, "old reports do not count");
-        assert_eq!(reports.median(BootTime(0), WallTime(5), [a].into_iter()), WallTime(5), "the lower of two");
+        assert_eq!(
+            reports.median(BootTime(20_000), year, [a, b].into_iter()),
+            year,
+            "old reports do not count"
+        );
+        assert_eq!(
+            reports.median(BootTime(0), WallTime(5), [a].into_iter()),
+            WallTime(5),
+            "the lower of two"
+        );
     }
 }

@@ -96,8 +96,7 @@ mod tests {
         for (desktops, votes) in [(2u8, true), (3, false)] {
             let mut devices: Vec<_> = (0..desktops).map(|n| facts(n, false)).collect();
             devices.push(facts(9, true));
-            let standing =
-                standing(BootTime(9_000), DeviceId([0; 20]), &devices, &present(&devices, 0));
+            let standing = standing(BootTime(9_000), DeviceId([0; 20]), &devices, &present(&devices, 0));
             assert_eq!(standing.candidates.last().map(|c| c.may_vote), Some(votes), "{desktops} desktops");
         }
     }
@@ -106,7 +105,8 @@ mod tests {
     fn healthy_comes_after_five_seconds_and_wakes_us_then() {
         let devices = [facts(0, false), facts(1, false)];
         let presence = present(&devices, 1_000);
-        let healthy = |now| standing(BootTime(now), DeviceId([0; 20]), &devices, &presence).candidates[1].healthy;
+        let healthy =
+            |now| standing(BootTime(now), DeviceId([0; 20]), &devices, &presence).candidates[1].healthy;
         assert!(!healthy(5_999));
         assert!(healthy(6_000));
         assert_eq!(next_change(BootTime(2_000), &presence), Some(BootTime(6_000)));

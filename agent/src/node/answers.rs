@@ -1,7 +1,6 @@
 //! The books as JSON (design section 9).
 
 use seatkeeper_election::Status as EngineStatus;
-use seatkeeper_election::seam::Clock;
 use seatkeeper_ledger::command::{AdminRole, Form};
 use seatkeeper_ledger::{LicenseState, Record};
 use seatkeeper_protocol::api::{self, FORMAT};
@@ -54,10 +53,8 @@ fn status(inner: &Inner, duty: &Duty) -> api::Status {
     let time = duty.time(inner);
     let ledger = duty.log.books.read();
     let presence = inner.presence.borrow();
-    let online = ledger
-        .devices()
-        .filter(|(id, _)| **id == inner.device || presence.since.contains_key(id))
-        .count();
+    let online =
+        ledger.devices().filter(|(id, _)| **id == inner.device || presence.since.contains_key(id)).count();
     let pools = ledger
         .pools(time)
         .into_iter()
@@ -154,7 +151,13 @@ fn devices(inner: &Inner, duty: &Duty) -> api::Devices {
             always_on: record.always_on(),
             address: book.newest(id).map(|address| address.to_string()),
             version: Some(record.info.version.to_string()),
-            seats: count(ledger.sessions_of(id).map(|(_, session)| session.seat).collect::<std::collections::BTreeSet<_>>().len()),
+            seats: count(
+                ledger
+                    .sessions_of(id)
+                    .map(|(_, session)| session.seat)
+                    .collect::<std::collections::BTreeSet<_>>()
+                    .len(),
+            ),
         })
         .collect();
     devices.extend(ledger.revoked().map(|(id, revoked)| api::Device {
@@ -255,9 +258,7 @@ fn pool_key(duty: &Duty) -> api::PoolKeyInfo {
         format: FORMAT,
         number: ledger.pool_key().map_or(0, |key| key.certificate.number),
         root: site.map(|site| site.root.to_string()).unwrap_or_default(),
-        sealed_root: site
-            .map(|site| data_encoding::BASE64.encode(&site.sealed_root.0))
-            .unwrap_or_default(),
+        sealed_root: site.map(|site| data_encoding::BASE64.encode(&site.sealed_root.0)).unwrap_or_default(),
         log_holders,
         exposed: ledger.pool_key_exposed(),
     }

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use seatkeeper_election::ProposeError;
-use seatkeeper_election::seam::Clock;
 use seatkeeper_ledger::command::{Actor, Command, Entry, Grant, Outcome, Refusal};
 use seatkeeper_ledger::{decode_command, decode_outcome, encode, encode_outcome};
 use seatkeeper_protocol::id::{DeviceId, RequestId, SessionId};
-use seatkeeper_protocol::ticket::{SeatKind, Ticket, TicketBody};
+use seatkeeper_protocol::ticket::{FORMAT, SeatKind, Ticket, TicketBody};
 use seatkeeper_protocol::time::{BootTime, WallTime};
 use seatkeeper_protocol::wire::{AdminRequest, PeerRefusal, Ping, Pong, Query, Request, Response};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -39,7 +38,7 @@ const EVENTS_WITHIN: Duration = Duration::from_secs(20);
 /// Pings waiting for the next read.
 const READS_MAX: usize = 16_384;
 /// What a pool key is sealed for.
-pub(crate) const POOL_KEY_CONTEXT: &[u8] = b"seatkeeper pool key";
+pub const POOL_KEY_CONTEXT: &[u8] = b"seatkeeper pool key";
 
 /// The holder of one term.
 pub(crate) struct Duty {
@@ -133,7 +132,12 @@ impl Duty {
     }
 
     /// Answers a request of `device`.
-    pub(crate) async fn answer(self: &Arc<Self>, inner: &Arc<Inner>, device: DeviceId, request: &Request) -> Response {
+    pub(crate) async fn answer(
+        self: &Arc<Self>,
+        inner: &Arc<Inner>,
+        device: DeviceId,
+        request: &Request,
+    ) -> Response {
         match request {
             Request::Device { request, command } => match decode_command(command) {
                 Ok(command) => self.device_command(inner, device, *request, command).await,
@@ -265,7 +269,7 @@ impl Duty {
                 let term = self.log.engine.status().borrow().term;
                 return Response::NotHolder { term, holder };
             }
-            Err(ProposeError::TooLarge) => {
+            Err(ProposeError::TooLarge { .. }) => {
                 return refused(Refusal::Invalid("the request is too large".to_owned()));
             }
             Err(ProposeError::Busy) => return Response::Refused(PeerRefusal::Busy),
@@ -304,6 +308,7 @@ impl Duty {
         };
         let key = self.pool_key(inner)?;
         let body = TicketBody {
+            format: FORMAT,
             license: grant.license.clone(),
             license_hash: grant.license_hash,
             site: certificate.site,
@@ -320,7 +325,9 @@ impl Duty {
             issued: grant.issued,
             ends: None,
         };
-        Ticket::sign(&body, certificate, &key).inspect_err(|error| tracing::error!(%error, "ticket not signed")).ok()
+        Ticket::sign(&body, certificate, &key)
+            .inspect_err(|error| tracing::error!(%error, "ticket not signed"))
+            .ok()
     }
 
     /// The current pool key, if it was sealed to this device.
@@ -382,7 +389,11 @@ fn refused(refusal: Refusal) -> Response {
 }
 
 /// Waiting pings share the next read; one is in flight. A read serves only those that waited when it began.
-async fn read_gate(log: Arc<Log>, mut waiting: mpsc::Receiver<oneshot::Sender<u64>>, stop: CancellationToken) {
+async fn read_gate(
+    log: Arc<Log>,
+    mut waiting: mpsc::Receiver<oneshot::Sender<u64>>,
+    stop: CancellationToken,
+) {
     let mut batch = Vec::new();
     loop {
         tokio::select! {

@@ -6,10 +6,14 @@ use seatkeeper_ledger::command::Refusal;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NodeError {
     /// The device belongs to no site.
-    #[error("this machine belongs to no site; create one with `seatkeeper site create` or join one with `seatkeeper site join`")]
+    #[error(
+        "this machine belongs to no site; create one with `seatkeeper site create` or join one with `seatkeeper site join`"
+    )]
     NoSite,
     /// Nobody can commit.
-    #[error("no machine of the site can answer now ({0}); switch on another machine that votes, or check the network")]
+    #[error(
+        "no machine of the site can answer now ({0}); switch on another machine that votes, or check the network"
+    )]
     NoHolder(String),
     /// Not allowed.
     #[error("{0}")]
@@ -21,7 +25,9 @@ pub enum NodeError {
     #[error("{0}")]
     BadInput(String),
     /// It may or may not have happened.
-    #[error("the site did not answer in time; the request may or may not have been carried out: look before you repeat it")]
+    #[error(
+        "the site did not answer in time; the request may or may not have been carried out: look before you repeat it"
+    )]
     Unknown,
     /// Something that should not happen.
     #[error("internal error: {0}")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
 
-use seatkeeper_election::seam::{Channel, Clock};
+use seatkeeper_election::seam::Channel;
 use seatkeeper_ledger::command::Form;
 use seatkeeper_protocol::id::{DeviceId, Name, PublicKey};
 use seatkeeper_protocol::limits::WAITING_DEVICES_MAX;

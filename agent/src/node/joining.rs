@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, Mac};
-use seatkeeper_election::seam::{Channel, Clock};
+use seatkeeper_election::seam::Channel;
 use seatkeeper_ledger::command::{Command, DeviceInfo, Form, Outcome};
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{InviteId, Name, SiteId};
@@ -20,12 +20,12 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio::io::AsyncWriteExt;
 
-use super::Inner;
 use super::duty::Duty;
 use super::errors::NodeError;
 use super::gate::Asked;
 use super::record::{Site, SiteRecord};
 use super::site::RECORD;
+use super::{Inner, state};
 use crate::keys::invite::InviteCode;
 use crate::quic::frames::{read_frame, write_frame};
 use crate::quic::{Peer, QuicStream};
@@ -57,7 +57,7 @@ fn proof(key: &[u8; 16], label: &[u8], exporter: &[u8; 32]) -> Option<[u8; 32]> 
 }
 
 enum Tried {
-    Admitted(Box<Admission>, Option<[u8; 32]>),
+    Admitted(Peer, Box<Admission>, Option<[u8; 32]>),
     Waiting(Name, SiteId),
     Elsewhere(Option<SocketAddr>),
 }
@@ -96,7 +96,8 @@ impl Inner {
                 }
                 tried.push(address);
                 match tokio::time::timeout(ANSWER_WITHIN, self.try_join(address, code)).await {
-                    Ok(Ok(Tried::Admitted(admission, exporter))) => {
+                    Ok(Ok(Tried::Admitted(peer, admission, exporter))) => {
+                        self.book().saw(peer.device, peer.address);
                         return self.admitted(*admission, code, exporter);
                     }
                     Ok(Ok(Tried::Waiting(name, site))) => {
@@ -152,7 +153,7 @@ impl Inner {
 
     async fn try_join(&self, address: SocketAddr, code: Option<&InviteCode>) -> Result<Tried, NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::NoHolder(error.to_string());
-        let (_, mut stream) = self.quic.dial(address, Channel::Join).await.map_err(|e| failed(&e))?;
+        let (peer, mut stream) = self.quic.dial(address, Channel::Join).await.map_err(|e| failed(&e))?;
         let exporter = stream.exporter(JOIN_EXPORTER_LABEL);
         let invite = match code {
             Some(code) => {
@@ -173,7 +174,7 @@ impl Inner {
         };
         write_frame(&mut stream, &request, SESSION_FRAME_BYTES_MAX).await.map_err(|e| failed(&e))?;
         match read_frame(&mut stream, SESSION_FRAME_BYTES_MAX).await.map_err(|e| failed(&e))? {
-            JoinResponse::Admitted(admission) => Ok(Tried::Admitted(admission, exporter.ok())),
+            JoinResponse::Admitted(admission) => Ok(Tried::Admitted(peer, admission, exporter.ok())),
             JoinResponse::Waiting { site_name, site } => Ok(Tried::Waiting(site_name, site)),
             JoinResponse::NotHolder { address, .. } => Ok(Tried::Elsewhere(address)),
             JoinResponse::Refused(reason) => Err(NodeError::NotPermitted(reason)),
@@ -188,7 +189,9 @@ impl Inner {
         exporter: Option<[u8; 32]>,
     ) -> Result<api::Joined, NodeError> {
         let lie = |what: &str| {
-            NodeError::NotPermitted(format!("the machine that answered is not of the invitation's site: {what}"))
+            NodeError::NotPermitted(format!(
+                "the machine that answered is not of the invitation's site: {what}"
+            ))
         };
         let id = admission.root.site();
         if let Some(code) = code {
@@ -258,7 +261,8 @@ impl Inner {
                 let addresses = inner.join_addresses(None).unwrap_or_default();
                 for address in addresses.into_iter().take(ADDRESSES_MAX) {
                     let tried = tokio::time::timeout(ANSWER_WITHIN, inner.try_join(address, None)).await;
-                    let Ok(Ok(Tried::Admitted(admission, exporter))) = tried else { continue };
+                    let Ok(Ok(Tried::Admitted(peer, admission, exporter))) = tried else { continue };
+                    inner.book().saw(peer.device, peer.address);
                     let _change = inner.site_change.lock().await;
                     if inner.site().is_some() {
                         return;
@@ -288,12 +292,12 @@ impl Inner {
     pub(crate) fn stop_waiting(&self) {
         *self.waiting_site_id() = None;
         self.waiting_site.send_replace(None);
-        self.dir.remove_record(WAITING_RECORD);
+        state::remove_record(&self.dir, WAITING_RECORD);
     }
 
     /// `--join-file`: joins by the code in a file as soon as the site is found, then deletes the file.
     pub(crate) async fn join_by_file(self: Arc<Self>, file: std::path::PathBuf) {
-        let code = match crate::disk::read_secret(&file, JOIN_FILE_BYTES_MAX) {
+        let code = match crate::disk::read_bounded(&file, JOIN_FILE_BYTES_MAX) {
             Ok(code) => code,
             Err(error) => {
                 tracing::error!(file = %file.display(), %error, "the join file cannot be used");
@@ -391,7 +395,9 @@ impl Inner {
         exporter: Option<[u8; 32]>,
     ) -> JoinResponse {
         let unknown = || {
-            JoinResponse::Refused("the invitation is not known or used up; ask an admin for a new one".to_owned())
+            JoinResponse::Refused(
+                "the invitation is not known or used up; ask an admin for a new one".to_owned(),
+            )
         };
         let key = match duty.log.books.read().invite(&invite) {
             Some(invite) => invite.key.clone(),

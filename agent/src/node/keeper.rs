@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seatkeeper_election::Status;
-use seatkeeper_election::seam::Clock;
+use seatkeeper_election::{Peer, Status};
 use seatkeeper_ledger::command::{Command, Form, Sealed};
 use seatkeeper_protocol::id::{DeviceId, Name, PublicKey};
 use seatkeeper_protocol::roster::{Role, Roster, RosterDevice, SignedRoster};
@@ -100,6 +99,7 @@ async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
     let mut presence = inner.presence.subscribe();
     let mut ending: BTreeMap<Name, BootTime> = BTreeMap::new();
     let mut refreshed: Option<BootTime> = None;
+    let mut members = membership(&status.borrow());
     loop {
         let now = inner.clock.mono();
         expire(&inner, &duty, now);
@@ -124,7 +124,7 @@ async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
         tokio::select! {
             () = duty.stop.cancelled() => return,
             _ = applied.changed() => {}
-            _ = status.changed() => refreshed = None,
+            _ = status.changed() => {}
             _ = presence.changed() => refreshed = None,
             () = duty.wake.notified() => refreshed = None,
             () = tokio::time::sleep(nap) => { refreshed = None; continue }
@@ -134,8 +134,17 @@ async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
             () = tokio::time::sleep(TOGETHER) => {}
         }
         applied.mark_unchanged();
-        status.mark_unchanged();
+        let now = membership(&status.borrow_and_update());
+        if now != members {
+            members = now;
+            refreshed = None;
+        }
     }
+}
+
+/// What of an engine's status the standing and the roster depend on.
+fn membership(status: &Status) -> Vec<(Peer, bool)> {
+    status.members.iter().map(|member| (member.peer, member.voter)).collect()
 }
 
 /// Brings the lease table in line with the books and proposes what is due. What is undecided is proposed again.
@@ -195,7 +204,8 @@ pub(crate) fn refresh(inner: &Arc<Inner>, duty: &Duty) {
                 laptop: record.form() == Form::Laptop,
             })
             .collect();
-        let number = (duty.term << INDEX_BITS) | (ledger.index().max(status.last_applied) & ((1 << INDEX_BITS) - 1));
+        let number =
+            (duty.term << INDEX_BITS) | (ledger.index().max(status.last_applied) & ((1 << INDEX_BITS) - 1));
         let roster = Roster {
             number,
             site: site.id,
@@ -243,7 +253,7 @@ fn publish(inner: &Arc<Inner>, duty: &Duty, mut roster: Roster) {
         roster.number = number.max(known.roster.number.saturating_add(1));
     }
     let Some(key) = duty.pool_key(inner) else { return };
-    match SignedRoster::sign(&roster, certificate, &key) {
+    match SignedRoster::sign(roster, certificate, &key) {
         Ok(signed) => inner.learn_roster(signed),
         Err(error) => tracing::error!(%error, "the roster could not be signed"),
     }
@@ -282,7 +292,12 @@ async fn seal_pool_key(inner: &Arc<Inner>, duty: &Arc<Duty>) {
 }
 
 /// Ends licenses whose last day is over for ten minutes.
-async fn end_licenses(inner: &Arc<Inner>, duty: &Arc<Duty>, now: BootTime, ending: &mut BTreeMap<Name, BootTime>) {
+async fn end_licenses(
+    inner: &Arc<Inner>,
+    duty: &Arc<Duty>,
+    now: BootTime,
+    ending: &mut BTreeMap<Name, BootTime>,
+) {
     let time = duty.time(inner);
     let over: Vec<Name> = duty.log.books.read().licenses_to_end(time).cloned().collect();
     ending.retain(|license, _| over.contains(license));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seatkeeper_election::seam::{Channel, Clock, Transport};
+use seatkeeper_election::seam::{Channel, Transport};
 use seatkeeper_protocol::id::DeviceId;
 use seatkeeper_protocol::limits::{PING_EVERY_MS, SESSION_FRAME_BYTES_MAX};
 use seatkeeper_protocol::time::BootTime;
@@ -54,7 +54,8 @@ struct Trouble {
 /// Keeps the links of one site until `stop`.
 pub(crate) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
     let (events_in, mut events) = mpsc::channel(256);
-    let mut links = Links { inner: inner.clone(), links: BTreeMap::new(), trouble: BTreeMap::new(), events: events_in };
+    let mut links =
+        Links { inner: inner.clone(), links: BTreeMap::new(), trouble: BTreeMap::new(), events: events_in };
     let mut known = inner.known.subscribe();
     let mut site = inner.site.subscribe();
     let mut leaving = inner.leaving.subscribe();
@@ -127,7 +128,11 @@ impl Links {
             if device == me || wanted.contains(&device) || self.in_trouble(&device) || site.revoked(&device) {
                 continue;
             }
-            if !site.enrolled(&device) && site.roster.is_some() && site.enrolled(&me) && self.knows_enough(&site) {
+            if !site.enrolled(&device)
+                && site.roster.is_some()
+                && site.enrolled(&me)
+                && self.knows_enough(&site)
+            {
                 continue;
             }
             wanted.push(device);
@@ -236,7 +241,12 @@ impl Links {
 }
 
 /// One control stream, from dialing to its end.
-async fn link(inner: Arc<Inner>, peer: DeviceId, mut outbox: mpsc::Receiver<ToPeer>, events: mpsc::Sender<Event>) {
+async fn link(
+    inner: Arc<Inner>,
+    peer: DeviceId,
+    mut outbox: mpsc::Receiver<ToPeer>,
+    events: mpsc::Sender<Event>,
+) {
     let reason = match converse(&inner, peer, &mut outbox, &events).await {
         Ok(()) => "closed".to_owned(),
         Err(reason) => reason,

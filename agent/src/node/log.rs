@@ -94,7 +94,10 @@ impl Recruit for Recruiter {
         })
     }
 
-    fn stop_log(&self, device: DeviceId) -> Pin<Box<dyn Future<Output = Result<(), RecruitError>> + Send + '_>> {
+    fn stop_log(
+        &self,
+        device: DeviceId,
+    ) -> Pin<Box<dyn Future<Output = Result<(), RecruitError>> + Send + '_>> {
         Box::pin(async move {
             match self.ask(device, Request::StopLog).await? {
                 Response::Done => Ok(()),

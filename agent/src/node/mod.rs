@@ -478,7 +478,9 @@ impl Inner {
                     let voter = status.borrow().member_on(self.device).is_some_and(|member| member.voter);
                     if voter { "voter" } else { "standby" }
                 }
-                None => site.role(&self.device).filter(|role| *role == Role::Spare).map_or("spare", Role::as_str),
+                None => {
+                    site.role(&self.device).filter(|role| *role == Role::Spare).map_or("spare", Role::as_str)
+                }
             },
         };
         api::Me { id: self.device.to_string(), name: self.name.to_string(), role: role.to_owned() }
@@ -488,7 +490,8 @@ impl Inner {
     fn status_alone(&self) -> api::Status {
         let site = self.site();
         let quorum = self.log().map(|log| answers::quorum(&log.engine.status().borrow()));
-        let enrolled = site.as_ref().and_then(|site| site.roster.as_ref()).map(|open| open.roster.devices.len());
+        let enrolled =
+            site.as_ref().and_then(|site| site.roster.as_ref()).map(|open| open.roster.devices.len());
         api::Status {
             format: api::FORMAT,
             site: site.as_ref().map(|site| site.api()),

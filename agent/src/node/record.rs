@@ -52,10 +52,7 @@ impl OpenRoster {
 
     /// The enrolled device with this id.
     pub(crate) fn device(&self, id: &DeviceId) -> Option<&RosterDevice> {
-        self.by_id
-            .get(id)
-            .and_then(|at| self.roster.devices.get(*at))
-            .filter(|_| !self.roster.is_revoked(id))
+        self.by_id.get(id).and_then(|at| self.roster.devices.get(*at)).filter(|_| !self.roster.is_revoked(id))
     }
 
     /// What makes one roster newer than another: first the pool key that signed it, so that a revoked device's key
@@ -109,17 +106,12 @@ impl Site {
     /// Devices that hold the log, voters first.
     pub(crate) fn log_holders(&self) -> Vec<DeviceId> {
         let Some(open) = &self.roster else { return Vec::new() };
-        let with = |role: Role| {
-            open.roster.devices.iter().filter(move |d| d.role == role).map(|d| d.key.device())
-        };
+        let with =
+            |role: Role| open.roster.devices.iter().filter(move |d| d.role == role).map(|d| d.key.device());
         with(Role::Voter).chain(with(Role::Standby)).collect()
     }
 
     pub(crate) fn api(&self) -> api::Site {
-        api::Site {
-            id: self.id.to_string(),
-            name: self.name.to_string(),
-            generation: self.generation.number,
-        }
+        api::Site { id: self.id.to_string(), name: self.name.to_string(), generation: self.generation.number }
     }
 }

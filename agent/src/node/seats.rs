@@ -199,7 +199,11 @@ impl Seats {
             lost.into_iter().map(|id| (id, attaches.get(&id).copied())).collect::<Vec<_>>()
         };
         for (session, attach) in lost {
-            inner.lose(session, attach, "the site took the seat back: it was released by an admin, or its time ran out");
+            inner.lose(
+                session,
+                attach,
+                "the site took the seat back: it was released by an admin, or its time ran out",
+            );
         }
         self.changed.notify_one();
     }
@@ -274,7 +278,11 @@ impl Inner {
     }
 
     /// Asks the holder; on a grant the session is held, by nobody yet.
-    async fn checkout(self: &Arc<Self>, basis: &Basis, nonce: Option<Vec<u8>>) -> Result<SeatGranted, SeatError> {
+    async fn checkout(
+        self: &Arc<Self>,
+        basis: &Basis,
+        nonce: Option<Vec<u8>>,
+    ) -> Result<SeatGranted, SeatError> {
         let command = Command::Checkout(Checkout {
             session: basis.session,
             user: basis.user.clone(),
@@ -348,7 +356,10 @@ impl Inner {
             state.connections += 1;
             let number = state.connections;
             let Some(hold) = state.holds.get_mut(&session) else {
-                return Err(NodeError::Conflict("the seat was lost before the program could use it; start it again".to_owned()).into());
+                return Err(NodeError::Conflict(
+                    "the seat was lost before the program could use it; start it again".to_owned(),
+                )
+                .into());
             };
             hold.connection = Some((number, events_in));
             if let Some(tree) = &tree {
@@ -479,7 +490,10 @@ impl Inner {
                 self.lose(
                     session,
                     Some(held.attach),
-                    &format!("no contact to the site for {} s, so somebody else may get the seat", held.ttl_ms / 1000),
+                    &format!(
+                        "no contact to the site for {} s, so somebody else may get the seat",
+                        held.ttl_ms / 1000
+                    ),
                 );
             }
             let idle = {
@@ -507,9 +521,8 @@ impl Inner {
     fn remember(&self) {
         let remembered: Vec<Remembered> = {
             let state = self.seats.state();
-            let with_tree = |hold: &Hold| {
-                hold.tree.clone().map(|tree| Remembered { basis: hold.basis.clone(), tree })
-            };
+            let with_tree =
+                |hold: &Hold| hold.tree.clone().map(|tree| Remembered { basis: hold.basis.clone(), tree });
             state.holds.values().filter_map(with_tree).collect()
         };
         if let Err(error) = self.dir.write_record(RECORD, &remembered) {
@@ -561,7 +574,8 @@ impl Inner {
                     tracing::info!(seat = %hold.granted.seat, "seat resumed after a restart");
                     return;
                 }
-                Err(SeatError::Node(NodeError::NoHolder(_) | NodeError::Unknown)) if !self.stop.is_cancelled() => {}
+                Err(SeatError::Node(NodeError::NoHolder(_) | NodeError::Unknown))
+                    if !self.stop.is_cancelled() => {}
                 Err(error) => {
                     tracing::warn!(session = ?basis.session, %error, "seat not resumed after a restart");
                     return;
@@ -578,7 +592,8 @@ impl Inner {
         within: Duration,
     ) -> Result<Answer, NodeError> {
         let bytes = encode_command(command).map_err(|error| NodeError::BadInput(error.to_string()))?;
-        let _permit = self.requests.acquire().await.map_err(|_| NodeError::Internal("stopping".to_owned()))?;
+        let _permit =
+            self.requests.acquire().await.map_err(|_| NodeError::Internal("stopping".to_owned()))?;
         for _ in 0..2 {
             let request = RequestId {
                 epoch: self.epoch.load(Ordering::Relaxed),
@@ -609,8 +624,9 @@ impl Answer {
     pub(crate) fn of(response: Response) -> Result<Self, NodeError> {
         match response {
             Response::Outcome { outcome, ticket, durability_single } => {
-                let outcome = decode_outcome(&outcome)
-                    .map_err(|error| NodeError::Internal(format!("the holder's answer is not readable here: {error}")))?;
+                let outcome = decode_outcome(&outcome).map_err(|error| {
+                    NodeError::Internal(format!("the holder's answer is not readable here: {error}"))
+                })?;
                 Ok(Self { outcome, ticket, durability_single })
             }
             other => Err(NodeError::Internal(format!("unexpected answer {other:?}"))),

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use seatkeeper_election::seam::{Channel, Clock};
+use seatkeeper_election::seam::Channel;
 use seatkeeper_protocol::id::DeviceId;
 use seatkeeper_protocol::limits::{SEATS_PER_DEVICE_MAX, SESSION_FRAME_BYTES_MAX};
-use seatkeeper_protocol::wire::{FromPeer, Hello, Opening, PeerRefusal, Ping, Request, Response, SiteRef, ToPeer};
+use seatkeeper_protocol::wire::{
+    FromPeer, Hello, Opening, PeerRefusal, Ping, Request, Response, SiteRef, ToPeer,
+};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
@@ -132,7 +134,8 @@ impl Inner {
             let mut message = FromPeer::Welcome(self.view_for(seen));
             loop {
                 seen = self.site().and_then(|site| site.roster.as_ref().map(|open| open.rank())).or(seen);
-                let written = tokio::time::timeout(PROMPT, write_frame(&mut to, &message, SESSION_FRAME_BYTES_MAX));
+                let written =
+                    tokio::time::timeout(PROMPT, write_frame(&mut to, &message, SESSION_FRAME_BYTES_MAX));
                 if !matches!(written.await, Ok(Ok(()))) {
                     return;
                 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use seatkeeper_election::seam::Clock;
 use seatkeeper_ledger::command::{Actor, Command, DeviceInfo, Entry, Form, Found, Outcome, Sealed};
 use seatkeeper_ledger::{decode_outcome, encode};
 use seatkeeper_protocol::api;
@@ -16,7 +15,7 @@ use super::errors::{NodeError, StartError};
 use super::log::Log;
 use super::record::{REMEMBERED_MAX, Site, SiteRecord};
 use super::seats::Answer;
-use super::{Inner, keeper, links, random};
+use super::{Inner, keeper, links, random, state};
 use crate::keys;
 use crate::keys::code::{RecoveryCode, seal_root};
 use crate::keys::seal::seal_to;
@@ -46,7 +45,10 @@ impl Inner {
     }
 
     /// Creates a site on this device and becomes its holder.
-    pub(crate) async fn create_site(self: &Arc<Self>, body: api::CreateSite) -> Result<api::SiteCreated, NodeError> {
+    pub(crate) async fn create_site(
+        self: &Arc<Self>,
+        body: api::CreateSite,
+    ) -> Result<api::SiteCreated, NodeError> {
         let _change = self.site_change.lock().await;
         self.refuse_second_site()?;
         let bad = |error: seatkeeper_protocol::id::IdError| NodeError::BadInput(error.to_string());
@@ -57,7 +59,8 @@ impl Inner {
         let pool_key = keys::generate().map_err(internal)?;
         let code = RecoveryCode::generate().map_err(internal)?;
         let generation = Generation { number: 1, id: random()? };
-        let sealed_pool_key = seal_to(&self.public, pool_key.as_bytes(), POOL_KEY_CONTEXT).map_err(internal)?;
+        let sealed_pool_key =
+            seal_to(&self.public, pool_key.as_bytes(), POOL_KEY_CONTEXT).map_err(internal)?;
         let found = Found {
             name: name.clone(),
             root: keys::public(&root),
@@ -74,7 +77,7 @@ impl Inner {
         let log = Log::start(self, node).await.map_err(internal)?;
         if let Err(error) = self.found(&log, found).await {
             log.engine.shutdown().await;
-            self.dir.remove_log(node);
+            state::remove_log(&self.dir, node);
             return Err(error);
         }
         let record = SiteRecord {
@@ -87,8 +90,11 @@ impl Inner {
         };
         self.dir.write_record(RECORD, &record).map_err(internal)?;
         let site = Site::of(&record);
-        let created =
-            api::SiteCreated { format: api::FORMAT, site: site.api(), recovery_code: code.to_text().to_string() };
+        let created = api::SiteCreated {
+            format: api::FORMAT,
+            site: site.api(),
+            recovery_code: code.to_text().to_string(),
+        };
         self.enter(site, Some(log));
         Ok(created)
     }
@@ -112,9 +118,9 @@ impl Inner {
                 other => Err(internal(format!("the new ledger answered {other:?}"))),
             }
         };
-        tokio::time::timeout(FOUND_WITHIN, founding)
-            .await
-            .unwrap_or_else(|_| Err(internal("the new log did not start within 10 s; is the disk very slow?")))
+        tokio::time::timeout(FOUND_WITHIN, founding).await.unwrap_or_else(|_| {
+            Err(internal("the new log did not start within 10 s; is the disk very slow?"))
+        })
     }
 
     pub(crate) fn refuse_second_site(&self) -> Result<(), NodeError> {
@@ -132,6 +138,8 @@ impl Inner {
         self.waiting_site.send_replace(None);
         self.turned_away(None);
         self.site.send_replace(Some(Arc::new(site)));
+        let seen: Vec<_> = self.seen().values().cloned().collect();
+        seen.into_iter().for_each(|announcement| self.sighted(announcement));
         if let Some(log) = log {
             self.adopt_log(log);
         }
@@ -160,7 +168,7 @@ impl Inner {
         let record: Option<SiteRecord> =
             self.dir.read_record(RECORD).map_err(|error| StartError::Record(error.to_string()))?;
         let keep = record.as_ref().and_then(|record| record.node);
-        self.dir.remove_logs_except(keep);
+        state::remove_logs_except(&self.dir, keep);
         let Some(record) = record else { return Ok(()) };
         {
             let mut book = self.book();
@@ -231,7 +239,7 @@ impl Inner {
         stop.cancel();
         log.engine.shutdown().await;
         self.save();
-        self.dir.remove_log(log.node);
+        state::remove_log(&self.dir, log.node);
         tracing::info!("this machine no longer keeps the log");
         Ok(())
     }
@@ -257,8 +265,8 @@ impl Inner {
         self.known.send_replace(super::view::Known::default());
         self.book().clear();
         self.seats.forget();
-        self.dir.remove_record(RECORD);
-        self.dir.remove_record(super::seats::RECORD);
+        state::remove_record(&self.dir, RECORD);
+        state::remove_record(&self.dir, super::seats::RECORD);
         self.withdraw();
         Ok(())
     }

@@ -35,16 +35,28 @@ enum Attempt {
 
 impl Inner {
     /// Sends `request` until it is answered or `within` has passed.
-    pub(crate) async fn submit(self: &Arc<Self>, request: Request, within: Duration) -> Result<Response, NodeError> {
+    pub(crate) async fn submit(
+        self: &Arc<Self>,
+        request: Request,
+        within: Duration,
+    ) -> Result<Response, NodeError> {
         if self.site().is_none() {
             return Err(NodeError::NoSite);
         }
         let mut last = Outcome::default();
-        match tokio::time::timeout(within, self.submit_until_answered(&request, &mut last)).await {
+        let answering = async {
+            tokio::select! {
+                () = self.stop.cancelled() => Err(NodeError::NoHolder("the agent is stopping".to_owned())),
+                answer = self.submit_until_answered(&request, &mut last) => answer,
+            }
+        };
+        match tokio::time::timeout(within, answering).await {
             Ok(answer) => answer,
             // Sent, and nobody said that it was not done: it may have been.
             Err(_) if last.maybe_done => Err(NodeError::Unknown),
-            Err(_) => Err(NodeError::NoHolder(last.reason.unwrap_or_else(|| "no holder is known".to_owned()))),
+            Err(_) => {
+                Err(NodeError::NoHolder(last.reason.unwrap_or_else(|| "no holder is known".to_owned())))
+            }
         }
     }
 
@@ -150,7 +162,8 @@ impl Inner {
             sent: false,
             reason: format!("{} cannot be reached: {error}", name()),
         })?;
-        let gone = |error: FrameIoError| Failure { sent: true, reason: format!("{} went away: {error}", name()) };
+        let gone =
+            |error: FrameIoError| Failure { sent: true, reason: format!("{} went away: {error}", name()) };
         let opening = Opening::Request(site.reference(), request.clone());
         write_frame(&mut stream, &opening, SESSION_FRAME_BYTES_MAX).await.map_err(gone)?;
         read_frame(&mut stream, SESSION_FRAME_BYTES_MAX).await.map_err(gone)

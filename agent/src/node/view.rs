@@ -34,7 +34,8 @@ impl Inner {
     /// Somebody says that `holder` holds `term`.
     pub(crate) fn learn_holder(&self, term: u64, holder: Option<DeviceId>) {
         self.known.send_if_modified(|known| {
-            let newer = term > known.term || (term == known.term && known.holder.is_none() && holder.is_some());
+            let newer =
+                term > known.term || (term == known.term && known.holder.is_none() && holder.is_some());
             if newer {
                 *known = Known { term, holder };
             }
@@ -124,6 +125,11 @@ impl Inner {
                 }
             }
         }
-        View { term: known.term, holder: known.holder, roster: roster.map(|open| open.signed.clone()), addresses }
+        View {
+            term: known.term,
+            holder: known.holder,
+            roster: roster.map(|open| open.signed.clone()),
+            addresses,
+        }
     }
 }
