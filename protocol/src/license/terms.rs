@@ -33,10 +33,10 @@ pub(super) fn parse(text: &str) -> Result<License, LicenseError> {
     }
     let terms = Terms(&table);
     let (valid_from, valid_until) = (terms.date("valid_from")?, terms.date("valid_until")?);
-    if let (Some(from), Some(until)) = (valid_from, valid_until) {
-        if until < from {
-            return Err(LicenseError::EndsBeforeStart { from, until });
-        }
+    if let (Some(from), Some(until)) = (valid_from, valid_until)
+        && until < from
+    {
+        return Err(LicenseError::EndsBeforeStart { from, until });
     }
     Ok(License {
         id: terms.required("license", Terms::id)?,
