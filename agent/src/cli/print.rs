@@ -61,15 +61,14 @@ pub(crate) fn count(number: u32, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// `30 min`, `12 h`, `7 days`, in the largest unit that is exact.
+/// `90 s`, `30 min`, `12 h`, `7 days`, in the largest unit that is exact.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    match seconds {
-        _ if seconds % 86_400 == 0 => {
-            count(u32::try_from(seconds / 86_400).unwrap_or(u32::MAX), "day", "days")
-        }
-        _ if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),
-        _ if seconds % 60 == 0 => format!("{} min", seconds / 60),
+    let whole = |unit_s: u64| (seconds / unit_s * unit_s == seconds).then_some(seconds / unit_s);
+    match (whole(86_400), whole(3_600), whole(60)) {
+        (Some(days), _, _) => count(u32::try_from(days).unwrap_or(u32::MAX), "day", "days"),
+        (_, Some(hours), _) => format!("{hours} h"),
+        (_, _, Some(minutes)) => format!("{minutes} min"),
         _ => format!("{seconds} s"),
     }
 }
@@ -93,6 +92,11 @@ mod tests {
     fn numbers_and_times_read_well() {
         assert_eq!(count(1, "seat", "seats"), "1 seat");
         assert_eq!(count(0, "seat", "seats"), "0 seats");
+        let shown = |seconds| duration(Duration::from_secs(seconds));
+        assert_eq!(
+            [90, 1_800, 43_200, 86_400, 604_800].map(shown),
+            ["90 s", "30 min", "12 h", "1 day", "7 days"]
+        );
         assert_eq!(when(Some("2026-01-01T08:00:00Z")), "2026-01-01 08:00:00 UTC");
     }
 }

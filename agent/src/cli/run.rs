@@ -42,10 +42,8 @@ pub(super) async fn run(client: Client, args: RunArgs) -> u8 {
     if let Ending::Failed(fail) = &ending {
         say(&fail.text);
     }
-    if let Some(file) = status_file {
-        if let Err(fail) = write_status(&file, &ending) {
-            say(&fail.text);
-        }
+    if let Some(Err(fail)) = status_file.map(|file| write_status(&file, &ending)) {
+        say(&fail.text);
     }
     ending.code()
 }

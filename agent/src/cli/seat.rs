@@ -165,7 +165,7 @@ impl Keeper {
     }
 
     /// Resumes the session until its lease ends.
-    async fn resume(&mut self) -> Result<SeatStream, String> {
+    async fn resume(&self) -> Result<SeatStream, String> {
         let ends = self.lease.ends(SystemClock.mono());
         let mut told = self.lease.until.is_some();
         let mut wait = RETRY.0;
@@ -192,11 +192,17 @@ impl Keeper {
         loop {
             tokio::time::sleep(wait).await;
             wait = REGAIN.1.min(wait * 2);
-            match self.client.take_seat(&self.request).await {
-                Ok(stream) => return Some(stream),
-                Err(error) if error.is_transient() => {}
-                Err(error) if error.problem().is_some_and(|problem| problem.kind == "no-seat") => {}
-                Err(_) => return None,
+            let mut taken = self.client.take_seat(&self.request).await;
+            if has_kind(&taken, "session-ended") {
+                // The old session is over for good, so a new one cannot be a second seat.
+                self.request.session = None;
+                taken = self.client.take_seat(&self.request).await;
+            }
+            let later = taken.as_ref().is_err_and(ClientError::is_transient) || has_kind(&taken, "no-seat");
+            if !later {
+                let stream = taken.ok()?;
+                self.request.session = Some(stream.granted().session.clone());
+                return Some(stream);
             }
         }
     }
@@ -205,6 +211,11 @@ impl Keeper {
         // Nobody listens any more: the task is about to be ended.
         self.changes.send(change).await.ok();
     }
+}
+
+fn has_kind(taken: &Result<SeatStream, ClientError>, kind: &str) -> bool {
+    let problem = taken.as_ref().err().and_then(ClientError::problem);
+    problem.is_some_and(|problem| problem.kind == kind)
 }
 
 #[cfg(test)]

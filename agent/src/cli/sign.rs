@@ -71,7 +71,7 @@ impl SiteSigner {
         if opened.site != site.id {
             return Err(Fail::input(format!("{} is a key of another site", path.display())));
         }
-        let signer = Self::with_key(client, site, opened.name.clone(), opened.key.clone());
+        let signer = Self::with_key(client, site, opened.name, opened.key);
         Ok(Self { for_a_person: true, ..signer })
     }
 

@@ -43,9 +43,9 @@ pub async fn demo(keep: bool) -> u8 {
             return 1;
         }
     };
-    let mut teller = Teller { began: SystemClock.mono() };
+    let teller = Teller { began: SystemClock.mono() };
     let told = tokio::select! {
-        told = story(&mut office, &mut teller) => Some(told),
+        told = story(&mut office, &teller) => Some(told),
         () = &mut stop => None,
     };
     let code = match told {
@@ -70,7 +70,7 @@ pub async fn demo(keep: bool) -> u8 {
     code
 }
 
-async fn story(office: &mut Office, teller: &mut Teller) -> Result<(), String> {
+async fn story(office: &mut Office, teller: &Teller) -> Result<(), String> {
     print::line("Three agents on this machine play three computers of an office. They use the loopback");
     print::line("network and a temporary folder only.");
     print::line("");
@@ -82,14 +82,14 @@ async fn story(office: &mut Office, teller: &mut Teller) -> Result<(), String> {
     }
     teller.tell("pc1, pc2 and pc3 are on. No machine is special and none is a server.");
 
-    let site = found(office, teller).await?;
-    license(office, teller, site).await?;
+    let signer = found(office, teller).await?;
+    license(office, teller, signer).await?;
     let programs = four_starts(office, teller).await?;
     survive(office, teller, programs).await
 }
 
 /// A site is created, and two machines join by a code.
-async fn found(office: &mut Office, teller: &mut Teller) -> Result<Founded, String> {
+async fn found(office: &Office, teller: &Teller) -> Result<SiteSigner, String> {
     let admin = Name::new("demo").map_err(sentence)?;
     let key = keys::generate().map_err(sentence)?;
     let first = office.machine("pc1")?.client.clone();
@@ -125,16 +125,11 @@ async fn found(office: &mut Office, teller: &mut Teller) -> Result<Founded, Stri
     .await?;
     let holder = status.holder.map(|holder| holder.name).unwrap_or_default();
     teller.tell(&format!("All three vote now; they elected {holder} to hold the licenses."));
-    Ok(Founded { signer })
-}
-
-struct Founded {
-    signer: SiteSigner,
+    Ok(signer)
 }
 
 /// A vendor signs a license, and the site adds it.
-async fn license(office: &Office, teller: &mut Teller, founded: Founded) -> Result<(), String> {
-    let Founded { mut signer } = founded;
+async fn license(office: &Office, teller: &Teller, mut signer: SiteSigner) -> Result<(), String> {
     let vendor = keys::generate().map_err(sentence)?;
     let site = signer.site().id;
     let text = format!(
@@ -162,7 +157,7 @@ async fn license(office: &Office, teller: &mut Teller, founded: Founded) -> Resu
 }
 
 /// A program on each machine takes a seat; a fourth finds none.
-async fn four_starts(office: &mut Office, teller: &mut Teller) -> Result<Vec<Program>, String> {
+async fn four_starts(office: &Office, teller: &Teller) -> Result<Vec<Program>, String> {
     let mut programs = Vec::new();
     for (started, name) in ["pc1", "pc2", "pc3"].into_iter().enumerate() {
         let began = SystemClock.mono();
@@ -186,7 +181,7 @@ async fn four_starts(office: &mut Office, teller: &mut Teller) -> Result<Vec<Pro
 }
 
 /// A seat comes back, the holder is killed, and the next checkout is timed.
-async fn survive(office: &mut Office, teller: &mut Teller, mut programs: Vec<Program>) -> Result<(), String> {
+async fn survive(office: &mut Office, teller: &Teller, mut programs: Vec<Program>) -> Result<(), String> {
     let client = office.machine("pc1")?.client.clone();
     let holder = client.status().await.map_err(sentence)?.holder.map(|holder| holder.name);
     let holder = holder.ok_or("the site has no holder")?;
@@ -242,12 +237,12 @@ struct Teller {
 }
 
 impl Teller {
-    fn tell(&mut self, text: &str) {
+    fn tell(&self, text: &str) {
         let ms = SystemClock.mono().ms_since(self.began);
         print::line(format!("{:>4}.{:01} s    {text}", ms / 1000, ms % 1000 / 100));
     }
 
-    fn invite_to_play(&mut self, office: &Office) {
+    fn invite_to_play(&self, office: &Office) {
         print::line("");
         print::line(
             "The demo runs on until Ctrl-C, which stops and removes everything. In another terminal:",
