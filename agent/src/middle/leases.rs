@@ -12,7 +12,6 @@ use seatkeeper_protocol::time::BootTime;
 #[derive(Clone, Copy, Debug)]
 struct Lease {
     attach: u32,
-    ttl_ms: u64,
     until: BootTime,
     /// An Expire was proposed in this term: no pong may list the session any more (invariant I6).
     expiring: bool,
@@ -42,7 +41,7 @@ impl Leases {
         for (session, attach, ttl_ms) in sessions {
             let lease = match self.table.get(&session) {
                 Some(known) if known.attach == attach => *known,
-                _ => Lease { attach, ttl_ms, until: now.plus_ms(ttl_ms), expiring: false },
+                _ => Lease { attach, until: now.plus_ms(ttl_ms), expiring: false },
             };
             next.insert(session, lease);
         }
@@ -53,10 +52,10 @@ impl Leases {
     /// Whether the pong may list it.
     pub fn heard(&mut self, session: &SessionId, attach: u32, ttl_ms: u64, received: BootTime) -> bool {
         let until = received.plus_ms(ttl_ms);
-        let lease = self.table.entry(*session).or_insert(Lease { attach, ttl_ms, until, expiring: false });
+        let lease = self.table.entry(*session).or_insert(Lease { attach, until, expiring: false });
         if lease.attach != attach {
             // A newer attach than the table knew: the ledger was asked, the table is behind.
-            *lease = Lease { attach, ttl_ms, until, expiring: false };
+            *lease = Lease { attach, until, expiring: false };
         }
         if lease.expiring {
             return false;

@@ -156,10 +156,10 @@ impl Duty {
         request: RequestId,
         command: Command,
     ) -> Response {
-        if matches!(command, Command::Leave) {
-            if let Err(response) = self.out_of_membership(inner, device).await {
-                return response;
-            }
+        if matches!(command, Command::Leave)
+            && let Err(response) = self.out_of_membership(inner, device).await
+        {
+            return response;
         }
         let leaves = matches!(command, Command::Leave);
         let response = self.propose(inner, Actor::Device(device), request, command).await;

@@ -166,7 +166,7 @@ impl Inner {
         };
         let info = self.info();
         let request = JoinRequest {
-            site: code.map(|code| code.site).or(*self.waiting_site_id()),
+            site: code.map(|code| code.site).or_else(|| *self.waiting_site_id()),
             name: info.name,
             laptop: info.form == Form::Laptop,
             version: info.version,

@@ -13,6 +13,7 @@ use seatkeeper_protocol::time::BootTime;
 use super::Inner;
 use super::duty::{Duty, POOL_KEY_CONTEXT};
 use super::log::Log;
+use super::record::Site;
 use crate::keys::seal;
 use crate::middle::standing::{self, DeviceFacts};
 
@@ -32,8 +33,19 @@ const INDEX_BITS: u32 = 40;
 /// Follows the engine of one log until it is closed.
 pub(crate) async fn follow(inner: Arc<Inner>, log: Arc<Log>, stop: tokio_util::sync::CancellationToken) {
     let mut status = log.engine.status();
+    let mut site = inner.site.subscribe();
     loop {
         let now = status.borrow_and_update().clone();
+        if site.borrow_and_update().as_ref().is_some_and(|site| outdated(site, &now)) {
+            let inner = inner.clone();
+            // Dropping the log ends this task: it cannot wait for it.
+            tokio::spawn(async move {
+                if let Err(error) = inner.drop_log().await {
+                    tracing::warn!(%error, "a log that is no longer wanted could not be dropped");
+                }
+            });
+            break;
+        }
         let mut again = false;
         if now.is_leader && now.quorum_ok {
             let current = inner.duty().is_some_and(|duty| duty.term == now.term);
@@ -58,10 +70,25 @@ pub(crate) async fn follow(inner: Arc<Inner>, log: Arc<Log>, stop: tokio_util::s
         tokio::select! {
             () = stop.cancelled() => break,
             changed = status.changed() => if changed.is_err() { break },
+            Ok(()) = site.changed() => {}
             () = tokio::time::sleep(TOGETHER), if again => {}
         }
     }
     lay_down(&inner);
+}
+
+/// Whether a roster newer than everything in this log lists the device without one: it was taken out of the
+/// membership while it was off, and nobody could tell it.
+fn outdated(site: &Site, status: &Status) -> bool {
+    let Some(open) = &site.roster else { return false };
+    let member = status.members.iter().any(|member| member.peer == status.me);
+    let spare = open.device(&status.me.device).is_some_and(|listed| listed.role == Role::Spare);
+    member && spare && open.roster.number > roster_number(status.term, status.last_log)
+}
+
+/// Rosters of a later term rank above those of an earlier one, within a term those of a later entry.
+fn roster_number(term: u64, index: u64) -> u64 {
+    (term << INDEX_BITS) | (index & ((1 << INDEX_BITS) - 1))
 }
 
 /// Proves the leadership by a read, then begins. Whether it did.
@@ -204,8 +231,7 @@ pub(crate) fn refresh(inner: &Arc<Inner>, duty: &Duty) {
                 laptop: record.form() == Form::Laptop,
             })
             .collect();
-        let number =
-            (duty.term << INDEX_BITS) | (ledger.index().max(status.last_applied) & ((1 << INDEX_BITS) - 1));
+        let number = roster_number(duty.term, ledger.index().max(status.last_applied));
         let roster = Roster {
             number,
             site: site.id,

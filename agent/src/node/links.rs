@@ -189,7 +189,7 @@ impl Links {
         }
     }
 
-    fn heard(&mut self, device: DeviceId, message: FromPeer) {
+    fn heard(&self, device: DeviceId, message: FromPeer) {
         match message {
             FromPeer::Welcome(view) | FromPeer::View(view) => {
                 let before = self.inner.known().holder;
@@ -213,7 +213,7 @@ impl Links {
     }
 
     /// Pings the holder, which may be this device.
-    fn ping(&mut self) {
+    fn ping(&self) {
         let Some(holder) = self.inner.known().holder else { return };
         let now = self.inner.clock.mono();
         let wall = self.inner.clock.wall();

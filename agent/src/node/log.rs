@@ -41,7 +41,7 @@ impl std::fmt::Debug for Log {
 impl Log {
     /// Opens the log `node` in the state directory, or a new one, and starts its engine.
     pub(crate) async fn start(inner: &Arc<Inner>, node: NodeId) -> Result<Arc<Self>, StartError> {
-        let store = LogStore::open_file(&inner.dir.log_file(node))?;
+        let store = LogStore::open_file(inner.dir.log_file(node))?;
         let books = Books::new();
         let engine = Engine::start(
             EngineConfig::default(),

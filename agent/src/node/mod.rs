@@ -5,7 +5,7 @@
 //! | `record` | what is remembered of the site between runs |
 //! | `view` | everything learned from others: term, holder, roster, addresses |
 //! | `links` | control streams to the holder and to a second log holder |
-//! | `submit` | getting a request to the holder, whoever it is |
+//! | `command`, `submit` | getting a request to the holder, whoever it is |
 //! | `seats` | seats that programs on this device use |
 //! | `gate` | who may connect, who is here, who waits for admission |
 //! | `serve` | answering other agents |
@@ -13,11 +13,14 @@
 //! | `keeper` | following the engine; the holder's standing work |
 //! | `duty` | the holder's duties for one term |
 //! | `answers` | the books as JSON |
+//! | `finding` | mDNS, static peers, remembering |
 //! | `site`, `joining` | creating, joining, leaving |
 
 mod answers;
+mod command;
 mod duty;
 mod errors;
+mod finding;
 mod gate;
 mod joining;
 mod keeper;
@@ -56,7 +59,7 @@ use crate::keys;
 use crate::mdns::{Interfaces, Mdns};
 use crate::middle::book::Book;
 use crate::middle::health::Condition;
-use crate::middle::sighting::{Announcement, Sighting};
+use crate::middle::sighting::Announcement;
 use crate::middle::standing::Presence;
 use crate::platform;
 use crate::platform::clock::SystemClock;
@@ -66,8 +69,6 @@ pub use duty::POOL_KEY_CONTEXT;
 pub use errors::{NodeError, SeatError, StartError};
 pub use seats::{SeatAsk, SeatHold};
 
-/// Devices that discovery remembers, of any site.
-const SEEN_MAX: usize = 1_024;
 /// Requests of this device under way at once; fewer than the outcomes that the ledger remembers (invariant I4).
 const REQUESTS_MAX: usize = 32;
 const _: () = assert!(REQUESTS_MAX < seatkeeper_protocol::limits::OUTCOMES_PER_DEVICE);
@@ -81,10 +82,6 @@ const STATUS_WITHIN: Duration = Duration::from_millis(1_500);
 const ADMIN_WITHIN: Duration = Duration::from_secs(15);
 /// An events query rests at the holder for up to 20 s.
 const EVENTS_WITHIN: Duration = Duration::from_secs(30);
-/// While no holder is known, static peers are dialed this often.
-const PEERS_EVERY: Duration = Duration::from_secs(2);
-/// The site record is written at most this often.
-const SAVE_EVERY: Duration = Duration::from_millis(500);
 
 /// How an agent is started.
 #[derive(Clone, Debug)]
@@ -344,7 +341,7 @@ impl Node {
     /// When this device has no site, or nobody answers. A refusal is an ordinary outcome.
     pub async fn admin(&self, request: AdminRequest) -> Result<AdminAnswer, NodeError> {
         let response = self.inner.submit(Request::Admin(request), ADMIN_WITHIN).await?;
-        let answer = seats::Answer::of(response)?;
+        let answer = command::Answer::of(response)?;
         Ok(AdminAnswer { outcome: answer.outcome, durability_single: answer.durability_single })
     }
 
@@ -551,118 +548,6 @@ impl Inner {
         match tokio::time::timeout(LEAVE_WITHIN, voteless).await {
             Ok(_) => tracing::info!("left; another machine votes now"),
             Err(_) => tracing::info!("left without a replacement"),
-        }
-    }
-
-    /// Discovery, static peers, writing the site record.
-    fn start_finding(self: Arc<Self>) {
-        if let Some(mdns) = &self.mdns {
-            let sightings = mdns.browse();
-            let inner = self.clone();
-            self.tasks.spawn(async move { inner.watch_sightings(sightings).await });
-        }
-        if !self.config.peers.is_empty() {
-            let inner = self.clone();
-            self.tasks.spawn(async move { inner.dial_static_peers().await });
-        }
-        let inner = self.clone();
-        self.tasks.spawn(async move {
-            loop {
-                tokio::select! {
-                    () = inner.stop.cancelled() => return,
-                    () = inner.save_site.notified() => inner.save(),
-                }
-                tokio::select! {
-                    () = inner.stop.cancelled() => return,
-                    () = tokio::time::sleep(SAVE_EVERY) => {}
-                }
-            }
-        });
-    }
-
-    async fn watch_sightings(&self, mut sightings: tokio::sync::mpsc::Receiver<Sighting>) {
-        loop {
-            let sighting = tokio::select! {
-                () = self.stop.cancelled() => return,
-                sighting = sightings.recv() => sighting,
-            };
-            match sighting {
-                None => return,
-                Some(Sighting::Gone(device)) => {
-                    self.seen().remove(&device);
-                }
-                Some(Sighting::Seen(announcement)) if announcement.device != self.device => {
-                    self.sighted(announcement);
-                }
-                Some(Sighting::Seen(_)) => {}
-            }
-        }
-    }
-
-    pub(crate) fn sighted(&self, announcement: Announcement) {
-        let device = announcement.device;
-        let ours = self.site().is_some_and(|site| {
-            site.id.short() == announcement.site && site.generation.number == announcement.generation
-        });
-        let mut news = false;
-        if ours {
-            let mut book = self.book();
-            // The first is the best: it goes in last.
-            for address in announcement.addresses.iter().rev() {
-                news |= book.saw(device, *address);
-            }
-        }
-        let mut seen = self.seen();
-        if seen.len() < SEEN_MAX || seen.contains_key(&device) {
-            let before = seen.insert(device, announcement.clone());
-            news |= before.as_ref() != Some(&announcement);
-        }
-        drop(seen);
-        if news {
-            self.sighted.notify_waiters();
-            self.sighted.notify_one();
-        }
-    }
-
-    /// Learns who lives at the static peers' addresses while no holder is known.
-    async fn dial_static_peers(&self) {
-        let mut known = self.known.subscribe();
-        loop {
-            if self.site().is_some() && known.borrow_and_update().holder.is_none() {
-                for address in &self.config.peers {
-                    let dial = self.quic.dial(*address, seatkeeper_election::seam::Channel::Session);
-                    if let Ok(Ok((peer, _stream))) = tokio::time::timeout(PEERS_EVERY, dial).await {
-                        if self.book().saw(peer.device, *address) {
-                            self.sighted.notify_one();
-                        }
-                    }
-                }
-            }
-            tokio::select! {
-                () = self.stop.cancelled() => return,
-                () = tokio::time::sleep(PEERS_EVERY) => {}
-                _ = known.changed() => {}
-            }
-        }
-    }
-
-    /// Announces this device over mDNS.
-    fn announce(&self) {
-        let (Some(mdns), Some(site)) = (&self.mdns, self.site()) else { return };
-        let announcement = Announcement {
-            device: self.device,
-            site: site.id.short(),
-            generation: site.generation.number,
-            addresses: Vec::new(),
-        };
-        if let Err(error) = mdns.announce(&announcement, self.quic.local_port()) {
-            tracing::warn!(%error, "this machine could not be announced; others find it by their remembered addresses");
-        }
-    }
-
-    fn withdraw(&self) {
-        if let Some(mdns) = &self.mdns {
-            mdns.withdraw();
         }
     }
 }

@@ -4,19 +4,17 @@
 //! left. What process trees hold is remembered on disk, so that a restarted agent resumes it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use seatkeeper_ledger::command::{Checkout, Command, Grant, Outcome, Refusal};
-use seatkeeper_ledger::{decode_outcome, encode_command};
 use seatkeeper_protocol::api::{FORMAT, SeatEvent, SeatGranted};
-use seatkeeper_protocol::id::{Feature, Name, ProductId, RequestId, SessionId, Version};
+use seatkeeper_protocol::id::{Feature, Name, ProductId, SessionId, Version};
 use seatkeeper_protocol::limits::{PING_EVERY_MS, SEATS_PER_DEVICE_MAX};
 use seatkeeper_protocol::ticket::{DeviceProof, Ticket};
 use seatkeeper_protocol::time::{BootTime, WallTime};
-use seatkeeper_protocol::wire::{Ping, Pong, Request, Response};
+use seatkeeper_protocol::wire::{Ping, Pong};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -242,10 +240,10 @@ impl Inner {
         let inner = self.clone();
         self.tasks.spawn(async move {
             let result = inner.checkout(&basis, ask.nonce).await;
-            if let Err(unheard) = answer_in.send(result) {
-                if unheard.is_ok() {
-                    inner.release_unless_held(session);
-                }
+            if let Err(unheard) = answer_in.send(result)
+                && unheard.is_ok()
+            {
+                inner.release_unless_held(session);
             }
         });
         let granted =
@@ -536,7 +534,7 @@ impl Inner {
     }
 
     /// After a restart: resumes what process trees still hold, gives back the rest.
-    pub(crate) async fn resume_remembered(self: &Arc<Self>) {
+    pub(crate) fn resume_remembered(self: &Arc<Self>) {
         let remembered: Vec<Remembered> = match self.dir.read_record(RECORD) {
             Ok(Some(remembered)) => remembered,
             Ok(None) => return,
@@ -581,55 +579,6 @@ impl Inner {
                     return;
                 }
             }
-        }
-    }
-
-    /// A command of this device, once, with a new request id; again under a higher epoch if the ledger remembers a
-    /// later life of this device.
-    pub(crate) async fn device_command(
-        self: &Arc<Self>,
-        command: &Command,
-        within: Duration,
-    ) -> Result<Answer, NodeError> {
-        let bytes = encode_command(command).map_err(|error| NodeError::BadInput(error.to_string()))?;
-        let _permit =
-            self.requests.acquire().await.map_err(|_| NodeError::Internal("stopping".to_owned()))?;
-        for _ in 0..2 {
-            let request = RequestId {
-                epoch: self.epoch.load(Ordering::Relaxed),
-                counter: self.counter.fetch_add(1, Ordering::Relaxed),
-            };
-            let response = self.submit(Request::Device { request, command: bytes.clone() }, within).await?;
-            let answer = Answer::of(response)?;
-            match answer.outcome {
-                Outcome::Refused(Refusal::Stale { epoch }) if epoch >= request.epoch => {
-                    self.epoch.fetch_max(epoch + 1, Ordering::Relaxed);
-                }
-                _ => return Ok(answer),
-            }
-        }
-        Err(NodeError::Unknown)
-    }
-}
-
-/// A ledger outcome as it came back.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) outcome: Outcome,
-    pub(crate) ticket: Option<Box<Ticket>>,
-    pub(crate) durability_single: bool,
-}
-
-impl Answer {
-    pub(crate) fn of(response: Response) -> Result<Self, NodeError> {
-        match response {
-            Response::Outcome { outcome, ticket, durability_single } => {
-                let outcome = decode_outcome(&outcome).map_err(|error| {
-                    NodeError::Internal(format!("the holder's answer is not readable here: {error}"))
-                })?;
-                Ok(Self { outcome, ticket, durability_single })
-            }
-            other => Err(NodeError::Internal(format!("unexpected answer {other:?}"))),
         }
     }
 }

@@ -10,11 +10,11 @@ use seatkeeper_protocol::id::{Generation, Name, NodeId, PublicKey, RequestId};
 use seatkeeper_protocol::ticket::PoolKeyCertificate;
 use tokio_util::sync::CancellationToken;
 
+use super::command::Answer;
 use super::duty::POOL_KEY_CONTEXT;
 use super::errors::{NodeError, StartError};
 use super::log::Log;
 use super::record::{REMEMBERED_MAX, Site, SiteRecord};
-use super::seats::Answer;
 use super::{Inner, keeper, links, random, state};
 use crate::keys;
 use crate::keys::code::{RecoveryCode, seal_root};
@@ -146,15 +146,9 @@ impl Inner {
         let stop = self.stop.child_token();
         *self.site_stop() = Some(stop.clone());
         self.tasks.spawn(links::run(self.clone(), stop.clone()));
-        self.tasks.spawn(self.clone().watch_deadlines(stop.clone()));
+        self.tasks.spawn(self.clone().watch_deadlines(stop));
         self.announce();
-        let inner = self.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = inner.resume_remembered() => {}
-            }
-        });
+        self.resume_remembered();
     }
 
     fn adopt_log(self: &Arc<Self>, log: Arc<Log>) {

@@ -73,11 +73,12 @@ impl Inner {
         let mut resent = false;
         loop {
             let now = *known.borrow_and_update();
-            if let Some(holder) = now.holder {
-                if !asked.contains(&holder) && attempts.len() < ATTEMPTS_MAX {
-                    asked.push(holder);
-                    attempts.push(self.attempt(holder, request));
-                }
+            if let Some(holder) = now.holder
+                && !asked.contains(&holder)
+                && attempts.len() < ATTEMPTS_MAX
+            {
+                asked.push(holder);
+                attempts.push(self.attempt(holder, request));
             }
             tokio::select! {
                 Some((device, attempt)) = attempts.next(), if !attempts.is_empty() => {
@@ -118,11 +119,10 @@ impl Inner {
                 }
                 () = tokio::time::sleep(PAUSE), if attempts.is_empty() => {
                     // Nobody to ask yet: a view may come, or the second holder may know.
-                    if let Some(second) = self.second_log_holder(&[]) {
-                        if attempts.len() < ATTEMPTS_MAX && self.known().holder.is_none() {
+                    if let Some(second) = self.second_log_holder(&[])
+                        && attempts.len() < ATTEMPTS_MAX && self.known().holder.is_none() {
                             attempts.push(self.attempt(second, request));
                         }
-                    }
                 }
             }
         }

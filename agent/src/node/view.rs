@@ -119,10 +119,10 @@ impl Inner {
         let mut addresses: Vec<(DeviceId, SocketAddr)> = Vec::new();
         let holders = site.map(|site| site.log_holders()).unwrap_or_default();
         for device in known.holder.into_iter().chain(holders).take(ADDRESSES_PUSHED_MAX) {
-            if let Some(address) = book.newest(&device) {
-                if !addresses.contains(&(device, address)) {
-                    addresses.push((device, address));
-                }
+            if let Some(address) = book.newest(&device)
+                && !addresses.contains(&(device, address))
+            {
+                addresses.push((device, address));
             }
         }
         View {

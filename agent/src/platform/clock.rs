@@ -15,6 +15,7 @@ impl Clock for SystemClock {
     }
 
     fn wall(&self) -> WallTime {
+        #[expect(clippy::disallowed_methods, reason = "this file owns the clocks")]
         let ms = match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
             Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),

@@ -73,7 +73,7 @@ impl<'a> Terms<'a> {
         key: &'static str,
         read: fn(&Self, &'static str) -> Result<Option<T>, LicenseError>,
     ) -> Result<T, LicenseError> {
-        read(self, key)?.ok_or(LicenseError::Missing { key, example: example(key) })
+        read(self, key)?.ok_or_else(|| LicenseError::Missing { key, example: example(key) })
     }
 
     /// The value of `key` by `read`, which says `None` to another type.
@@ -83,7 +83,7 @@ impl<'a> Terms<'a> {
         read: fn(&'a Value) -> Option<T>,
     ) -> Result<Option<T>, LicenseError> {
         let Some(value) = self.0.get(key) else { return Ok(None) };
-        read(value).map(Some).ok_or(LicenseError::WrongType { key, example: example(key) })
+        read(value).map(Some).ok_or_else(|| LicenseError::WrongType { key, example: example(key) })
     }
 
     fn id<T: std::str::FromStr<Err = IdError>>(&self, key: &'static str) -> Result<Option<T>, LicenseError> {
@@ -97,7 +97,7 @@ impl<'a> Terms<'a> {
             _ => None,
         }
         .map(Some)
-        .ok_or(LicenseError::BadDate { key, example: example(key) })
+        .ok_or_else(|| LicenseError::BadDate { key, example: example(key) })
     }
 
     fn seats(&self, key: &'static str) -> Result<Option<u32>, LicenseError> {
@@ -115,7 +115,8 @@ impl<'a> Terms<'a> {
         }
         let mut features = Vec::with_capacity(values.len());
         for value in values {
-            let text = value.as_str().ok_or(LicenseError::WrongType { key, example: example(key) })?;
+            let text =
+                value.as_str().ok_or_else(|| LicenseError::WrongType { key, example: example(key) })?;
             let feature: Feature = id(key, text)?;
             if features.contains(&feature) {
                 return Err(LicenseError::FeatureTwice(feature));

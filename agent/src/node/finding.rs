@@ -1,0 +1,130 @@
+//! Finding others and being found: mDNS, static peers, remembering.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seatkeeper_election::seam::Channel;
+
+use super::Inner;
+use crate::middle::sighting::{Announcement, Sighting};
+
+/// Devices that discovery remembers, of any site.
+const SEEN_MAX: usize = 1_024;
+/// While no holder is known, static peers are dialed this often.
+const PEERS_EVERY: Duration = Duration::from_secs(2);
+/// The site record is written at most this often.
+const SAVE_EVERY: Duration = Duration::from_millis(500);
+
+impl Inner {
+    /// Discovery, static peers, writing the site record.
+    pub(crate) fn start_finding(self: Arc<Self>) {
+        if let Some(mdns) = &self.mdns {
+            let sightings = mdns.browse();
+            let inner = self.clone();
+            self.tasks.spawn(async move { inner.watch_sightings(sightings).await });
+        }
+        if !self.config.peers.is_empty() {
+            let inner = self.clone();
+            self.tasks.spawn(async move { inner.dial_static_peers().await });
+        }
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = inner.stop.cancelled() => return,
+                    () = inner.save_site.notified() => inner.save(),
+                }
+                tokio::select! {
+                    () = inner.stop.cancelled() => return,
+                    () = tokio::time::sleep(SAVE_EVERY) => {}
+                }
+            }
+        });
+    }
+
+    async fn watch_sightings(&self, mut sightings: tokio::sync::mpsc::Receiver<Sighting>) {
+        loop {
+            let sighting = tokio::select! {
+                () = self.stop.cancelled() => return,
+                sighting = sightings.recv() => sighting,
+            };
+            match sighting {
+                None => return,
+                Some(Sighting::Gone(device)) => {
+                    self.seen().remove(&device);
+                }
+                Some(Sighting::Seen(announcement)) if announcement.device != self.device => {
+                    self.sighted(announcement);
+                }
+                Some(Sighting::Seen(_)) => {}
+            }
+        }
+    }
+
+    pub(crate) fn sighted(&self, announcement: Announcement) {
+        let device = announcement.device;
+        let ours = self.site().is_some_and(|site| {
+            site.id.short() == announcement.site && site.generation.number == announcement.generation
+        });
+        let mut news = false;
+        if ours {
+            let mut book = self.book();
+            // The first is the best: it goes in last.
+            for address in announcement.addresses.iter().rev() {
+                news |= book.saw(device, *address);
+            }
+        }
+        let mut seen = self.seen();
+        if seen.len() < SEEN_MAX || seen.contains_key(&device) {
+            let before = seen.insert(device, announcement.clone());
+            news |= before.as_ref() != Some(&announcement);
+        }
+        drop(seen);
+        if news {
+            self.sighted.notify_waiters();
+            self.sighted.notify_one();
+        }
+    }
+
+    /// Learns who lives at the static peers' addresses while no holder is known.
+    async fn dial_static_peers(&self) {
+        let mut known = self.known.subscribe();
+        loop {
+            if self.site().is_some() && known.borrow_and_update().holder.is_none() {
+                for address in &self.config.peers {
+                    let dial = self.quic.dial(*address, Channel::Session);
+                    if let Ok(Ok((peer, _stream))) = tokio::time::timeout(PEERS_EVERY, dial).await
+                        && self.book().saw(peer.device, *address)
+                    {
+                        self.sighted.notify_one();
+                    }
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(PEERS_EVERY) => {}
+                _ = known.changed() => {}
+            }
+        }
+    }
+
+    /// Announces this device over mDNS.
+    pub(crate) fn announce(&self) {
+        let (Some(mdns), Some(site)) = (&self.mdns, self.site()) else { return };
+        let announcement = Announcement {
+            device: self.device,
+            site: site.id.short(),
+            generation: site.generation.number,
+            addresses: Vec::new(),
+        };
+        if let Err(error) = mdns.announce(&announcement, self.quic.local_port()) {
+            tracing::warn!(%error, "this machine could not be announced; others find it by their remembered addresses");
+        }
+    }
+
+    pub(crate) fn withdraw(&self) {
+        if let Some(mdns) = &self.mdns {
+            mdns.withdraw();
+        }
+    }
+}
