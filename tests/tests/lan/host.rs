@@ -173,5 +173,5 @@ impl Drop for Host {
 
 /// Sends a signal to a process, or to a process group (`-ID`).
 pub(crate) fn signal(name: &str, to: &str) {
-    Command::new("sh").args(["-c", &format!("kill -{name} -- {to}")]).output().ok();
+    Command::new("sh").args(["-c", &format!("kill -s {name} -- {to}")]).output().ok();
 }
