@@ -74,7 +74,8 @@ pub(super) fn server_transport() -> TransportConfig {
 /// The dialer's settings. Of the two sides' idle timeouts the shorter one counts.
 pub(super) fn client_transport(channel: Channel) -> TransportConfig {
     let (idle, keep_alive) = match channel {
-        Channel::Session => (15, Some(4)),
+        // Short enough to find a holder at its new address within the shortest ttl.
+        Channel::Session => (6, Some(2)),
         Channel::Raft => (3, Some(1)),
         Channel::Join => (15, None),
     };

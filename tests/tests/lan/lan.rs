@@ -4,8 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crate::host::Host;
 
@@ -13,16 +12,14 @@ use crate::host::Host;
 pub(crate) const CABLE: &str = "eth0";
 pub(crate) const WIFI: &str = "wlan0";
 
-/// One LAN at a time: elections are about fractions of a second, and the machine may be small.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-static COUNT: AtomicU32 = AtomicU32::new(0);
+/// LANs made so far. Held while one is made: `ip` does not like to be the first twice at once.
+static MADE: Mutex<u32> = Mutex::new(0);
 
 /// A LAN with hosts `h1`, `h2`, …; taken down on drop, also after a failure.
 pub(crate) struct Lan {
     hosts: Vec<Host>,
     net: Net,
     dir: Option<tempfile::TempDir>,
-    _turn: MutexGuard<'static, ()>,
 }
 
 impl Lan {
@@ -38,12 +35,11 @@ impl Lan {
             writeln!(std::io::stderr(), "skipped: the LAN test cannot run here: {missing}").ok();
             return None;
         }
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let binary = binary();
         let dir = tempfile::Builder::new().prefix("sk-lan").tempdir().expect("a folder for the hosts");
         let net = Net::new(hosts);
         let host = |number: u8| Host::new(number, net.namespace(number), dir.path(), &binary);
-        Some(Self { hosts: (1..=hosts).map(host).collect(), net, dir: Some(dir), _turn: turn })
+        Some(Self { hosts: (1..=hosts).map(host).collect(), net, dir: Some(dir) })
     }
 
     /// Host `h<number>`.
@@ -111,7 +107,9 @@ struct Net {
 
 impl Net {
     fn new(hosts: u8) -> Self {
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        *made += 1;
+        let number = *made;
         let prefix = format!("sk{}n{number}", std::process::id());
         let net = Self { switch: format!("{prefix}sw"), prefix, hosts };
         ip(&["netns", "add", &net.switch]);
@@ -173,6 +171,7 @@ fn prerequisites() -> Result<(), String> {
     if std::fs::metadata("/proc/self").map_or(0, |me| me.uid()) != 0 {
         return Err("it needs root, to make network namespaces".to_owned());
     }
+    let _made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     let probe = format!("sk{}probe", std::process::id());
     let made = Command::new("ip").args(["netns", "add", &probe]).output();
     let made = made.map_err(|error| format!("it needs `ip` (package iproute2): {error}"))?;

@@ -27,9 +27,11 @@ fn the_holder_gets_a_new_address() {
     let Some(lan) = Lan::new(4) else { return };
     let office = Office::of(&lan);
     let holder = office.holder();
-    keeps_seat(&office, office.without(holder)[0], || lan.change_address(holder));
-    for host in &office.hosts {
-        checkout_soon(host, 20);
+    lan.change_address(holder);
+    let watch = Watch::start();
+    for host in office.without(holder) {
+        checkout_soon(host, 60);
+        measured(&format!("a seat on {}", host.name), watch);
     }
     office.settle();
 }
