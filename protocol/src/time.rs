@@ -51,7 +51,7 @@ impl BootTime {
 
 /// When a device stops using an online seat without an answer, counted from *sending* its last answered
 /// message: `ttl − (2 s + 1 %)`, milliseconds (invariant I7). The holder counts a full `ttl` from *receiving* it.
-pub fn device_deadline_ms(ttl_ms: u64) -> u64 {
+pub const fn device_deadline_ms(ttl_ms: u64) -> u64 {
     ttl_ms.saturating_sub(2_000 + ttl_ms.div_ceil(100))
 }
 

@@ -10,7 +10,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use seatkeeper_election::seam::{Channel, Transport};
 use seatkeeper_protocol::id::DeviceId;
-use seatkeeper_protocol::limits::SESSION_FRAME_BYTES_MAX;
+use seatkeeper_protocol::limits::{SESSION_FRAME_BYTES_MAX, TTL_MS_MIN};
+use seatkeeper_protocol::time::device_deadline_ms;
 use seatkeeper_protocol::wire::{Opening, PeerRefusal, Request, Response};
 
 use super::Inner;
@@ -19,6 +20,8 @@ use crate::quic::frames::{FrameIoError, read_frame, write_frame};
 
 /// How long a request may take in all.
 pub(crate) const WITHIN: Duration = Duration::from_secs(10);
+// A checkout that is answered at the last moment is still within its device's deadline.
+const _: () = assert!(WITHIN.as_millis() < device_deadline_ms(TTL_MS_MIN) as u128);
 /// Without an answer for this long, a second log holder is asked too.
 const RESEND_AFTER: Duration = Duration::from_millis(300);
 /// Pause before somebody who could not answer is asked again.
