@@ -107,5 +107,5 @@ pub(super) async fn events(client: &Client, follow: bool, json: bool) -> Result<
 }
 
 fn event(event: &api::Event) {
-    print::line(format!("{}  {:<15}  {}", print::when(event.time.as_deref()), event.kind, event.text));
+    print::line(format!("{}  {:<17}  {}", print::when(event.time.as_deref()), event.kind, event.text));
 }
