@@ -108,7 +108,7 @@ fn a_damaged_record_is_named() {
     }
     std::fs::write(state.sessions(), [whole.as_slice(), b"x"].concat()).unwrap();
     assert!(state.read_record::<String>("sessions").is_err());
-    let mut other = whole.clone();
+    let mut other = whole;
     other[4] = 99;
     std::fs::write(state.sessions(), &other).unwrap();
     assert!(state.read_record::<String>("sessions").unwrap_err().to_string().contains("version 99"));

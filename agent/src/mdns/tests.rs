@@ -84,12 +84,14 @@ async fn a_second_browse_sees_what_the_first_one_saw() {
     assert_eq!(seen(&mut b.browse(), of_a).await, found);
 }
 
+type Properties = Vec<(&'static str, String)>;
+
 #[tokio::test]
 async fn malformed_announcements_are_none() {
     let (daemon, b) = (on_loopback(), on_loopback());
     let mut sightings = b.browse();
     let mut bad = Vec::new();
-    let mut publish = |change: &dyn Fn(&mut Vec<(&'static str, String)>)| {
+    let mut publish = |change: &dyn Fn(&mut Properties)| {
         let device = device();
         let mut properties = vec![
             ("v", "1".to_owned()),

@@ -235,6 +235,6 @@ mod tests {
         assert!(KeyProof::certificate(&CertificateDer::from(&b"nonsense"[..]), &[]).is_err());
         let (ours, _) = keys::identity::self_signed(&keys::generate().unwrap()).unwrap();
         assert!(KeyProof::certificate(&ours, &[]).is_ok());
-        assert!(KeyProof::certificate(&ours, &[ours.clone()]).is_err());
+        assert!(KeyProof::certificate(&ours, std::slice::from_ref(&ours)).is_err());
     }
 }

@@ -16,8 +16,9 @@ async fn a_caller_is_who_the_system_says() {
     let mut client = UnixStream::connect(&path).await.unwrap();
     let (mut stream, caller) = listener.accept().await.unwrap();
     let uid = rustix::process::geteuid().as_raw();
-    let user =
-        nix::unistd::User::from_uid(uid.into()).unwrap().map_or(format!("uid:{uid}"), |user| user.name);
+    let user = nix::unistd::User::from_uid(uid.into())
+        .unwrap()
+        .map_or_else(|| format!("uid:{uid}"), |user| user.name);
     let expected = Caller { user, uid: Some(uid), pid: Some(std::process::id()), manages_device: true };
     assert_eq!(caller, expected);
 

@@ -102,11 +102,14 @@ fn carries(pid: u32, token: &str) -> bool {
     read.is_ok() && entries.any(|entry| entry.strip_prefix(TOKEN_VARIABLE) == Some(token.as_bytes()))
 }
 
+/// Resolves to the member that has ended.
+type End = Pin<Box<dyn Future<Output = (u32, u64)> + Send>>;
+
 /// Tells of the end of members.
 #[derive(Default)]
 pub(super) struct Exits {
     watched: BTreeSet<(u32, u64)>,
-    ends: FuturesUnordered<Pin<Box<dyn Future<Output = (u32, u64)> + Send>>>,
+    ends: FuturesUnordered<End>,
 }
 
 impl std::fmt::Debug for Exits {
@@ -116,6 +119,10 @@ impl std::fmt::Debug for Exits {
 }
 
 impl Exits {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
     /// Watches these too.
     pub(super) fn watch(&mut self, members: impl Iterator<Item = (u32, u64)>) {
         for (pid, start) in members {

@@ -112,16 +112,18 @@ mod tests {
     use super::*;
 
     /// pid, parent, session, group, start.
-    fn row((pid, parent, session, group, start): (u32, u32, u32, u32, u64)) -> Row {
+    type Line = (u32, u32, u32, u32, u64);
+
+    fn row((pid, parent, session, group, start): Line) -> Row {
         Row { pid, parent, session, group, start, marked: false }
     }
 
     /// The shell 50 leads the terminal's session; the first process is 100, started at 10, leading its job's group.
-    const SHELL: (u32, u32, u32, u32, u64) = (50, 1, 50, 50, 1);
-    const FIRST: (u32, u32, u32, u32, u64) = (100, 50, 50, 100, 10);
+    const SHELL: Line = (50, 1, 50, 50, 1);
+    const FIRST: Line = (100, 50, 50, 100, 10);
 
     /// Who belongs after each of these looks.
-    fn check(what: &str, looks: &[&[(u32, u32, u32, u32, u64)]], expected: &[&[u32]]) {
+    fn check(what: &str, looks: &[&[Line]], expected: &[&[u32]]) {
         let mut members = Members::first(100, 10);
         for (n, (look, expected)) in looks.iter().zip(expected).enumerate() {
             let table: Vec<Row> = look.iter().copied().map(row).collect();

@@ -148,6 +148,6 @@ impl ProcessTree {
 
     fn of(identity: TreeIdentity) -> Self {
         let members = Members::first(identity.pid, identity.start_time);
-        Self { identity, members, exits: Exits::default(), last_look: None }
+        Self { identity, members, exits: Exits::new(), last_look: None }
     }
 }

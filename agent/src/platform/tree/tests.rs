@@ -4,12 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::time::timeout;
 
 use super::*;
 
-const TOKEN: &str = "00112233445566778899aabbccddeeff";
 const SOON: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(10);
 
@@ -18,29 +18,47 @@ fn me() -> Caller {
     Caller { user: "me".to_owned(), uid: Some(uid), pid: None, manages_device: false }
 }
 
+/// Tests run side by side: each tree has its own.
+fn fresh_token() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Whether a program's processes carry its token.
+enum Token {
+    Carried,
+    Lost,
+}
+
 struct Program {
     starter: Child,
+    token: String,
     fifo: PathBuf,
     _dir: tempfile::TempDir,
 }
 
 impl Program {
-    /// Starts `sh` with a script that goes on when [`Self::go`] is called; `$FIFO` names the FIFO.
-    fn start(script: &str, token: Option<&str>) -> Self {
+    /// Starts `sh` with a script that goes on when [`Self::go`] is called; `$FIFO` names a FIFO, `${FIFO}2`
+    /// another.
+    fn start(script: &str, token: Token) -> Self {
+        let own = fresh_token();
         let dir = tempfile::tempdir().unwrap();
         let fifo = dir.path().join("fifo");
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        for name in ["fifo", "fifo2"] {
+            let path = dir.path().join(name);
+            rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        }
         let mut command = Command::new("sh");
         command.args(["-c", &format!("read go; {script}")]).env("FIFO", &fifo).stdin(Stdio::piped());
         match token {
-            Some(token) => command.env("SEATKEEPER_SESSION", token),
-            None => command.env_remove("SEATKEEPER_SESSION"),
+            Token::Carried => command.env("SEATKEEPER_SESSION", &own),
+            Token::Lost => command.env_remove("SEATKEEPER_SESSION"),
         };
-        Self { starter: command.spawn().unwrap(), fifo, _dir: dir }
+        Self { starter: command.spawn().unwrap(), token: own, fifo, _dir: dir }
     }
 
     fn adopt(&self) -> ProcessTree {
-        ProcessTree::adopt(self.starter.id(), TOKEN, &me()).unwrap()
+        ProcessTree::adopt(self.starter.id(), &self.token, &me()).unwrap()
     }
 
     /// Lets the script go on and waits until its `cat` has opened the FIFO.
@@ -65,7 +83,7 @@ async fn lives_as_long_as(tree: &mut ProcessTree, writer: File) {
 
 #[tokio::test]
 async fn a_plain_program() {
-    let mut program = Program::start("cat $FIFO; true", None);
+    let mut program = Program::start("cat $FIFO; true", Token::Lost);
     let mut tree = program.adopt();
     let writer = program.go().await;
     lives_as_long_as(&mut tree, writer).await;
@@ -73,7 +91,7 @@ async fn a_plain_program() {
 
 #[tokio::test]
 async fn a_starter_that_exits_at_once() {
-    let mut program = Program::start("cat $FIFO & exit 0", Some(TOKEN));
+    let mut program = Program::start("cat $FIFO & exit 0", Token::Carried);
     let mut tree = program.adopt();
     let writer = program.go().await;
     program.starter.wait().unwrap();
@@ -83,7 +101,7 @@ async fn a_starter_that_exits_at_once() {
 #[tokio::test]
 async fn a_daemon_that_detaches_itself() {
     let script = "setsid sh -c 'setsid cat $FIFO & exit 0' & exit 0";
-    let mut program = Program::start(script, Some(TOKEN));
+    let mut program = Program::start(script, Token::Carried);
     let mut tree = program.adopt();
     let writer = program.go().await;
     program.starter.wait().unwrap();
@@ -92,7 +110,7 @@ async fn a_daemon_that_detaches_itself() {
 
 #[tokio::test]
 async fn a_killed_wrapper_whose_child_was_seen_needs_no_token() {
-    let mut program = Program::start("cat $FIFO; true", None);
+    let mut program = Program::start("cat $FIFO; true", Token::Lost);
     let mut tree = program.adopt();
     let writer = program.go().await;
     assert!(timeout(SOON, tree.ended()).await.is_err());
@@ -104,20 +122,20 @@ async fn a_killed_wrapper_whose_child_was_seen_needs_no_token() {
 #[tokio::test]
 async fn a_daemon_in_its_own_session_needs_no_token() {
     // The session's leader is seen; the program that it leaves behind never is before the leader is gone.
-    let script = "setsid sh -c 'cat $FIFO >/dev/null; cat $FIFO & exit 0'; exit 0";
-    let mut program = Program::start(script, None);
+    let script = "setsid sh -c 'cat $FIFO; cat ${FIFO}2 & exit 0'; exit 0";
+    let mut program = Program::start(script, Token::Lost);
     let mut tree = program.adopt();
     let first = program.go().await;
     assert!(timeout(SOON, tree.ended()).await.is_err());
     drop(first);
-    let second = open_writer(&program.fifo).await;
+    let second = open_writer(&program.fifo.with_file_name("fifo2")).await;
     program.starter.wait().unwrap();
     lives_as_long_as(&mut tree, second).await;
 }
 
 #[tokio::test]
 async fn an_end_is_told_at_once_and_a_zombie_has_ended() {
-    let mut program = Program::start("exec cat $FIFO", None);
+    let mut program = Program::start("exec cat $FIFO", Token::Lost);
     let mut tree = program.adopt();
     let writer = program.go().await;
     assert!(timeout(SOON, tree.ended()).await.is_err());
@@ -129,7 +147,7 @@ async fn an_end_is_told_at_once_and_a_zombie_has_ended() {
 
 #[tokio::test]
 async fn a_restarted_agent_finds_the_tree_again() {
-    let mut program = Program::start("cat $FIFO & exit 0", Some(TOKEN));
+    let mut program = Program::start("cat $FIFO & exit 0", Token::Carried);
     let identity = program.adopt().identity();
     let writer = program.go().await;
     program.starter.wait().unwrap();
@@ -140,13 +158,13 @@ async fn a_restarted_agent_finds_the_tree_again() {
 
 #[tokio::test]
 async fn only_an_existing_process_of_the_caller_is_adopted() {
-    let mut program = Program::start("true", None);
+    let mut program = Program::start("true", Token::Lost);
     let pid = program.starter.id();
     let stranger = Caller { user: "mallory".to_owned(), uid: Some(54_321), pid: None, manages_device: false };
-    let refused = ProcessTree::adopt(pid, TOKEN, &stranger).unwrap_err();
+    let refused = ProcessTree::adopt(pid, &program.token, &stranger).unwrap_err();
     assert!(matches!(refused, TreeError::NotYours { .. }), "{refused}");
     program.starter.kill().unwrap();
     program.starter.wait().unwrap();
-    let refused = ProcessTree::adopt(pid, TOKEN, &me()).unwrap_err();
+    let refused = ProcessTree::adopt(pid, &program.token, &me()).unwrap_err();
     assert!(matches!(refused, TreeError::NoSuchProcess(_)), "{refused}");
 }
