@@ -28,7 +28,7 @@ const SESSION_VARIABLE: &str = "SEATKEEPER_SESSION";
 /// Tells a program which seat it has.
 const SEAT_VARIABLE: &str = "SEATKEEPER_SEAT";
 /// How long this process stays for the seat's return after the program has ended.
-const GIVE_BACK_WITHIN: Duration = Duration::from_millis(300);
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
 /// How long a program may take to end itself after it was asked to.
 const TERMINATE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -65,12 +65,24 @@ async fn start(client: Client, args: &RunArgs) -> Result<(HeldSeat, Child), Fail
         .env(SESSION_VARIABLE, &session)
         .env(SEAT_VARIABLE, &seat.granted.seat)
         .env(SOCKET_VARIABLE, &socket);
-    let preparation = Preparation::new().map_err(|error| {
-        Fail::other(format!("the program cannot be watched: {error}; it was not started"))
-    })?;
-    let child =
-        preparation.spawn(&mut command).map_err(|error| Fail::new(error.code(), error.to_string()))?;
-    Ok((seat, child))
+    let spawned = Preparation::new()
+        .map_err(|error| Fail::other(format!("the program cannot be watched: {error}; it was not started")))
+        .and_then(|preparation| {
+            preparation.spawn(&mut command).map_err(|error| Fail::new(error.code(), error.to_string()))
+        });
+    match spawned {
+        Ok(child) => Ok((seat, child)),
+        Err(fail) => {
+            give_back(&seat).await;
+            Err(fail)
+        }
+    }
+}
+
+/// Gives the seat of an ended tree back before this process ends: the next program must find it free, and the agent
+/// would see the end of the tree only after ours.
+async fn give_back(seat: &HeldSeat) {
+    tokio::time::timeout(GIVE_BACK_WITHIN, seat.give_back()).await.ok();
 }
 
 /// Follows program and seat until the program has ended.
@@ -89,8 +101,7 @@ async fn follow(mut seat: HeldSeat, mut child: Child, on_lost: OnLost) -> Ending
                 return match exit {
                     Ok(exit) => {
                         if child.was_the_last() {
-                            // The next program must find it free. The agent would see our end only after it.
-                            tokio::time::timeout(GIVE_BACK_WITHIN, seat.give_back()).await.ok();
+                            give_back(&seat).await;
                         }
                         Ending::Child(exit)
                     }
