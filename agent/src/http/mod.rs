@@ -6,11 +6,11 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`routes`] | the resources |
-//! | [`seats`] | `POST /v1/seats`: a seat held by an open answer |
-//! | [`events`] | `GET /v1/events` |
-//! | [`problem`] | errors as problem+json |
-//! | [`io`] | a connection that is watched while it answers |
+//! | `routes` | the resources |
+//! | `seats` | `POST /v1/seats`: a seat held by an open answer |
+//! | `events` | `GET /v1/events` |
+//! | `problem` | errors as problem+json |
+//! | `io` | a connection that is watched while it answers |
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

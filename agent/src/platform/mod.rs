@@ -1,5 +1,5 @@
 //! Everything an operating system does differently. No other module calls the system; Unix and Windows stand side
-//! by side here, and Windows' `unsafe` calls are in [`windows`] alone.
+//! by side here, and Windows' `unsafe` calls are in `windows` alone.
 //!
 //! | module | holds |
 //! |---|---|

@@ -1,6 +1,6 @@
 //! One UDP port, three ALPNs, mutual TLS: the agent's side of the `Transport` seam.
 //!
-//! TLS proves that a peer has the key of its certificate ([`tls`]); *who may talk to us* is the [`Gate`]'s decision,
+//! TLS proves that a peer has the key of its certificate (`tls`); *who may talk to us* is the [`Gate`]'s decision,
 //! taken by the dialed side once the handshake is over. The dialer waits for it: the dialed side opens a stream
 //! without a byte as a welcome, or closes with the reason in words.
 //!

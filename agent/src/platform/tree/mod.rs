@@ -4,7 +4,7 @@
 //! exits at once, a daemon that detaches itself, a wrapper that is killed. The watching is the agent's own, so that
 //! it does not depend on any process of the tree.
 //!
-//! [`members`] decides who belongs to the tree, from a table of all processes; this file keeps the table fresh.
+//! `members` decides who belongs to the tree, from a table of all processes; this file keeps the table fresh.
 
 mod members;
 #[cfg(target_os = "linux")]
