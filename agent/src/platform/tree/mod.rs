@@ -37,6 +37,9 @@ const MEMBERS_MAX: usize = 4_096;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The least time between two looks: a build that starts thousands of processes must not cost a look for each.
 const LOOKS_APART: Duration = Duration::from_millis(50);
+/// A look that finds nobody is repeated after these pauses before it is believed: while a process executes a new
+/// program, its environment reads as empty for a moment, and its token with it.
+const NOBODY_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(300)];
 /// The variable by which a process says which tree it is of.
 #[cfg(target_os = "linux")]
 const TOKEN_VARIABLE: &[u8] = b"SEATKEEPER_SESSION=";
@@ -116,15 +119,22 @@ impl ProcessTree {
 
     /// Resolves when no process of the tree is left. May be dropped and called again.
     pub async fn ended(&mut self) {
+        let mut again = NOBODY_AGAIN_AFTER.iter();
         loop {
             if let Some(last) = self.last_look {
                 tokio::time::sleep_until(last + LOOKS_APART).await;
             }
             self.last_look = Some(Instant::now());
+            let known = self.members.clone();
             self.look().await;
             if self.members.is_empty() {
-                return;
+                let Some(pause) = again.next() else { return };
+                // Who was there still says whose children and sessions belong.
+                self.members = known;
+                tokio::time::sleep(*pause).await;
+                continue;
             }
+            again = NOBODY_AGAIN_AFTER.iter();
             tokio::select! {
                 () = self.exits.next() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
