@@ -11,7 +11,7 @@ use crate::wait::wait_until;
 
 /// Longest time a command may take, seconds, before it counts as hung.
 const COMMAND_S: &str = "60";
-/// Lines of an agent's log shown after a failure.
+/// Lines of each log shown after a failure.
 const LOG_LINES: usize = 40;
 
 /// A host of the LAN.
@@ -153,16 +153,27 @@ impl Host {
     }
 
     fn log_tail(&self) -> String {
-        let log = std::fs::read(self.file("agent.log")).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+        tail(&self.file("agent.log"))
     }
 
     #[allow(clippy::print_stdout, reason = "shown by the harness after a failure")]
-    pub(crate) fn tell_log(&self) {
+    pub(crate) fn tell_logs(&self) {
         println!("---- the agent of {}, its last lines:\n{}", self.name, self.log_tail());
+        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with("program") && name.ends_with(".log") {
+                println!("---- {name} on {}:\n{}", self.name, tail(&entry.path()));
+            }
+        }
     }
+}
+
+/// The last lines of a file.
+fn tail(path: &Path) -> String {
+    let log = std::fs::read(path).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
 }
 
 impl Drop for Host {

@@ -33,7 +33,7 @@ fn a_device_without_a_code_gets_nothing() {
     let Some(lan) = Lan::new(3) else { return };
     start(lan.hosts());
     let mut office = Office::found(lan.host(1), "office");
-    office.license(CAD, 3);
+    office.license(CAD, 3, TTL_S);
     office.join(&[lan.host(2)]);
     let stranger = lan.host(3);
     assert_eq!(checkout(stranger, CAD).code, UNAVAILABLE);
@@ -61,8 +61,8 @@ fn two_sites_on_one_lan_are_never_confused() {
     let Some(lan) = Lan::new(5) else { return };
     start(lan.hosts());
     let (mut north, mut south) = (Office::found(lan.host(1), "north"), Office::found(lan.host(2), "south"));
-    north.license("north-cad", 2);
-    south.license("south-cad", 2);
+    north.license("north-cad", 2, TTL_S);
+    south.license("south-cad", 2, TTL_S);
     north.join(&[lan.host(3)]);
     // Its code finds the right site whoever else answers.
     south.join(&[lan.host(4), lan.host(5)]);

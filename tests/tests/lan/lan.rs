@@ -90,7 +90,7 @@ impl Drop for Lan {
     fn drop(&mut self) {
         let keep = std::env::var_os("SEATKEEPER_TESTS_KEEP").is_some();
         if std::thread::panicking() {
-            self.hosts.iter().for_each(Host::tell_log);
+            self.hosts.iter().for_each(Host::tell_logs);
         }
         if let Some(dir) = self.dir.take_if(|_| keep) {
             writeln!(std::io::stderr(), "kept: {}", dir.keep().display()).ok();

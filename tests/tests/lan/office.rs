@@ -27,10 +27,16 @@ impl<'a> Office<'a> {
     /// All hosts of the LAN in one site with three seats of [`CAD`], settled.
     #[track_caller]
     pub(crate) fn of(lan: &'a Lan) -> Self {
+        Self::with_ttl(lan, TTL_S)
+    }
+
+    /// The same, with seats that live `ttl_s` seconds without contact.
+    #[track_caller]
+    pub(crate) fn with_ttl(lan: &'a Lan, ttl_s: u64) -> Self {
         start(lan.hosts());
         let (first, others) = lan.hosts().split_first().expect("a host");
         let mut office = Self::found(first, "office");
-        office.license(CAD, 3);
+        office.license(CAD, 3, ttl_s);
         office.join(&others.iter().collect::<Vec<_>>());
         office.settle();
         office
@@ -57,7 +63,7 @@ impl<'a> Office<'a> {
 
     /// Buys `seats` seats of `product` from a new vendor.
     #[track_caller]
-    pub(crate) fn license(&self, product: &str, seats: u32) {
+    pub(crate) fn license(&self, product: &str, seats: u32, ttl_s: u64) {
         let site = self.admin.json(&["site", "show"])["id"].as_str().expect("a site id").to_owned();
         let path = |suffix: &str| {
             let path = self.admin.file(&format!("{product}{suffix}"));
@@ -75,7 +81,7 @@ title = "Example"
 version = "2026"
 seats = {seats}
 site = "{site}"
-ttl = "{TTL_S}s"
+ttl = "{ttl_s}s"
 "#
         );
         std::fs::write(&text, license).expect("the license is written");
