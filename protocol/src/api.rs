@@ -414,6 +414,12 @@ pub enum SeatEvent {
     },
     /// Contact is back.
     Reachable,
+    /// The site answered: the seat lives until `until_boot_ms` unless contact goes on. Comes about every 5 s, so that
+    /// a program knows its deadline should this agent go away.
+    Alive {
+        /// Boot-clock milliseconds (suspend counts).
+        until_boot_ms: u64,
+    },
 }
 
 /// A granted seat.

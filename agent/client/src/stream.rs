@@ -91,7 +91,7 @@ async fn next_seat_event(lines: &mut Lines) -> Result<Option<api::SeatEvent>, Cl
 }
 
 pub(crate) fn parse_seat_event(line: &[u8]) -> Result<Option<api::SeatEvent>, ClientError> {
-    const KNOWN: [&str; 4] = ["granted", "lost", "unreachable", "reachable"];
+    const KNOWN: [&str; 5] = ["granted", "lost", "unreachable", "reachable", "alive"];
     let unreadable = |error: serde_json::Error| ClientError::Unreadable(error.to_string());
     let value: serde_json::Value = serde_json::from_slice(line).map_err(unreadable)?;
     match value.get("event").and_then(serde_json::Value::as_str) {

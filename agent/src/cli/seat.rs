@@ -11,9 +11,6 @@ use tokio::task::JoinHandle;
 use super::args::SeatArgs;
 use crate::platform::clock::SystemClock;
 
-/// An agent says `unreachable` this long after its last answered ping at the latest. When the agent itself goes
-/// away without having said so, its last answered ping may be that old.
-const AGENT_SILENT_MS: u64 = 12_000;
 /// How soon and how rarely an agent that went away is asked again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// How soon and how rarely a lost seat is asked for again.
@@ -52,8 +49,7 @@ impl HeldSeat {
         let request = api::SeatRequest { session: Some(granted.session.clone()), ..request };
         let (sender, changes) = mpsc::channel(CHANGES_MAX);
         let own = client.clone();
-        let keeper =
-            Keeper { client, request, lease: Lease::of(&granted, SystemClock.mono()), changes: sender };
+        let keeper = Keeper { client, request, lease: Lease::of(&granted), changes: sender };
         let task = tokio::spawn(keeper.keep(stream));
         Ok(Self { client: own, granted, changes, task })
     }
@@ -86,23 +82,18 @@ pub(super) fn request(args: &SeatArgs) -> api::SeatRequest {
     }
 }
 
-/// How long the seat lives, as far as this process knows.
+/// How long the seat lives, as the agent said last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Lease {
-    /// How long it lives from an answered ping on, milliseconds.
-    span_ms: u64,
-    /// Where the agent said that it ends, since it said that the site is out of reach.
-    until: Option<BootTime>,
+    /// Where it ends without further contact.
+    until: BootTime,
+    /// Whether the site was out of reach.
+    unreachable: bool,
 }
 
 impl Lease {
-    fn of(granted: &api::SeatGranted, now: BootTime) -> Self {
-        Self { span_ms: BootTime(granted.until_boot_ms).ms_since(now), until: None }
-    }
-
-    /// When the seat ends if the agent went away at `now`: never later than the agent itself would say.
-    fn ends(self, now: BootTime) -> BootTime {
-        self.until.unwrap_or_else(|| now.plus_ms(self.span_ms.saturating_sub(AGENT_SILENT_MS)))
+    fn of(granted: &api::SeatGranted) -> Self {
+        Self { until: BootTime(granted.until_boot_ms), unreachable: false }
     }
 }
 
@@ -138,7 +129,7 @@ impl Keeper {
                     }
                 },
             };
-            self.lease = Lease::of(stream.granted(), SystemClock.mono());
+            self.lease = Lease::of(stream.granted());
         }
     }
 
@@ -147,16 +138,19 @@ impl Keeper {
         loop {
             match stream.next_event().await {
                 Ok(Some(api::SeatEvent::Granted(granted))) => {
-                    self.lease = Lease::of(&granted, SystemClock.mono());
+                    self.lease = Lease::of(&granted);
                 }
                 Ok(Some(api::SeatEvent::Unreachable { until_boot_ms })) => {
                     let until = BootTime(until_boot_ms);
-                    self.lease.until = Some(until);
+                    self.lease = Lease { until, unreachable: true };
                     self.tell(Change::Unreachable(until)).await;
                 }
                 Ok(Some(api::SeatEvent::Reachable)) => {
-                    self.lease.until = None;
+                    self.lease.unreachable = false;
                     self.tell(Change::Reachable).await;
+                }
+                Ok(Some(api::SeatEvent::Alive { until_boot_ms })) => {
+                    self.lease.until = BootTime(until_boot_ms)
                 }
                 Ok(Some(api::SeatEvent::Lost { reason })) => return Some(reason),
                 Ok(None) | Err(_) => return None,
@@ -166,8 +160,8 @@ impl Keeper {
 
     /// Resumes the session until its lease ends.
     async fn resume(&self) -> Result<SeatStream, String> {
-        let ends = self.lease.ends(SystemClock.mono());
-        let mut told = self.lease.until.is_some();
+        let ends = self.lease.until;
+        let mut told = self.lease.unreachable;
         let mut wait = RETRY.0;
         loop {
             match self.client.take_seat(&self.request).await {
@@ -216,22 +210,4 @@ impl Keeper {
 fn has_kind(taken: &Result<SeatStream, ClientError>, kind: &str) -> bool {
     let problem = taken.as_ref().err().and_then(ClientError::problem);
     problem.is_some_and(|problem| problem.kind == kind)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lease_is_never_thought_longer_than_the_agent_would_say() {
-        // Granted at 1000 for 87.1 s. The agent vanished at 50 s, up to 12 s after its last answered ping.
-        let lease = Lease { span_ms: 87_100, until: None };
-        assert_eq!(lease.ends(BootTime(50_000)), BootTime(50_000 + 75_100));
-        // It had said that the site is out of reach.
-        let lease = Lease { until: Some(BootTime(60_000)), ..lease };
-        assert_eq!(lease.ends(BootTime(50_000)), BootTime(60_000));
-        // A short lease may be over already.
-        let lease = Lease { span_ms: 11_000, until: None };
-        assert_eq!(lease.ends(BootTime(50_000)), BootTime(50_000));
-    }
 }

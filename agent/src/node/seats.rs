@@ -194,6 +194,10 @@ impl Seats {
             if std::mem::take(&mut state.unreachable) {
                 state.tell_all(|_| Some(SeatEvent::Reachable));
             }
+            state.tell_all(|session| {
+                let until_boot_ms = state.sessions.held(session)?.deadline.0;
+                Some(SeatEvent::Alive { until_boot_ms })
+            });
             lost.into_iter().map(|id| (id, attaches.get(&id).copied())).collect::<Vec<_>>()
         };
         for (session, attach) in lost {
