@@ -51,6 +51,7 @@ impl From<NodeError> for Problem {
             NodeError::NoSite => (StatusCode::CONFLICT, "no-site"),
             NodeError::NoHolder(_) => (StatusCode::SERVICE_UNAVAILABLE, "no-holder"),
             NodeError::NotPermitted(_) => (StatusCode::FORBIDDEN, "not-permitted"),
+            NodeError::TurnedAway(_) => (StatusCode::FORBIDDEN, "turned-away"),
             NodeError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             NodeError::BadInput(_) => (StatusCode::BAD_REQUEST, "bad-request"),
             NodeError::Unknown => (StatusCode::SERVICE_UNAVAILABLE, "unknown"),

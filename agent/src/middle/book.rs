@@ -37,6 +37,12 @@ impl Book {
         self.0.get(device).map(|addresses| addresses.iter().copied().collect()).unwrap_or_default()
     }
 
+    /// Whether anything is known of `device`, or there is room for one that nobody vouches for: what strangers say must
+    /// not crowd out the site's own devices.
+    pub fn has_room_for(&self, device: &DeviceId) -> bool {
+        self.0.contains_key(device) || self.0.len() < DEVICES_MAX / 2
+    }
+
     /// The newest address of `device`.
     pub fn newest(&self, device: &DeviceId) -> Option<SocketAddr> {
         self.0.get(device).and_then(|addresses| addresses.front().copied())

@@ -8,6 +8,7 @@ use seatkeeper_ledger::command::{Command, Outcome, Refusal};
 use seatkeeper_ledger::{decode_outcome, encode_command};
 use seatkeeper_protocol::id::RequestId;
 use seatkeeper_protocol::ticket::Ticket;
+use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::{Request, Response};
 
 use super::Inner;
@@ -16,19 +17,21 @@ use super::errors::NodeError;
 /// A ledger outcome as it came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    /// When it was sent first: what deadlines count from (invariant I7).
+    pub(crate) sent: BootTime,
     pub(crate) outcome: Outcome,
     pub(crate) ticket: Option<Box<Ticket>>,
     pub(crate) durability_single: bool,
 }
 
 impl Answer {
-    pub(crate) fn of(response: Response) -> Result<Self, NodeError> {
+    pub(crate) fn of(sent: BootTime, response: Response) -> Result<Self, NodeError> {
         match response {
             Response::Outcome { outcome, ticket, durability_single } => {
                 let outcome = decode_outcome(&outcome).map_err(|error| {
                     NodeError::Internal(format!("the holder's answer is not readable here: {error}"))
                 })?;
-                Ok(Self { outcome, ticket, durability_single })
+                Ok(Self { sent, outcome, ticket, durability_single })
             }
             other => Err(NodeError::Internal(format!("unexpected answer {other:?}"))),
         }
@@ -44,15 +47,22 @@ impl Inner {
         within: Duration,
     ) -> Result<Answer, NodeError> {
         let bytes = encode_command(command).map_err(|error| NodeError::BadInput(error.to_string()))?;
-        let _permit =
-            self.requests.acquire().await.map_err(|_| NodeError::Internal("stopping".to_owned()))?;
+        let busy = || NodeError::NoHolder("this machine has too many requests under way".to_owned());
+        // Returns may take long: they must not keep others waiting.
+        let permits = if matches!(command, Command::Return { .. }) { &self.returns } else { &self.requests };
+        let _permit = tokio::time::timeout(within, permits.acquire())
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .ok_or_else(busy)?;
         for _ in 0..2 {
             let request = RequestId {
                 epoch: self.epoch.load(Ordering::Relaxed),
                 counter: self.counter.fetch_add(1, Ordering::Relaxed),
             };
+            let sent = self.clock.mono();
             let response = self.submit(Request::Device { request, command: bytes.clone() }, within).await?;
-            let answer = Answer::of(response)?;
+            let answer = Answer::of(sent, response)?;
             match answer.outcome {
                 Outcome::Refused(Refusal::Stale { epoch }) if epoch >= request.epoch => {
                     self.epoch.fetch_max(epoch + 1, Ordering::Relaxed);

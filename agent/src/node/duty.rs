@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use seatkeeper_election::ProposeError;
-use seatkeeper_ledger::command::{Actor, Command, Entry, Grant, Outcome, Refusal};
+use seatkeeper_ledger::ActorKey;
+use seatkeeper_ledger::command::{Actor, AdminRole, Command, Entry, Grant, Outcome, Refusal};
 use seatkeeper_ledger::{decode_command, decode_outcome, encode, encode_outcome};
 use seatkeeper_protocol::id::{DeviceId, RequestId, SessionId};
 use seatkeeper_protocol::ticket::{FORMAT, SeatKind, Ticket, TicketBody};
@@ -44,7 +45,8 @@ pub const POOL_KEY_CONTEXT: &[u8] = b"seatkeeper pool key";
 pub(crate) struct Duty {
     pub(crate) term: u64,
     pub(crate) log: Arc<Log>,
-    pub(crate) leases: Mutex<Leases>,
+    /// Shared by all duties of one term (invariant I6).
+    pub(crate) leases: Arc<Mutex<Leases>>,
     pub(crate) clocks: Mutex<ClockReports>,
     pool_key: Mutex<Option<(u32, SigningKey)>>,
     /// Expiries being proposed now.
@@ -56,13 +58,19 @@ pub(crate) struct Duty {
 }
 
 impl Duty {
-    pub(crate) fn new(inner: &Arc<Inner>, log: Arc<Log>, term: u64) -> Arc<Self> {
+    /// `leases` is the table of an earlier duty of the same term, if there was one.
+    pub(crate) fn new(
+        inner: &Arc<Inner>,
+        log: Arc<Log>,
+        term: u64,
+        leases: Option<Arc<Mutex<Leases>>>,
+    ) -> Arc<Self> {
         let (reads, waiting) = mpsc::channel(READS_MAX);
         let stop = inner.stop.child_token();
         let duty = Arc::new(Self {
             term,
             log,
-            leases: Mutex::new(Leases::new(term)),
+            leases: leases.unwrap_or_else(|| Arc::new(Mutex::new(Leases::new(term)))),
             clocks: Mutex::default(),
             pool_key: Mutex::default(),
             expiries: Mutex::default(),
@@ -110,7 +118,7 @@ impl Duty {
         let (done, confirmed) = oneshot::channel();
         self.reads.try_send(done).ok()?;
         let term = confirmed.await.ok()?;
-        if term != self.term {
+        if term != self.term || self.stop.is_cancelled() {
             return None;
         }
         self.clocks().report(device, received, ping.wall);
@@ -156,17 +164,14 @@ impl Duty {
         request: RequestId,
         command: Command,
     ) -> Response {
-        if matches!(command, Command::Leave)
-            && let Err(response) = self.out_of_membership(inner, device).await
-        {
-            return response;
-        }
-        let leaves = matches!(command, Command::Leave);
-        let response = self.propose(inner, Actor::Device(device), request, command).await;
-        if leaves {
-            inner.ban(device, false);
-        }
-        response
+        let _ban = match command {
+            Command::Leave => match self.out_of_membership(inner, device).await {
+                Ok(ban) => ban,
+                Err(response) => return response,
+            },
+            _ => None,
+        };
+        self.propose(inner, Actor::Device(device), request, command).await
     }
 
     async fn admin_command(&self, inner: &Arc<Inner>, admin: &AdminRequest) -> Response {
@@ -182,17 +187,23 @@ impl Duty {
         if !self.signed_by_admin(admin, &command) {
             return self.propose(inner, actor, admin.request, command).await;
         }
-        if let Err(response) = self.out_of_membership(inner, device).await {
-            return response;
-        }
-        let response = self.propose(inner, actor, admin.request, command).await;
-        inner.ban(device, false);
-        response
+        let _ban = match self.out_of_membership(inner, device).await {
+            Ok(ban) => ban,
+            Err(response) => return response,
+        };
+        self.propose(inner, actor, admin.request, command).await
     }
 
     fn signed_by_admin(&self, admin: &AdminRequest, command: &Command) -> bool {
         let ledger = self.log.books.read();
         let (Some(site), Some(known)) = (ledger.site(), ledger.admin(&admin.admin)) else { return false };
+        // A reader's or an old request is for the ledger to refuse: it must not move anything first.
+        let fresh = ledger
+            .epoch(&ActorKey::Admin(admin.admin.clone()))
+            .is_none_or(|epoch| admin.request.epoch > epoch);
+        if known.role != AdminRole::Admin || !fresh {
+            return false;
+        }
         let message = seatkeeper_ledger::command::admin_message(
             &site.id,
             &site.generation,
@@ -204,15 +215,17 @@ impl Duty {
     }
 
     /// Takes a device out of the membership; hands over first when it is this one.
-    async fn out_of_membership(&self, inner: &Arc<Inner>, device: DeviceId) -> Result<(), Response> {
+    /// The ban that is answered keeps it out until the command is decided.
+    async fn out_of_membership(&self, inner: &Arc<Inner>, device: DeviceId) -> Result<Option<Ban>, Response> {
         let mut status = self.log.engine.status();
         if status.borrow_and_update().member_on(device).is_none() {
-            return Ok(());
+            return Ok(Some(Ban::new(inner, device)));
         }
-        if status.borrow().members.len() == 1 {
-            return Ok(()); // The ledger refuses to lose its last device, and says so.
+        if self.log.books.read().devices().len() <= 1 {
+            return Ok(None); // The ledger refuses to lose its last device, and says so.
         }
-        inner.ban(device, true);
+        // The only log holder waits here too: nobody can be left with the books.
+        let ban = Ban::new(inner, device);
         self.wake.notify_one();
         let gone = async {
             loop {
@@ -229,15 +242,12 @@ impl Duty {
             }
         };
         match tokio::time::timeout(LEAVE_MEMBERSHIP_WITHIN, gone).await {
-            Ok(result) => result,
-            Err(_) => {
-                inner.ban(device, false);
-                Err(refused(Refusal::Conflict(
-                    "the machine keeps the books and no other can take its place yet; wait until others are connected \
-                     and try again"
-                        .to_owned(),
-                )))
-            }
+            Ok(result) => result.map(|()| Some(ban)),
+            Err(_) => Err(refused(Refusal::Conflict(
+                "the machine keeps the books and no other can take its place yet; wait until others are connected and \
+                 try again"
+                    .to_owned(),
+            ))),
         }
     }
 
@@ -383,6 +393,25 @@ impl Duty {
     }
 }
 
+/// A device must stay out of the membership as long as this lives.
+struct Ban {
+    inner: Arc<Inner>,
+    device: DeviceId,
+}
+
+impl Ban {
+    fn new(inner: &Arc<Inner>, device: DeviceId) -> Self {
+        inner.ban(device, true);
+        Self { inner: inner.clone(), device }
+    }
+}
+
+impl Drop for Ban {
+    fn drop(&mut self) {
+        self.inner.ban(self.device, false);
+    }
+}
+
 fn refused(refusal: Refusal) -> Response {
     let outcome = encode_outcome(&Outcome::Refused(refusal)).unwrap_or_default();
     Response::Outcome { outcome, ticket: None, durability_single: false }
@@ -397,6 +426,7 @@ async fn read_gate(
     let mut batch = Vec::new();
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             got = waiting.recv_many(&mut batch, READS_MAX) => if got == 0 { return },
         }

@@ -1,6 +1,7 @@
 //! What can go wrong in the agent, as sentences for people.
 
 use seatkeeper_ledger::command::Refusal;
+use seatkeeper_protocol::wire::PeerRefusal;
 
 /// Why a request to the agent was not carried out. The text says what happened and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum NodeError {
     /// Not allowed.
     #[error("{0}")]
     NotPermitted(String),
+    /// The site does not know this device, or does not want it any more.
+    #[error("the site turns this machine away: {0}")]
+    TurnedAway(PeerRefusal),
     /// It contradicts what is there.
     #[error("{0}")]
     Conflict(String),

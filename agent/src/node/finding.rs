@@ -67,7 +67,8 @@ impl Inner {
             site.id.short() == announcement.site && site.generation.number == announcement.generation
         });
         let mut news = false;
-        if ours {
+        let listed = self.refuse_device(&device).is_none();
+        if ours && (listed || self.book().has_room_for(&device)) {
             let mut book = self.book();
             // The first is the best: it goes in last.
             for address in announcement.addresses.iter().rev() {

@@ -77,18 +77,14 @@ pub(crate) struct Here {
 
 impl Drop for Here {
     fn drop(&mut self) {
-        let last = {
-            let mut streams = self.inner.streams();
-            let last = streams.get_mut(&self.device).is_some_and(|count| {
-                *count -= 1;
-                *count == 0
-            });
-            if last {
-                streams.remove(&self.device);
-            }
-            last
-        };
+        // Presence changes under the same lock, or a device that comes back at this moment would be forgotten.
+        let mut streams = self.inner.streams();
+        let last = streams.get_mut(&self.device).is_some_and(|count| {
+            *count -= 1;
+            *count == 0
+        });
         if last {
+            streams.remove(&self.device);
             self.inner.presence.send_modify(|presence| {
                 presence.since.remove(&self.device);
             });
@@ -99,19 +95,19 @@ impl Drop for Here {
 impl Inner {
     /// A control stream of `device` has begun.
     pub(crate) fn arrived(self: &Arc<Self>, device: DeviceId) -> Here {
-        let first = {
-            let mut streams = self.streams();
-            let count = streams.entry(device).or_insert(0usize);
-            *count += 1;
-            *count == 1
-        };
-        if first {
-            let now = self.clock.mono();
-            self.presence.send_modify(|presence| {
+        let mut streams = self.streams();
+        let count = streams.entry(device).or_insert(0usize);
+        *count += 1;
+        let first = *count == 1;
+        let now = self.clock.mono();
+        self.presence.send_if_modified(|presence| {
+            if first {
                 presence.since.insert(device, now);
-                presence.leaving.remove(&device);
-            });
-        }
+            }
+            // Who still means to go says so again on each new stream.
+            presence.leaving.remove(&device) || first
+        });
+        drop(streams);
         Here { inner: self.clone(), device }
     }
 

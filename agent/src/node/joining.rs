@@ -1,11 +1,11 @@
 //! Joining: both sides prove the invitation's key over the TLS channel, or an admin admits after comparing
 //! fingerprints.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use hmac::{Hmac, Mac};
 use seatkeeper_election::seam::Channel;
 use seatkeeper_ledger::command::{Command, DeviceInfo, Form, Outcome};
@@ -37,6 +37,14 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 /// Pause between two rounds over the known addresses, and between two looks of a waiting device.
 const ROUND: Duration = Duration::from_millis(500);
 const WAITING_ROUND: Duration = Duration::from_secs(3);
+/// Rounds in which somebody said no before that is believed.
+const REFUSALS: u32 = 3;
+/// Pause after which a refused join file is tried again.
+const REFUSED_PAUSE: Duration = Duration::from_secs(30);
+/// Addresses tried at once.
+const TRIES_AT_ONCE: usize = 8;
+/// Largest join request, bytes.
+const JOIN_FRAME_BYTES_MAX: usize = 4 * 1024;
 /// Addresses tried in one round.
 const ADDRESSES_MAX: usize = 32;
 /// Remembers over a restart that this device waits for admission.
@@ -85,39 +93,46 @@ impl Inner {
         }
     }
 
+    /// Asks everybody who may be of the site, in rounds, until one answers.
     async fn look_for_site(self: &Arc<Self>, code: Option<&InviteCode>) -> Result<api::Joined, NodeError> {
-        let mut refused: Option<String> = None;
+        let mut refusals = 0;
         loop {
-            let mut addresses: VecDeque<SocketAddr> = self.join_addresses(code)?.into();
-            let mut tried = Vec::new();
-            while let Some(address) = addresses.pop_front() {
-                if tried.contains(&address) || tried.len() >= ADDRESSES_MAX {
-                    continue;
-                }
-                tried.push(address);
-                match tokio::time::timeout(ANSWER_WITHIN, self.try_join(address, code)).await {
-                    Ok(Ok(Tried::Admitted(peer, admission, exporter))) => {
-                        self.book().saw(peer.device, peer.address);
-                        return self.admitted(*admission, code, exporter);
+            let mut refused: Option<NodeError> = None;
+            let mut elsewhere: Vec<SocketAddr> = Vec::new();
+            let mut addresses = self.join_addresses(code)?;
+            // Who is named as the holder is asked in the same round.
+            for _ in 0..2 {
+                addresses.truncate(ADDRESSES_MAX);
+                let tries = stream::iter(addresses)
+                    .map(|address| async move {
+                        (address, tokio::time::timeout(ANSWER_WITHIN, self.try_join(address, code)).await)
+                    })
+                    .buffer_unordered(TRIES_AT_ONCE);
+                tokio::pin!(tries);
+                while let Some((address, tried)) = tries.next().await {
+                    match tried {
+                        Ok(Ok(Tried::Admitted(peer, admission, exporter))) => {
+                            self.book().saw(peer.device, peer.address);
+                            match self.admitted(*admission, code, exporter) {
+                                Ok(joined) => return Ok(joined),
+                                Err(error) => refused = Some(error),
+                            }
+                        }
+                        Ok(Ok(Tried::Waiting(name, site))) => return Ok(self.wait_for_admission(site, &name)),
+                        Ok(Ok(Tried::Elsewhere(address))) => elsewhere.extend(address),
+                        Ok(Err(error @ NodeError::NotPermitted(_))) => refused = Some(error),
+                        Ok(Err(error)) => tracing::debug!(%address, %error, "joining here failed"),
+                        Err(_) => tracing::debug!(%address, "no answer"),
                     }
-                    Ok(Ok(Tried::Waiting(name, site))) => {
-                        self.wait_for_admission(site, &name);
-                        return Ok(api::Joined {
-                            format: api::FORMAT,
-                            site: None,
-                            device: self.device.to_string(),
-                            waiting: true,
-                        });
-                    }
-                    Ok(Ok(Tried::Elsewhere(Some(address)))) => addresses.push_front(address),
-                    Ok(Ok(Tried::Elsewhere(None))) => {}
-                    Ok(Err(NodeError::NotPermitted(reason))) => refused = Some(reason),
-                    Ok(Err(error)) => tracing::debug!(%address, %error, "joining here failed"),
-                    Err(_) => tracing::debug!(%address, "no answer"),
                 }
+                addresses = std::mem::take(&mut elsewhere);
             }
-            if let Some(reason) = refused {
-                return Err(NodeError::NotPermitted(reason));
+            if let Some(error) = refused {
+                // Anybody may say no: it counts when nobody says anything else for some rounds.
+                refusals += 1;
+                if refusals >= REFUSALS {
+                    return Err(error);
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep(ROUND) => {}
@@ -154,6 +169,9 @@ impl Inner {
     async fn try_join(&self, address: SocketAddr, code: Option<&InviteCode>) -> Result<Tried, NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::NoHolder(error.to_string());
         let (peer, mut stream) = self.quic.dial(address, Channel::Join).await.map_err(|e| failed(&e))?;
+        if peer.device == self.device {
+            return Ok(Tried::Elsewhere(None));
+        }
         let exporter = stream.exporter(JOIN_EXPORTER_LABEL);
         let invite = match code {
             Some(code) => {
@@ -174,6 +192,10 @@ impl Inner {
         };
         write_frame(&mut stream, &request, SESSION_FRAME_BYTES_MAX).await.map_err(|e| failed(&e))?;
         match read_frame(&mut stream, SESSION_FRAME_BYTES_MAX).await.map_err(|e| failed(&e))? {
+            // Without a code, a site is believed only when it is the one that was asked before.
+            JoinResponse::Admitted(admission) if code.is_none() && self.waiting_site_id().is_none() => {
+                Ok(Tried::Waiting(admission.name, admission.root.site()))
+            }
             JoinResponse::Admitted(admission) => Ok(Tried::Admitted(peer, admission, exporter.ok())),
             JoinResponse::Waiting { site_name, site } => Ok(Tried::Waiting(site_name, site)),
             JoinResponse::NotHolder { address, .. } => Ok(Tried::Elsewhere(address)),
@@ -242,12 +264,14 @@ impl Inner {
     }
 
     /// Asks again and again until an admin has admitted this device.
-    fn wait_for_admission(self: &Arc<Self>, site: SiteId, name: &Name) {
+    fn wait_for_admission(self: &Arc<Self>, site: SiteId, name: &Name) -> api::Joined {
+        let joined =
+            api::Joined { format: api::FORMAT, site: None, device: self.device.to_string(), waiting: true };
         if self.waiting_site_id().is_some() {
-            return;
+            return joined;
         }
         *self.waiting_site_id() = Some(site);
-        self.waiting_site.send_replace(Some(name.clone()));
+        self.waiting_site.send_replace(Some(format!("{name} ({})", site.short())));
         if let Err(error) = self.dir.write_record(WAITING_RECORD, &WaitingRecord { site: Some(site) }) {
             tracing::warn!(%error, "that this machine waits for admission is not remembered across a restart");
         }
@@ -274,15 +298,15 @@ impl Inner {
                 }
             }
         });
+        joined
     }
 
     /// At start: a device that waited goes on waiting.
     pub(crate) fn go_on_waiting(self: &Arc<Self>) {
         match self.dir.read_record::<WaitingRecord>(WAITING_RECORD) {
             Ok(Some(WaitingRecord { site: Some(site) })) if self.site().is_none() => {
-                if let Ok(name) = Name::new(site.short()) {
-                    self.wait_for_admission(site, &name);
-                }
+                let name = Name::new("the site").unwrap_or_else(|_| unreachable!("a name"));
+                self.wait_for_admission(site, &name);
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "this machine does not know any more what it waited for"),
@@ -319,6 +343,13 @@ impl Inner {
                     return;
                 }
                 Err(NodeError::NoHolder(reason)) => tracing::info!(%reason, "the site is not there yet"),
+                Err(NodeError::NotPermitted(reason)) => {
+                    tracing::warn!(%reason, "the join file's code is refused; it is tried again");
+                    tokio::select! {
+                        () = self.stop.cancelled() => return,
+                        () = tokio::time::sleep(REFUSED_PAUSE) => {}
+                    }
+                }
                 Err(error) => {
                     tracing::error!(%error, "joining by the join file failed");
                     return;
@@ -329,9 +360,10 @@ impl Inner {
 
     /// Answers a device that asks to join.
     pub(crate) async fn serve_join(self: &Arc<Self>, peer: Peer, mut stream: QuicStream) {
-        let Ok(_permit) = self.joins.try_acquire() else { return };
         let served = tokio::time::timeout(ANSWER_WITHIN, async {
-            let request: JoinRequest = read_frame(&mut stream, SESSION_FRAME_BYTES_MAX).await?;
+            let request: JoinRequest = read_frame(&mut stream, JOIN_FRAME_BYTES_MAX).await?;
+            // Only now, so that silent streams keep nobody out.
+            let Ok(_permit) = self.joins.acquire().await else { return Ok(()) };
             let exporter = stream.exporter(JOIN_EXPORTER_LABEL).ok();
             let response = self.answer_join(&peer, request, exporter).await;
             write_frame(&mut stream, &response, SESSION_FRAME_BYTES_MAX).await?;
@@ -352,10 +384,10 @@ impl Inner {
         exporter: Option<[u8; 32]>,
     ) -> JoinResponse {
         let Some(site) = self.site() else {
-            return JoinResponse::Refused("the machine that answered belongs to no site".to_owned());
+            return JoinResponse::NotHolder { holder: None, address: None };
         };
         if request.site.is_some_and(|wanted| wanted != site.id) {
-            return JoinResponse::Refused("the machine that answered belongs to another site".to_owned());
+            return JoinResponse::NotHolder { holder: None, address: None };
         }
         let Some(duty) = self.duty() else {
             let holder = self.known().holder.filter(|holder| *holder != self.device);
@@ -419,7 +451,7 @@ impl Inner {
     /// What a new device learns, with a roster that lists it.
     fn admission(self: &Arc<Self>, duty: &Arc<Duty>, proof: Option<[u8; 32]>) -> JoinResponse {
         super::keeper::refresh(self, duty);
-        let view = self.view_for(None);
+        let (view, _) = self.view_for(None);
         let (Some(site), Some(roster)) = (self.site(), view.roster) else {
             return JoinResponse::NotHolder { holder: None, address: None };
         };

@@ -25,6 +25,8 @@ const TOGETHER: Duration = Duration::from_millis(20);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A license ends when the site's time has stood past its end for this long, milliseconds (design section 5).
 const END_AFTER_MS: u64 = 10 * 60 * 1_000;
+/// How long a log must have been without a leader before a newer roster may end it.
+const OUTDATED_FOR: Duration = Duration::from_secs(5);
 /// Standing and roster are looked at again after this long when only seats changed, milliseconds.
 const REFRESH_EVERY_MS: u64 = 300;
 /// Terms fit above this many bits of log index in a roster's number.
@@ -36,7 +38,8 @@ pub(crate) async fn follow(inner: Arc<Inner>, log: Arc<Log>, stop: tokio_util::s
     let mut site = inner.site.subscribe();
     loop {
         let now = status.borrow_and_update().clone();
-        if site.borrow_and_update().as_ref().is_some_and(|site| outdated(site, &now)) {
+        let suspect = site.borrow_and_update().as_ref().is_some_and(|site| outdated(site, &now));
+        if suspect && still_outdated(&inner, &log, &stop).await {
             let inner = inner.clone();
             // Dropping the log ends this task: it cannot wait for it.
             tokio::spawn(async move {
@@ -83,7 +86,18 @@ fn outdated(site: &Site, status: &Status) -> bool {
     let Some(open) = &site.roster else { return false };
     let member = status.members.iter().any(|member| member.peer == status.me);
     let spare = open.device(&status.me.device).is_some_and(|listed| listed.role == Role::Spare);
-    member && spare && open.roster.number > roster_number(status.term, status.last_log)
+    let alone = !status.is_leader && status.leader.is_none();
+    alone && member && spare && open.roster.number > roster_number(status.term, status.last_log)
+}
+
+/// Looks again after a while: whoever is still a member hears of a leader.
+async fn still_outdated(inner: &Inner, log: &Log, stop: &tokio_util::sync::CancellationToken) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => return false,
+        () = tokio::time::sleep(OUTDATED_FOR) => {}
+    }
+    let status = log.engine.status().borrow().clone();
+    inner.site().is_some_and(|site| outdated(&site, &status))
 }
 
 /// Rosters of a later term rank above those of an earlier one, within a term those of a later entry.
@@ -99,11 +113,8 @@ async fn take_up(inner: &Arc<Inner>, log: &Arc<Log>, term: u64) -> bool {
     }
     let before = inner.last_duty();
     // The same term again (its quorum was away for a moment): the same table, lest an Expire be forgotten.
-    let kept = before.as_ref().filter(|duty| duty.term == term && Arc::ptr_eq(&duty.log, log));
-    let duty = Duty::new(inner, log.clone(), term);
-    if let Some(kept) = kept {
-        std::mem::swap(&mut *duty.leases(), &mut *kept.leases());
-    }
+    let kept = before.filter(|duty| duty.term == term && Arc::ptr_eq(&duty.log, log));
+    let duty = Duty::new(inner, log.clone(), term, kept.map(|duty| duty.leases.clone()));
     tracing::info!(term, "this machine is the holder now");
     inner.set_duty(Some(duty.clone()));
     tokio::spawn(keep(inner.clone(), duty));

@@ -116,7 +116,7 @@ impl Links {
         if holder == Some(me) {
             return Vec::new();
         }
-        let mut wanted: Vec<DeviceId> = holder.into_iter().collect();
+        let mut wanted: Vec<DeviceId> = holder.into_iter().filter(|holder| !site.revoked(holder)).collect();
         // A log holder's own engine knows who holds: it needs no second opinion.
         let enough = if inner.log().is_some() && holder.is_some() { 1 } else { LINKS };
         let mut fine = wanted.iter().filter(|device| !self.in_trouble(device)).count();
@@ -193,12 +193,13 @@ impl Links {
         match message {
             FromPeer::Welcome(view) | FromPeer::View(view) => {
                 let before = self.inner.known().holder;
-                self.inner.learn_view(view);
+                self.inner.learn_view(&device, view);
                 let after = self.inner.known().holder;
                 if after == Some(device) && before != after {
                     self.ping();
                 }
             }
+            FromPeer::Pong(_) if self.inner.refuse_device(&device).is_some() => {}
             FromPeer::Pong(pong) => {
                 self.inner.learn_holder(pong.term, Some(device));
                 self.inner.seats.pong(&self.inner, &pong);

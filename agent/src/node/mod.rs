@@ -71,7 +71,9 @@ pub use seats::{SeatAsk, SeatHold};
 
 /// Requests of this device under way at once; fewer than the outcomes that the ledger remembers (invariant I4).
 const REQUESTS_MAX: usize = 32;
-const _: () = assert!(REQUESTS_MAX < seatkeeper_protocol::limits::OUTCOMES_PER_DEVICE);
+/// Returns under way at once, beside them.
+const RETURNS_MAX: usize = 16;
+const _: () = assert!(REQUESTS_MAX + RETURNS_MAX < seatkeeper_protocol::limits::OUTCOMES_PER_DEVICE);
 /// Join requests answered at once.
 const JOINS_MAX: usize = 16;
 /// How long a graceful leave may take (design section 6, rule 4).
@@ -156,7 +158,7 @@ pub(crate) struct Inner {
     /// The duty of the last term this device held, for the case that the same term comes back.
     last_duty: Mutex<Option<Arc<duty::Duty>>>,
     seats: seats::Seats,
-    waiting_site: watch::Sender<Option<Name>>,
+    waiting_site: watch::Sender<Option<String>>,
     waiting_site_id: Mutex<Option<SiteId>>,
     turned: Mutex<Option<String>>,
     log_failure: Mutex<Option<String>>,
@@ -164,6 +166,9 @@ pub(crate) struct Inner {
     counter: AtomicU64,
     turn: AtomicU64,
     requests: Semaphore,
+    returns: Semaphore,
+    /// One writer of the state directory's records at a time, with what it knows then.
+    writing: Mutex<()>,
     joins: Semaphore,
     sighted: Notify,
     ping_now: Notify,
@@ -244,6 +249,8 @@ impl Node {
             counter: AtomicU64::new(0),
             turn: AtomicU64::new(0),
             requests: Semaphore::new(REQUESTS_MAX),
+            returns: Semaphore::new(RETURNS_MAX),
+            writing: Mutex::default(),
             joins: Semaphore::new(JOINS_MAX),
             sighted: Notify::new(),
             ping_now: Notify::new(),
@@ -340,8 +347,9 @@ impl Node {
     /// # Errors
     /// When this device has no site, or nobody answers. A refusal is an ordinary outcome.
     pub async fn admin(&self, request: AdminRequest) -> Result<AdminAnswer, NodeError> {
+        let sent = self.inner.clock.mono();
         let response = self.inner.submit(Request::Admin(request), ADMIN_WITHIN).await?;
-        let answer = command::Answer::of(response)?;
+        let answer = command::Answer::of(sent, response)?;
         Ok(AdminAnswer { outcome: answer.outcome, durability_single: answer.durability_single })
     }
 
@@ -398,6 +406,10 @@ impl Inner {
 
     pub(crate) fn streams(&self) -> MutexGuard<'_, BTreeMap<DeviceId, usize>> {
         lock(&self.streams)
+    }
+
+    pub(crate) fn writing(&self) -> MutexGuard<'_, ()> {
+        lock(&self.writing)
     }
 
     pub(crate) fn waiting_site_id(&self) -> MutexGuard<'_, Option<SiteId>> {
@@ -508,7 +520,7 @@ impl Inner {
         if self.site().is_none() {
             let waiting = self.waiting_site.borrow().clone();
             health.push(match waiting {
-                Some(site) => Condition::Waiting { site: site.to_string() }.health(),
+                Some(site) => Condition::Waiting { site }.health(),
                 None => Condition::NoSite.health(),
             });
         }

@@ -35,6 +35,11 @@ const UNREACHABLE_AFTER_MS: u64 = 2 * PING_EVERY_MS + 2_000;
 /// The runtime's timers stop while the machine sleeps: deadlines are looked at this often while seats are held.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+mod remembered;
+
+pub(crate) use remembered::RECORD;
+use remembered::Remembered;
+
 /// What a program asks for.
 #[derive(Debug)]
 pub struct SeatAsk {
@@ -103,15 +108,6 @@ struct Basis {
     pid: Option<u32>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Remembered {
-    basis: Basis,
-    tree: TreeIdentity,
-}
-
-/// The file in the state directory.
-pub(crate) const RECORD: &str = "sessions";
-
 /// The seats of this device.
 #[derive(Debug, Default)]
 pub(crate) struct Seats {
@@ -120,14 +116,27 @@ pub(crate) struct Seats {
     taking: watch::Sender<BTreeSet<SessionId>>,
 }
 
-struct Taking<'a> {
-    seats: &'a Seats,
+/// Nobody else takes this session as long as this lives.
+struct Taking {
+    inner: Arc<Inner>,
     session: SessionId,
 }
 
-impl Drop for Taking<'_> {
+impl Drop for Taking {
     fn drop(&mut self) {
-        self.seats.taking.send_if_modified(|sessions| sessions.remove(&self.session));
+        self.inner.seats.taking.send_if_modified(|sessions| sessions.remove(&self.session));
+    }
+}
+
+/// A granted seat on its way to its program. If nobody takes it over, it goes back.
+struct OnItsWay {
+    taking: Taking,
+    granted: SeatGranted,
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.taking.inner.release_unless_held(self.taking.session);
     }
 }
 
@@ -138,7 +147,12 @@ struct State {
     connections: u64,
     answered: Option<BootTime>,
     unreachable: bool,
-    remembered: BTreeSet<SessionId>,
+    /// What the last run held and this one has not resumed yet.
+    remembered: BTreeMap<SessionId, Remembered>,
+    /// Sessions that are being returned without knowing whether they were granted.
+    returning: BTreeSet<SessionId>,
+    /// The device is leaving its site: nothing new is taken.
+    closed: bool,
 }
 
 impl State {
@@ -153,24 +167,33 @@ impl State {
 }
 
 impl Seats {
-    /// Waits until nobody else takes this session.
-    async fn taking(&self, session: SessionId) -> Taking<'_> {
-        let mut taking = self.taking.subscribe();
-        loop {
-            if self.taking.send_if_modified(|sessions| sessions.insert(session)) {
-                return Taking { seats: self, session };
-            }
-            // The sender lives as long as `self`.
-            let _ = taking.changed().await;
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn ping(&self, now: BootTime, wall: WallTime) -> Ping {
         self.state().sessions.ping(now, wall)
+    }
+
+    /// The device means to leave its site: nothing new is taken. Refused while programs use seats.
+    pub(crate) fn close(&self) -> Result<(), NodeError> {
+        let mut state = self.state();
+        let mut products: Vec<&str> = state.holds.values().map(|hold| hold.basis.product.as_str()).collect();
+        products.sort_unstable();
+        products.dedup();
+        if products.is_empty() {
+            state.closed = true;
+            return Ok(());
+        }
+        Err(NodeError::Conflict(format!(
+            "programs on this machine use seats of {}; end them first, then leave",
+            products.join(", ")
+        )))
+    }
+
+    /// The device stays in its site after all.
+    pub(crate) fn reopen(&self) {
+        self.state().closed = false;
     }
 
     /// The device left its site: nothing is held any more.
@@ -212,6 +235,18 @@ impl Seats {
 }
 
 impl Inner {
+    /// Waits until nobody else takes this session.
+    async fn taking(self: &Arc<Self>, session: SessionId) -> Taking {
+        let mut taking = self.seats.taking.subscribe();
+        loop {
+            if self.seats.taking.send_if_modified(|sessions| sessions.insert(session)) {
+                return Taking { inner: self.clone(), session };
+            }
+            // The sender lives as long as `self`.
+            let _ = taking.changed().await;
+        }
+    }
+
     /// Takes or resumes a seat.
     pub(crate) async fn take_seat(self: &Arc<Self>, mut ask: SeatAsk) -> Result<SeatHold, SeatError> {
         let session = match ask.session {
@@ -219,10 +254,19 @@ impl Inner {
             None => SessionId(super::random()?),
         };
         // One at a time per session: a wrapper that reconnects and the agent that resumes would race.
-        let _taking = self.seats.taking(session).await;
+        let taking = self.taking(session).await;
         let tree = ask.tree.take();
         if let Some(granted) = self.resume_here(&session, &ask)? {
             return self.attach(session, granted, tree);
+        }
+        {
+            let state = self.seats.state();
+            if state.closed {
+                return Err(NodeError::Conflict("this machine is leaving the site".to_owned()).into());
+            }
+            if state.returning.contains(&session) {
+                return Err(SeatError::Refused(Refusal::SessionEnded));
+            }
         }
         if self.seats.state().holds.len() >= SEATS_PER_DEVICE_MAX {
             let refusal = Refusal::Limit {
@@ -244,15 +288,12 @@ impl Inner {
         let inner = self.clone();
         self.tasks.spawn(async move {
             let result = inner.checkout(&basis, ask.nonce).await;
-            if let Err(unheard) = answer_in.send(result)
-                && unheard.is_ok()
-            {
-                inner.release_unless_held(session);
-            }
+            // If the program has gone away, the answer is dropped, here or on its way, and the seat goes back.
+            let _ = answer_in.send(result.map(|granted| OnItsWay { taking, granted }));
         });
-        let granted =
+        let given =
             answer.await.map_err(|_| NodeError::Internal("the checkout was abandoned".to_owned()))??;
-        self.attach(session, granted, tree)
+        self.attach(session, given.granted.clone(), tree)
     }
 
     /// A session that this agent still holds needs nobody's answer.
@@ -293,28 +334,40 @@ impl Inner {
             features: basis.features.clone(),
             pid: basis.pid,
         });
-        let sent = self.clock.mono();
         let answer = match self.device_command(&command, WITHIN).await {
             Ok(answer) => answer,
             Err(error) => {
                 if error == NodeError::Unknown && !self.remembers(&basis.session) {
                     // It may have been granted: whatever it was, it is given back.
-                    self.give_back(basis.session, None);
+                    self.give_back_unseen(basis.session);
                 }
                 return Err(error.into());
             }
         };
         match (answer.outcome, answer.ticket) {
             (Outcome::Granted(grant), Some(ticket)) => {
-                self.granted(basis, nonce, sent, &grant, &ticket, answer.durability_single)
+                self.check_ticket(&grant, &ticket)?;
+                self.granted(basis, nonce, answer.sent, &grant, &ticket, answer.durability_single)
             }
             (Outcome::Refused(refusal), _) => Err(SeatError::Refused(refusal)),
             (outcome, _) => Err(NodeError::Internal(format!("unexpected outcome {outcome:?}")).into()),
         }
     }
 
+    /// The holder proves by the ticket that it is one: only who has the site's pool key can sign it.
+    fn check_ticket(&self, grant: &Grant, ticket: &Ticket) -> Result<(), NodeError> {
+        let site = self.site().ok_or(NodeError::NoSite)?;
+        let body = ticket.verify(&site.root).map_err(|error| {
+            NodeError::NotPermitted(format!("the machine that answered is not of this site: {error}"))
+        })?;
+        if body.device == self.device && body.seat == grant.seat && body.generation == site.generation {
+            return Ok(());
+        }
+        Err(NodeError::NotPermitted("the machine that answered gave somebody else's ticket".to_owned()))
+    }
+
     fn granted(
-        &self,
+        self: &Arc<Self>,
         basis: &Basis,
         nonce: Option<Vec<u8>>,
         sent: BootTime,
@@ -324,6 +377,11 @@ impl Inner {
     ) -> Result<SeatGranted, SeatError> {
         let text = ticket.to_text().map_err(|error| NodeError::Internal(error.to_string()))?;
         let mut state = self.seats.state();
+        if state.closed {
+            drop(state);
+            self.give_back(basis.session, Some(grant.attach));
+            return Err(NodeError::Conflict("this machine is leaving the site".to_owned()).into());
+        }
         let deadline = state.sessions.granted(basis.session, grant.attach, grant.ttl_ms, sent);
         let granted = SeatGranted {
             format: FORMAT,
@@ -338,7 +396,10 @@ impl Inner {
             proof: nonce.and_then(|nonce| self.prove(ticket, &nonce)),
             ticket: text,
         };
-        let hold = Hold { granted: granted.clone(), basis: basis.clone(), connection: None, tree: None };
+        // What holds the session already goes on to.
+        let (connection, tree) =
+            state.holds.remove(&basis.session).map_or((None, None), |hold| (hold.connection, hold.tree));
+        let hold = Hold { granted: granted.clone(), basis: basis.clone(), connection, tree };
         state.holds.insert(basis.session, hold);
         drop(state);
         self.seats.changed.notify_one();
@@ -470,6 +531,18 @@ impl Inner {
         })
     }
 
+    /// Returns a session of which nobody knows whether it was granted. Until that is answered it cannot be taken again:
+    /// the return would end the new grant.
+    fn give_back_unseen(self: &Arc<Self>, session: SessionId) {
+        self.seats.state().returning.insert(session);
+        let returned = self.give_back(session, None);
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            let _ = returned.await;
+            inner.seats.state().returning.remove(&session);
+        });
+    }
+
     /// The seat is gone: the program is told.
     fn lose(self: &Arc<Self>, session: SessionId, attach: Option<u32>, reason: &str) {
         let hold = self.seats.state().holds.remove(&session);
@@ -515,73 +588,6 @@ impl Inner {
                 () = stop.cancelled() => return,
                 () = self.seats.changed.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY), if !idle => {}
-            }
-        }
-    }
-
-    /// Writes down what process trees hold.
-    fn remember(&self) {
-        let remembered: Vec<Remembered> = {
-            let state = self.seats.state();
-            let with_tree =
-                |hold: &Hold| hold.tree.clone().map(|tree| Remembered { basis: hold.basis.clone(), tree });
-            state.holds.values().filter_map(with_tree).collect()
-        };
-        if let Err(error) = self.dir.write_record(RECORD, &remembered) {
-            tracing::warn!(%error, "running programs are not remembered across a restart of the agent");
-        }
-    }
-
-    /// Whether the session was held before this agent started: then it is not given back for want of an answer.
-    fn remembers(&self, session: &SessionId) -> bool {
-        self.seats.state().remembered.contains(session)
-    }
-
-    /// After a restart: resumes what process trees still hold, gives back the rest.
-    pub(crate) fn resume_remembered(self: &Arc<Self>) {
-        let remembered: Vec<Remembered> = match self.dir.read_record(RECORD) {
-            Ok(Some(remembered)) => remembered,
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(%error, "running programs of the last run are not resumed");
-                return;
-            }
-        };
-        self.seats.state().remembered = remembered.iter().map(|r| r.basis.session).collect();
-        for Remembered { basis, tree } in remembered.into_iter().take(SEATS_PER_DEVICE_MAX) {
-            let inner = self.clone();
-            self.tasks.spawn(async move { inner.resume_one(basis, tree).await });
-        }
-    }
-
-    /// Tries until the site answers; the program runs on meanwhile.
-    async fn resume_one(self: Arc<Self>, basis: Basis, identity: TreeIdentity) {
-        loop {
-            let Some(tree) = ProcessTree::resume(identity.clone()) else {
-                self.give_back(basis.session, None);
-                return;
-            };
-            let ask = SeatAsk {
-                user: basis.user.clone(),
-                product: basis.product.clone(),
-                version: basis.version.clone(),
-                features: basis.features.clone(),
-                pid: basis.pid,
-                nonce: None,
-                session: Some(basis.session),
-                tree: Some(tree),
-            };
-            match self.take_seat(ask).await {
-                Ok(hold) => {
-                    tracing::info!(seat = %hold.granted.seat, "seat resumed after a restart");
-                    return;
-                }
-                Err(SeatError::Node(NodeError::NoHolder(_) | NodeError::Unknown))
-                    if !self.stop.is_cancelled() => {}
-                Err(error) => {
-                    tracing::warn!(session = ?basis.session, %error, "seat not resumed after a restart");
-                    return;
-                }
             }
         }
     }

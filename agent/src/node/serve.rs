@@ -131,9 +131,13 @@ impl Inner {
             // The dialer names its roster by number only; it takes what ranks above what it has.
             let own = self.site().and_then(|site| site.roster.as_ref().map(|open| open.rank()));
             let mut seen = own.filter(|rank| rank.1 == hello.roster);
-            let mut message = FromPeer::Welcome(self.view_for(seen));
+            let view = |seen: &mut Option<(u32, u64)>| {
+                let (view, rank) = self.view_for(*seen);
+                *seen = rank.or(*seen);
+                view
+            };
+            let mut message = FromPeer::Welcome(view(&mut seen));
             loop {
-                seen = self.site().and_then(|site| site.roster.as_ref().map(|open| open.rank())).or(seen);
                 let written =
                     tokio::time::timeout(PROMPT, write_frame(&mut to, &message, SESSION_FRAME_BYTES_MAX));
                 if !matches!(written.await, Ok(Ok(()))) {
@@ -141,8 +145,8 @@ impl Inner {
                 }
                 message = tokio::select! {
                     Some(message) = outbox.recv() => message,
-                    Ok(()) = known.changed() => FromPeer::View(self.view_for(seen)),
-                    Ok(()) = site.changed() => FromPeer::View(self.view_for(seen)),
+                    Ok(()) = known.changed() => FromPeer::View(view(&mut seen)),
+                    Ok(()) = site.changed() => FromPeer::View(view(&mut seen)),
                     else => return,
                 };
             }
@@ -187,8 +191,17 @@ impl Inner {
     /// Only the holder recruits and dismisses log holders.
     async fn answer_log_request(self: &Arc<Self>, from: DeviceId, request: &Request) -> Response {
         let known = self.known();
-        if known.holder.is_some_and(|holder| holder != from) || from == self.device {
+        if known.holder != Some(from) || from == self.device {
             return self.not_holder();
+        }
+        let votes = || {
+            let status = self.log()?.engine.status();
+            let status = status.borrow();
+            status.member_on(self.device).map(|member| member.voter)
+        };
+        if matches!(request, Request::StopLog) && votes() == Some(true) {
+            // A vote is taken by the log, not by a message.
+            return Response::Unknown;
         }
         let done = match request {
             Request::StartLog => self.open_log().await.map(Response::LogStarted),

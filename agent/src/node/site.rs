@@ -8,6 +8,7 @@ use seatkeeper_ledger::{decode_outcome, encode};
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{Generation, Name, NodeId, PublicKey, RequestId};
 use seatkeeper_protocol::ticket::PoolKeyCertificate;
+use seatkeeper_protocol::wire::PeerRefusal;
 use tokio_util::sync::CancellationToken;
 
 use super::command::Answer;
@@ -16,9 +17,11 @@ use super::errors::{NodeError, StartError};
 use super::log::Log;
 use super::record::{REMEMBERED_MAX, Site, SiteRecord};
 use super::{Inner, keeper, links, random, state};
+use crate::disk::RecordError;
 use crate::keys;
 use crate::keys::code::{RecoveryCode, seal_root};
 use crate::keys::seal::seal_to;
+use crate::middle::standing::Presence;
 
 /// The site record's file in the state directory.
 pub(crate) const RECORD: &str = "site";
@@ -184,7 +187,15 @@ impl Inner {
 
     /// Writes the site record.
     pub(crate) fn save(&self) {
-        let Some(site) = self.site() else { return };
+        if let Err(error) = self.try_save() {
+            tracing::warn!(%error, "what this machine knows of its site could not be written down");
+        }
+    }
+
+    fn try_save(&self) -> Result<(), RecordError> {
+        // What is written last must be what was true last.
+        let _writing = self.writing();
+        let Some(site) = self.site() else { return Ok(()) };
         let addresses = {
             let book = self.book();
             let devices: Vec<_> = site.log_holders().into_iter().chain(book.devices()).collect();
@@ -206,9 +217,7 @@ impl Inner {
             node: self.log().map(|log| log.node),
             addresses,
         };
-        if let Err(error) = self.dir.write_record(RECORD, &record) {
-            tracing::warn!(%error, "what this machine knows of its site could not be written down");
-        }
+        self.dir.write_record(RECORD, &record)
     }
 
     /// Opens a new log, or says the id of the one that is open.
@@ -220,7 +229,11 @@ impl Inner {
         let node = new_node_id()?;
         let log = Log::start(self, node).await.map_err(internal)?;
         self.adopt_log(log);
-        self.save();
+        if let Err(error) = self.try_save() {
+            // A log that is not written down would be deleted at the next start: it must not be counted on.
+            self.close_log().await;
+            return Err(internal(error));
+        }
         tracing::info!("this machine keeps the log now");
         Ok(node)
     }
@@ -228,41 +241,69 @@ impl Inner {
     /// Closes and deletes the log, if there is one.
     pub(crate) async fn drop_log(self: &Arc<Self>) -> Result<(), NodeError> {
         let _change = self.log_change.lock().await;
+        self.close_log().await;
+        Ok(())
+    }
+
+    async fn close_log(&self) {
         let open = self.open_log_slot().take();
-        let Some(OpenLog { log, stop }) = open else { return Ok(()) };
+        let Some(OpenLog { log, stop }) = open else { return };
         stop.cancel();
         log.engine.shutdown().await;
         self.save();
         state::remove_log(&self.dir, log.node);
         tracing::info!("this machine no longer keeps the log");
-        Ok(())
     }
 
-    /// Leaves the site.
+    /// Leaves the site. In a task of its own: a caller that goes away must not leave it half done.
     pub(crate) async fn leave_site(self: &Arc<Self>) -> Result<(), NodeError> {
+        let inner = self.clone();
+        self.tasks.spawn(async move { inner.leave_to_the_end().await }).await.map_err(internal)?
+    }
+
+    async fn leave_to_the_end(self: &Arc<Self>) -> Result<(), NodeError> {
         let _change = self.site_change.lock().await;
         if self.site().is_none() {
             self.stop_waiting();
             return Err(NodeError::NoSite);
         }
-        let answer: Answer = self.device_command(&Command::Leave, LEAVE_WITHIN).await?;
-        match answer.outcome {
-            Outcome::Done => {}
-            Outcome::Refused(refusal) => return Err(NodeError::Conflict(refusal.to_string())),
-            other @ Outcome::Granted(_) => return Err(internal(format!("unexpected outcome {other:?}"))),
+        self.seats.close()?;
+        if let Err(error) = self.ask_to_leave().await {
+            self.seats.reopen();
+            return Err(error);
         }
         if let Some(stop) = self.site_stop().take() {
             stop.cancel();
         }
         self.drop_log().await?;
-        self.site.send_replace(None);
+        {
+            let _writing = self.writing();
+            self.site.send_replace(None);
+            state::remove_record(&self.dir, RECORD);
+            state::remove_record(&self.dir, super::seats::RECORD);
+        }
         self.known.send_replace(super::view::Known::default());
+        self.presence.send_replace(Presence::default());
+        self.waiting().clear();
         self.book().clear();
+        self.turned_away(None);
         self.seats.forget();
-        state::remove_record(&self.dir, RECORD);
-        state::remove_record(&self.dir, super::seats::RECORD);
         self.withdraw();
         Ok(())
+    }
+
+    async fn ask_to_leave(self: &Arc<Self>) -> Result<(), NodeError> {
+        let answer: Answer = match self.device_command(&Command::Leave, LEAVE_WITHIN).await {
+            Ok(answer) => answer,
+            // Its answer to an earlier try was lost, or an admin was quicker: the site is left.
+            Err(NodeError::TurnedAway(PeerRefusal::NotEnrolled | PeerRefusal::Revoked)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        match answer.outcome {
+            Outcome::Done => Ok(()),
+            Outcome::Refused(refusal) => Err(NodeError::Conflict(refusal.to_string())),
+            other @ Outcome::Granted(_) => Err(internal(format!("unexpected outcome {other:?}"))),
+        }
     }
 }
 

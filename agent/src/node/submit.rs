@@ -95,7 +95,7 @@ impl Inner {
                         Attempt::Refused(PeerRefusal::Busy) => last.reason = Some("the holder is busy".to_owned()),
                         // Only the holder knows for sure; another's roster may be behind.
                         Attempt::Refused(refusal) if self.known().holder == Some(device) => {
-                            return Err(NodeError::NotPermitted(refusal.to_string()));
+                            return Err(NodeError::TurnedAway(refusal));
                         }
                         Attempt::Refused(refusal) => last.reason = Some(refusal.to_string()),
                         Attempt::Failed(failure) => {

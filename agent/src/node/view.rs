@@ -31,8 +31,11 @@ impl Inner {
         *self.known.borrow()
     }
 
-    /// Somebody says that `holder` holds `term`.
+    /// Somebody who is enrolled says that `holder` holds `term`. Only an enrolled device can be it.
     pub(crate) fn learn_holder(&self, term: u64, holder: Option<DeviceId>) {
+        if holder.is_some_and(|holder| holder != self.device && self.refuse_device(&holder).is_some()) {
+            return;
+        }
         self.known.send_if_modified(|known| {
             let newer =
                 term > known.term || (term == known.term && known.holder.is_none() && holder.is_some());
@@ -54,10 +57,14 @@ impl Inner {
         });
     }
 
-    /// A pushed view: each part is taken if it is newer.
-    pub(crate) fn learn_view(&self, view: View) {
+    /// A view that `peer` pushed: each part is taken if it is newer. A roster proves itself; what else is said counts
+    /// only from an enrolled device.
+    pub(crate) fn learn_view(&self, peer: &DeviceId, view: View) {
         if let Some(signed) = view.roster {
             self.learn_roster(signed);
+        }
+        if self.refuse_device(peer).is_some() {
+            return;
         }
         for (device, address) in view.addresses.into_iter().take(ADDRESSES_PUSHED_MAX) {
             // What others say fills gaps; what this agent saw itself stays first.
@@ -109,8 +116,8 @@ impl Inner {
         self.save_site.notify_one();
     }
 
-    /// The view to push to somebody whose roster ranks below `than`.
-    pub(crate) fn view_for(&self, roster_seen: Option<(u32, u64)>) -> View {
+    /// The view to push to somebody who has seen a roster of this rank, and the rank of the roster in it.
+    pub(crate) fn view_for(&self, roster_seen: Option<(u32, u64)>) -> (View, Option<(u32, u64)>) {
         let known = self.known();
         let site = self.site();
         let open = site.as_ref().and_then(|site| site.roster.clone());
@@ -125,11 +132,8 @@ impl Inner {
                 addresses.push((device, address));
             }
         }
-        View {
-            term: known.term,
-            holder: known.holder,
-            roster: roster.map(|open| open.signed.clone()),
-            addresses,
-        }
+        let rank = roster.as_ref().map(|open| open.rank());
+        let roster = roster.map(|open| open.signed.clone());
+        (View { term: known.term, holder: known.holder, roster, addresses }, rank)
     }
 }
