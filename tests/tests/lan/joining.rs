@@ -124,3 +124,31 @@ fn revoking_shuts_the_door_at_once() {
 fn never_more(programs: &mut [Program]) {
     crate::office::never_more_than(3, programs);
 }
+
+#[test]
+fn the_first_machine_leaves_only_after_another_keeps_the_books() {
+    let Some(lan) = Lan::new(2) else { return };
+    start(lan.hosts());
+    let (old, new) = (lan.host(1), lan.host(2));
+    let mut office = Office::found(old, "office");
+    office.license(CAD, 3, TTL_S);
+    assert_ne!(old.cli(&["site", "leave"]).code, 0, "the last machine left and took the books along");
+    office.join(&[new]);
+    // The new machine is off: nobody else has the books.
+    lan.power_off(new);
+    assert_ne!(old.cli(&["site", "leave"]).code, 0, "the only machine with the books left");
+    assert_eq!(checkout(old, CAD).code, 0, "a refused leave changes nothing");
+    lan.power_on(new);
+
+    // Nor does it leave while a program uses a seat.
+    let program = Program::start(old, CAD);
+    let refused = old.cli(&["site", "leave"]);
+    assert_ne!(refused.code, 0, "left under a running program");
+    program.end();
+
+    wait_until("the old machine leaves", 60, || (old.cli(&["site", "leave"]).code == 0).then_some(()));
+    wait_until("the new machine goes on with the licenses", 20, || {
+        (checkout(new, CAD).code == 0).then_some(())
+    });
+    assert_eq!(old.status("/me/role").as_deref(), Some("none"));
+}
