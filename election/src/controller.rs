@@ -213,9 +213,14 @@ impl<T> Engine<T> {
                 return LeaveOutcome::Alone;
             }
         }
-        let gone = status.wait_for(|status| !status.is_leader && !votes(status));
-        if let Ok(Ok(_)) = tokio::time::timeout(deadline, gone).await {
-            return LeaveOutcome::Left;
+        // Three votes are the floor: with nobody to take this one it stays, and there is nothing to wait for.
+        let kept = |status: &Status| {
+            let successor = status.leader.is_some_and(|leader| leader != me);
+            successor && status.members.len() == 3 && status.voters() == 3
+        };
+        let gone = status.wait_for(|status| !status.is_leader && (!votes(status) || kept(status)));
+        if let Ok(Ok(status)) = tokio::time::timeout(deadline, gone).await {
+            return if votes(&status) { LeaveOutcome::HandedOver } else { LeaveOutcome::Left };
         }
         if self.status_now().is_leader { LeaveOutcome::TimedOut } else { LeaveOutcome::HandedOver }
     }

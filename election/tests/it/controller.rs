@@ -100,6 +100,20 @@ async fn the_only_voter_leaves_its_standby_behind_as_the_holder() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn at_the_floor_a_leader_hands_over_and_goes_at_once() {
+    let site = Site::settled(3, 3, 0).await;
+    let leader = site.office.leader().await;
+    let began = Instant::now();
+    assert_eq!(site.office.engine(leader).leave(LEAVE).await, LeaveOutcome::HandedOver);
+    assert!(
+        began.elapsed() < LEAVE / 2,
+        "it waited for a demotion that the floor forbids: {:?}",
+        began.elapsed()
+    );
+    site.roles(3, 0).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_to_hand_over_to() {
     let site = Site::settled(1, 1, 0).await;
     let began = Instant::now();
