@@ -8,9 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{
-    DeviceId, Generation, InviteId, Name, NodeId, PublicKey, RequestId, SeatId, SessionId, SiteId,
-};
+use crate::id::{DeviceId, Generation, InviteId, Name, NodeId, PublicKey, RequestId, SessionId, SiteId};
 use crate::roster::SignedRoster;
 use crate::ticket::Ticket;
 use crate::time::WallTime;
@@ -282,6 +280,3 @@ pub struct Admission {
     /// Where log holders were last seen.
     pub addresses: Vec<(DeviceId, std::net::SocketAddr)>,
 }
-
-/// Names a seat in a refusal or event, for people.
-pub type SeatRef = SeatId;

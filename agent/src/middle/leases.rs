@@ -20,21 +20,10 @@ struct Lease {
 /// When the holder of one term gives seats back that nobody pings for.
 #[derive(Clone, Debug, Default)]
 pub struct Leases {
-    term: u64,
     table: BTreeMap<SessionId, Lease>,
 }
 
 impl Leases {
-    /// An empty table for `term`.
-    pub fn new(term: u64) -> Self {
-        Self { term, table: BTreeMap::new() }
-    }
-
-    /// The term this table is for.
-    pub fn term(&self) -> u64 {
-        self.term
-    }
-
     /// Brings the table in line with the ledger's sessions: `(session, attach, ttl_ms)`.
     pub fn sync(&mut self, now: BootTime, sessions: impl Iterator<Item = (SessionId, u32, u64)>) {
         let mut next = BTreeMap::new();
@@ -95,7 +84,7 @@ mod tests {
     const TTL: u64 = 15_000;
 
     fn table(now: u64) -> Leases {
-        let mut leases = Leases::new(1);
+        let mut leases = Leases::default();
         leases.sync(BootTime(now), [(S, 1, TTL)].into_iter());
         leases
     }

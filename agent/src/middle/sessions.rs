@@ -54,11 +54,6 @@ impl Sessions {
         self.held.get(session)
     }
 
-    /// How many sessions are used here.
-    pub fn len(&self) -> usize {
-        self.held.len()
-    }
-
     /// Whether no session is used here.
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()

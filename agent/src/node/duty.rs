@@ -70,7 +70,7 @@ impl Duty {
         let duty = Arc::new(Self {
             term,
             log,
-            leases: leases.unwrap_or_else(|| Arc::new(Mutex::new(Leases::new(term)))),
+            leases: leases.unwrap_or_else(|| Arc::new(Mutex::new(Leases::default()))),
             clocks: Mutex::default(),
             pool_key: Mutex::default(),
             expiries: Mutex::default(),
@@ -108,13 +108,7 @@ impl Duty {
     }
 
     /// Answers a ping received at `received`, after a read begun since (invariant I6).
-    pub(crate) async fn pong(
-        &self,
-        inner: &Inner,
-        device: DeviceId,
-        ping: Ping,
-        received: BootTime,
-    ) -> Option<Pong> {
+    pub(crate) async fn pong(&self, device: DeviceId, ping: Ping, received: BootTime) -> Option<Pong> {
         let (done, confirmed) = oneshot::channel();
         self.reads.try_send(done).ok()?;
         let term = confirmed.await.ok()?;
@@ -135,7 +129,6 @@ impl Duty {
         }
         drop(leases);
         drop(ledger);
-        tracing::trace!(peer = %device.short(), wall = inner.clock.wall().0, "pong");
         Some(Pong { number: ping.number, term, live })
     }
 

@@ -75,7 +75,6 @@ pub(crate) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
             }
             () = inner.sighted.notified() => links.forgive(),
             _ = ping.tick() => links.ping(),
-            () = inner.ping_now.notified() => links.ping(),
             () = tokio::time::sleep(retry) => {}
         }
     }

@@ -171,7 +171,6 @@ pub(crate) struct Inner {
     writing: Mutex<()>,
     joins: Semaphore,
     sighted: Notify,
-    ping_now: Notify,
     save_site: Notify,
     site_change: tokio::sync::Mutex<()>,
     log_change: tokio::sync::Mutex<()>,
@@ -253,7 +252,6 @@ impl Node {
             writing: Mutex::default(),
             joins: Semaphore::new(JOINS_MAX),
             sighted: Notify::new(),
-            ping_now: Notify::new(),
             save_site: Notify::new(),
             site_change: tokio::sync::Mutex::default(),
             log_change: tokio::sync::Mutex::default(),
@@ -463,7 +461,7 @@ impl Inner {
         if self.refuse_device(&device).is_some() {
             return None;
         }
-        self.duty()?.pong(self, device, ping, received).await
+        self.duty()?.pong(device, ping, received).await
     }
 
     async fn query(self: &Arc<Self>, query: Query, within: Duration) -> Result<Vec<u8>, NodeError> {
