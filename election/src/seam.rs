@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 
 use seatkeeper_protocol::id::DeviceId;
 use seatkeeper_protocol::time::{BootTime, WallTime};
@@ -41,4 +42,24 @@ pub trait Transport: Send + Sync + 'static {
     /// When the peer cannot be reached now, or refuses us.
     fn open(&self, peer: DeviceId, channel: Channel)
     -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// Where the work that waits for a disk is done, so that it does not hold up the runtime.
+pub trait Bench: Send + Sync + 'static {
+    /// Does `work`; ready when it is done, or has panicked.
+    fn run(&self, work: Box<dyn FnOnce() + Send>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// The runtime's own threads for blocking work.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Threads;
+
+impl Bench for Threads {
+    fn run(&self, work: Box<dyn FnOnce() + Send>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let done = tokio::task::spawn_blocking(work);
+        Box::pin(async move {
+            // Whoever waits for a result sees that there is none.
+            let _ = done.await;
+        })
+    }
 }

@@ -9,6 +9,7 @@ mod tests;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::ops::RangeBounds;
 use std::path::Path;
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::error::StartError;
+use crate::seam::{Bench, Threads};
 use crate::types::{Entry, LogId, SnapshotMeta, Vote};
 use crate::wire::{WireEntry, WireLogId, WireSnapshotMeta, WireVote};
 use writer::Job;
@@ -54,10 +56,16 @@ const _: () =
     assert!(2 * READ_BYTES_MAX + COMMAND_BYTES_MAX < RAFT_FRAME_BYTES_MAX, "a read fits into a frame");
 
 /// An opened log, not yet driven by an engine.
-#[derive(Debug)]
 pub struct LogStore {
     db: Database,
     loaded: Loaded,
+    bench: Arc<dyn Bench>,
+}
+
+impl fmt::Debug for LogStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogStore").field("loaded", &self.loaded).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +96,12 @@ impl LogStore {
         guarded(|| Self::from_result(builder().create_with_backend(backend)))
     }
 
+    /// Has the work that waits for the disk done on `bench`; by default on the runtime's threads.
+    #[must_use]
+    pub fn on(self, bench: Arc<dyn Bench>) -> Self {
+        Self { bench, ..self }
+    }
+
     /// Whose log this is; `None` for a new one. A node id is never used for another log.
     pub fn node(&self) -> Option<NodeId> {
         self.loaded.node
@@ -96,7 +110,7 @@ impl LogStore {
     fn from_result(db: Result<Database, DatabaseError>) -> Result<Self, StartError> {
         let db = db.map_err(open_error)?;
         let loaded = load(&db)?;
-        Ok(Self { db, loaded })
+        Ok(Self { db, loaded, bench: Arc::new(Threads) })
     }
 
     /// Claims the log for `node`, or checks that it is that node's.
@@ -220,11 +234,17 @@ pub(crate) struct Store {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     db: RwLock<Option<Database>>,
     shared: Mutex<Shared>,
     jobs: mpsc::Sender<Job>,
+    bench: Arc<dyn Bench>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("shared", &self.shared).finish_non_exhaustive()
+    }
 }
 
 /// What readers see: the newest state, partly not on the disk yet.
@@ -250,11 +270,26 @@ fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the log is closed")
 }
 
+fn failed() -> io::Error {
+    io::Error::other("work on the log's file broke off")
+}
+
+/// Does `work` on `bench`; `None`: it has panicked.
+async fn work<R: Send + 'static>(bench: &dyn Bench, work: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    let (done, result) = oneshot::channel();
+    let work = Box::new(move || {
+        // Nobody who waits any more needs the result.
+        let _ = done.send(work());
+    });
+    bench.run(work).await;
+    result.await.ok()
+}
+
 impl Store {
     /// Starts the writer on the current runtime.
     pub(crate) fn start(log: LogStore) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let LogStore { db, loaded } = log;
+        let LogStore { db, loaded, bench } = log;
         let shared = Shared {
             vote: loaded.vote,
             committed: loaded.committed,
@@ -264,7 +299,7 @@ impl Store {
             cache: BTreeMap::new(),
             cache_bytes: 0,
         };
-        let inner = Arc::new(Inner { db: RwLock::new(Some(db)), shared: Mutex::new(shared), jobs });
+        let inner = Arc::new(Inner { db: RwLock::new(Some(db)), shared: Mutex::new(shared), jobs, bench });
         tokio::spawn(writer::run(Arc::downgrade(&inner), queue));
         Self { inner }
     }
@@ -280,7 +315,7 @@ impl Store {
             let _ = wait.await;
         }
         let db = self.inner.db.write().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = tokio::task::spawn_blocking(move || drop(db)).await;
+        self.inner.bench.run(Box::new(move || drop(db))).await;
     }
 
     async fn send(&self, job: Job) -> io::Result<()> {
@@ -302,7 +337,7 @@ impl Store {
         read: impl FnOnce(&Database) -> io::Result<R> + Send + 'static,
     ) -> io::Result<R> {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || inner.with_db(read)).await.map_err(io::Error::other)?
+        work(&*self.inner.bench, move || inner.with_db(read)).await.ok_or_else(failed)?
     }
 
     pub(crate) fn snapshot_meta(&self) -> Option<SnapshotMeta> {

@@ -1,7 +1,7 @@
 //! The one writer. Takes what has queued up and commits it at once.
 
 use std::io;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use openraft::storage::IOFlushed;
@@ -123,7 +123,8 @@ pub(super) async fn run(inner: Weak<Inner>, mut queue: mpsc::Receiver<Job>) {
             }
             continue;
         }
-        let written = tokio::task::spawn_blocking(move || {
+        let bench = Arc::clone(&inner.bench);
+        let written = super::work(&*bench, move || {
             let result = inner.with_db(|db| commit(db, &batch).map_err(io::Error::other));
             if result.is_ok()
                 && let Some(index) = batch.iter().rev().find_map(Job::last_index)
@@ -136,10 +137,7 @@ pub(super) async fn run(inner: Weak<Inner>, mut queue: mpsc::Receiver<Job>) {
             }
             reason
         });
-        failure = match written.await {
-            Ok(reason) => reason,
-            Err(error) => Some(error.to_string()),
-        };
+        failure = written.await.unwrap_or_else(|| Some(super::failed().to_string()));
         if let Some(reason) = &failure {
             tracing::error!(reason, "the log can no longer be written");
         }
