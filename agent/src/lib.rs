@@ -7,7 +7,9 @@
 //! |---|---|---|
 //! | [`middle`] | middle | session, holder, standing, discovery book, health |
 //! | [`keys`] | middle | identities, sealing, codes, admin key files |
-//! | [`node`] | edge | the agent's loop: wires engine, sessions and disk together |
+//! | [`seam`] | middle | the traits through which a node reaches its machine |
+//! | [`node`] | between | the agent's loop: wires engine, sessions and disk together; sees the machine through the seams alone |
+//! | [`host`] | edge | the real machine behind the seams |
 //! | [`quic`] | edge | one UDP port, three ALPNs, mutual TLS |
 //! | [`mdns`] | edge | finding and announcing |
 //! | [`disk`] | edge | every path, atomic files, the state directory |
@@ -19,6 +21,7 @@
 pub mod cli;
 pub mod demo;
 pub mod disk;
+pub mod host;
 pub mod http;
 pub mod keys;
 pub mod mdns;
@@ -26,3 +29,4 @@ pub mod middle;
 pub mod node;
 pub mod platform;
 pub mod quic;
+pub mod seam;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::AgentArgs;
 use super::fail::{Fail, OTHER};
-use crate::node::{MdnsChoice, Node, NodeConfig};
+use crate::host::{self, HostConfig, MdnsChoice};
 use crate::platform::local::LocalListener;
 use crate::platform::{paths, signals};
 
@@ -22,7 +22,7 @@ pub(super) async fn agent(args: AgentArgs, socket: Option<PathBuf>) -> Result<()
     let socket = socket.unwrap_or_else(socket::default_listen_socket);
     let listen = args.listen;
     let config = config(args)?;
-    let node = Node::start(config).await.map_err(|error| Fail::new(error.exit_code(), error.to_string()))?;
+    let node = host::start(config).await.map_err(|error| Fail::new(error.exit_code(), error.to_string()))?;
     let listener = match LocalListener::bind(&socket) {
         Ok(listener) => listener,
         Err(error) => {
@@ -46,9 +46,9 @@ pub(super) async fn agent(args: AgentArgs, socket: Option<PathBuf>) -> Result<()
     Ok(())
 }
 
-fn config(args: AgentArgs) -> Result<NodeConfig, Fail> {
+fn config(args: AgentArgs) -> Result<HostConfig, Fail> {
     let state_dir = args.state_dir.or_else(paths::default_state_dir);
-    Ok(NodeConfig {
+    Ok(HostConfig {
         state_dir: state_dir
             .ok_or_else(|| Fail::other("there is no home folder to keep the state in; say --state-dir"))?,
         listen: args.listen,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use crate::platform::files::Mode;
-pub use state::{RecordError, StateDir, StateDirError};
+pub use state::{StateDir, StateDirError};
 
 use crate::platform::files;
 

@@ -3,21 +3,19 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use seatkeeper_protocol::frame::{self, FrameError};
+use seatkeeper_election::{LogStore, StartError};
 use seatkeeper_protocol::id::NodeId;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::{Mode, leftovers, read_bounded, write_atomic};
 use crate::platform::files::{self, Exposure};
 use crate::platform::lock::{InstanceLock, LockError};
+use crate::seam::Disk;
+use crate::seam::record::RECORD_BYTES_MAX;
 
 /// The format of this release's state folders.
 const FORMAT: u32 = 1;
 /// What the `format` file says before its number.
 const FORMAT_WORDS: &str = "seatkeeper state ";
-/// The longest record.
-const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The agent's state on disk. Held by one agent at a time.
 #[derive(Debug)]
@@ -82,27 +80,6 @@ pub enum StateDirError {
     },
 }
 
-/// Why a record can't be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// It is not what was written.
-    #[error("{} is damaged: {source}", .path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: FrameError,
-    },
-    /// The system refuses, or the disk is full.
-    #[error("cannot use {}: {source}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
 impl StateDir {
     /// Opens the state folder, creating it on first run.
     ///
@@ -146,11 +123,6 @@ impl StateDir {
         self.dir.join("sessions")
     }
 
-    /// How often the agent has been started (a record).
-    pub fn epoch(&self) -> PathBuf {
-        self.dir.join("epoch")
-    }
-
     /// The consensus log of this node id.
     pub fn log_file(&self, node: NodeId) -> PathBuf {
         self.dir.join(format!("log-{node}.redb"))
@@ -171,55 +143,6 @@ impl StateDir {
         }
         logs.sort();
         Ok(logs)
-    }
-
-    /// Reads a record; `None` when it was never written.
-    ///
-    /// # Errors
-    /// Any of [`RecordError`]'s, naming the file.
-    pub fn read_record<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, RecordError> {
-        let path = self.dir.join(name);
-        let bytes = match read_bounded(&path, RECORD_BYTES_MAX) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(RecordError::Io { path, source }),
-        };
-        decode(&bytes).map(Some).map_err(|source| RecordError::Damaged { path, source })
-    }
-
-    /// Writes a record, durably and readable for the owner alone.
-    ///
-    /// # Errors
-    /// [`RecordError::Io`]; the old record is untouched then.
-    pub fn write_record<T: Serialize>(&self, name: &str, record: &T) -> Result<(), RecordError> {
-        let path = self.dir.join(name);
-        frame::encode(record, RECORD_BYTES_MAX - 4)
-            .map_err(io::Error::other)
-            .and_then(|bytes| write_atomic(&path, &bytes, Mode::Secret))
-            .map_err(|source| RecordError::Io { path, source })
-    }
-
-    /// Removes a record; it may be absent.
-    ///
-    /// # Errors
-    /// [`RecordError::Io`].
-    pub fn remove_record(&self, name: &str) -> Result<(), RecordError> {
-        let path = self.dir.join(name);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.and_then(|()| files::sync_dir(&self.dir)),
-        }
-        .map_err(|source| RecordError::Io { path, source })
-    }
-
-    /// Counts this start of the agent, durably, before it is returned: no two starts have the same epoch.
-    ///
-    /// # Errors
-    /// Any of [`RecordError`]'s.
-    pub fn next_epoch(&self) -> Result<u64, RecordError> {
-        let epoch = self.read_record::<u64>("epoch")?.unwrap_or(0).saturating_add(1);
-        self.write_record("epoch", &epoch)?;
-        Ok(epoch)
     }
 
     fn check_format(&self) -> Result<(), StateDirError> {
@@ -251,14 +174,40 @@ impl StateDir {
     }
 }
 
-/// The length in the frame's header guards against a file cut short.
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrameError> {
-    let (header, body) = bytes.split_first_chunk::<4>().ok_or(FrameError::Short)?;
-    let len = frame::length(*header, RECORD_BYTES_MAX)?;
-    match body.len().checked_sub(len) {
-        None => Err(FrameError::Short),
-        Some(0) => frame::decode(body),
-        Some(more) => Err(FrameError::TrailingBytes(more)),
+impl Disk for StateDir {
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        match read_bounded(&self.dir.join(name), RECORD_BYTES_MAX) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        write_atomic(&self.dir.join(name), bytes, Mode::Secret)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match std::fs::remove_file(self.dir.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| files::sync_dir(&self.dir)),
+        }
+    }
+
+    fn open_log(&self, node: NodeId) -> Result<LogStore, StartError> {
+        LogStore::open_file(self.log_file(node))
+    }
+
+    fn logs(&self) -> io::Result<Vec<NodeId>> {
+        Ok(self.log_files()?.into_iter().map(|(node, _)| node).collect())
+    }
+
+    fn remove_log(&self, node: NodeId) -> io::Result<()> {
+        std::fs::remove_file(self.log_file(node))
+    }
+
+    fn place(&self, name: &str) -> String {
+        self.dir.join(name).display().to_string()
     }
 }
 

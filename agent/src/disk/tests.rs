@@ -1,4 +1,9 @@
 use super::*;
+use crate::seam::{Disk, RecordError};
+
+fn disk(state: &StateDir) -> &dyn Disk {
+    state
+}
 
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = std::fs::read_dir(dir)
@@ -35,21 +40,19 @@ fn the_first_open_creates_and_the_next_finds() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a/state");
     let state = StateDir::open(&path).unwrap();
-    assert_eq!(state.next_epoch().unwrap(), 1);
-    assert_eq!(state.read_record::<Vec<u8>>("site").unwrap(), None);
-    state.write_record("site", &vec![1u8, 2]).unwrap();
+    assert_eq!(disk(&state).read_record::<Vec<u8>>("site").unwrap(), None);
+    disk(&state).write_record("site", &vec![1u8, 2]).unwrap();
     std::fs::write(state.log_file(7), "").unwrap();
     assert!(matches!(StateDir::open(&path), Err(StateDirError::Locked(_))));
     drop(state);
 
     std::fs::write(path.join(".site.1.1.tmp"), "left by a crash").unwrap();
     let state = StateDir::open(&path).unwrap();
-    assert_eq!(state.next_epoch().unwrap(), 2);
-    assert_eq!(state.read_record::<Vec<u8>>("site").unwrap(), Some(vec![1, 2]));
+    assert_eq!(disk(&state).read_record::<Vec<u8>>("site").unwrap(), Some(vec![1, 2]));
     assert_eq!(state.log_files().unwrap(), [(7, state.log_file(7))]);
-    state.remove_record("site").unwrap();
-    state.remove_record("site").unwrap();
-    assert_eq!(names(&path), ["epoch", "format", "lock", "log-7.redb"]);
+    disk(&state).remove("site").unwrap();
+    disk(&state).remove("site").unwrap();
+    assert_eq!(names(&path), ["format", "lock", "log-7.redb"]);
 }
 
 #[test]
@@ -98,18 +101,18 @@ fn wrong_rights_are_refused_with_the_remedy() {
 fn a_damaged_record_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let state = StateDir::open(dir.path()).unwrap();
-    state.write_record("sessions", &"hello".to_owned()).unwrap();
+    disk(&state).write_record("sessions", &"hello".to_owned()).unwrap();
     let whole = std::fs::read(state.sessions()).unwrap();
     for cut in 0..whole.len() {
         std::fs::write(state.sessions(), &whole[..cut]).unwrap();
-        let error = state.read_record::<String>("sessions").unwrap_err();
+        let error = disk(&state).read_record::<String>("sessions").unwrap_err();
         assert!(matches!(error, RecordError::Damaged { .. }), "{cut}: {error}");
         assert!(error.to_string().contains("sessions"), "{error}");
     }
     std::fs::write(state.sessions(), [whole.as_slice(), b"x"].concat()).unwrap();
-    assert!(state.read_record::<String>("sessions").is_err());
+    assert!(disk(&state).read_record::<String>("sessions").is_err());
     let mut other = whole;
     other[4] = 99;
     std::fs::write(state.sessions(), &other).unwrap();
-    assert!(state.read_record::<String>("sessions").unwrap_err().to_string().contains("version 99"));
+    assert!(disk(&state).read_record::<String>("sessions").unwrap_err().to_string().contains("version 99"));
 }

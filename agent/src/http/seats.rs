@@ -20,6 +20,7 @@ use super::routes::read_json;
 use crate::node::{Node, SeatAsk, SeatHold};
 use crate::platform::local::Caller;
 use crate::platform::tree::ProcessTree;
+use crate::seam::BoxTree;
 
 /// Shortest and longest nonce of a ticket, bytes.
 const NONCE_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
@@ -58,6 +59,7 @@ fn seat_ask(request: api::SeatRequest, caller: &Caller) -> Result<SeatAsk, Probl
     let tree = match &request.tree {
         Some(tree) => Some(
             ProcessTree::adopt(tree.pid, &tree.token, caller)
+                .map(|tree| Box::new(tree) as BoxTree)
                 .map_err(|error| Problem::not_permitted(error.to_string()))?,
         ),
         None => None,

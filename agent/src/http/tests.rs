@@ -4,11 +4,11 @@ use seatkeeper_client::{Client, SeatRequest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::node::{MdnsChoice, NodeConfig};
+use crate::host::{self, HostConfig, MdnsChoice};
 
 /// An agent without a site, its socket in `dir`.
 async fn agent(dir: &Path) -> (Client, CancellationToken) {
-    let config = NodeConfig {
+    let config = HostConfig {
         state_dir: dir.join("state"),
         listen: "127.0.0.1:0".parse().unwrap(),
         peers: Vec::new(),
@@ -16,7 +16,7 @@ async fn agent(dir: &Path) -> (Client, CancellationToken) {
         name: Some("pc1".to_owned()),
         join_file: None,
     };
-    let node = Node::start(config).await.unwrap();
+    let node = host::start(config).await.unwrap();
     let socket = dir.join("agent.sock");
     let listener = LocalListener::bind(&socket).unwrap();
     let shutdown = CancellationToken::new();

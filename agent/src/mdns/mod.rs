@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::middle::sighting::{Announcement, Sighting};
+use crate::seam::{Discovery, Later};
 
 /// The service type of every agent.
 const SERVICE: &str = "_seatkeeper._udp.local.";
@@ -102,12 +103,15 @@ impl Mdns {
         Ok(Self { daemon, loopback, announced: Mutex::default(), stop })
     }
 
-    /// Announces this device at `port`, at whatever addresses the machine has and will have; those of
-    /// `announcement` don't matter. Announces again when something has changed.
-    ///
-    /// # Errors
-    /// When the daemon is busy or has stopped.
-    pub fn announce(&self, announcement: &Announcement, port: u16) -> Result<(), MdnsError> {
+    /// Asks whether a device is still there. If it does not answer, [`Sighting::Gone`] follows within about 1 s
+    /// rather than after two minutes.
+    pub fn verify(&self, device: &DeviceId) {
+        if let Err(error) = self.daemon.verify(full_name(device), VERIFY_WITHIN) {
+            tracing::debug!(%error, device = %device.short(), "a device could not be verified");
+        }
+    }
+
+    fn register(&self, announcement: &Announcement, port: u16) -> Result<(), MdnsError> {
         let wanted = (Announcement { addresses: Vec::new(), ..announcement.clone() }, port);
         let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
         if announced.as_ref() == Some(&wanted) {
@@ -131,14 +135,24 @@ impl Mdns {
         Ok(())
     }
 
-    /// Takes the announcement back.
-    pub fn withdraw(&self) {
+    fn unregister(&self) -> Option<mdns_sd::Receiver<mdns_sd::UnregisterStatus>> {
+        let (announcement, _) = self.announced.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        self.daemon.unregister(&full_name(&announcement.device)).ok()
+    }
+}
+
+impl Discovery for Mdns {
+    fn announce(&self, announcement: &Announcement, port: u16) -> Result<(), String> {
+        self.register(announcement, port).map_err(|error| error.to_string())
+    }
+
+    fn withdraw(&self) {
         // The answer says that the farewell was sent; nobody waits for it here.
         let _ = self.unregister();
     }
 
-    /// Looks for devices, this one among them, until the receiver is dropped. Only the latest browse is served.
-    pub fn browse(&self) -> mpsc::Receiver<Sighting> {
+    /// Only the latest browse is served.
+    fn browse(&self) -> mpsc::Receiver<Sighting> {
         let (sightings, receiver) = mpsc::channel(SIGHTINGS_QUEUE);
         let browse =
             Browse { daemon: self.daemon.clone(), loopback: self.loopback, sightings, told: BTreeMap::new() };
@@ -146,28 +160,16 @@ impl Mdns {
         receiver
     }
 
-    /// Asks whether a device is still there. If it does not answer, [`Sighting::Gone`] follows within about 1 s
-    /// rather than after two minutes.
-    pub fn verify(&self, device: &DeviceId) {
-        if let Err(error) = self.daemon.verify(full_name(device), VERIFY_WITHIN) {
-            tracing::debug!(%error, device = %device.short(), "a device could not be verified");
-        }
-    }
-
-    /// Takes the announcement back, so that others know at once, and stops.
-    pub async fn shutdown(&self) {
+    fn shutdown(&self) -> Later<'_, ()> {
         self.stop.cancel();
-        if let Some(told) = self.unregister() {
-            let _ = tokio::time::timeout(FAREWELL, told.recv_async()).await;
-        }
-        if let Ok(stopped) = self.daemon.shutdown() {
-            let _ = tokio::time::timeout(FAREWELL, stopped.recv_async()).await;
-        }
-    }
-
-    fn unregister(&self) -> Option<mdns_sd::Receiver<mdns_sd::UnregisterStatus>> {
-        let (announcement, _) = self.announced.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        self.daemon.unregister(&full_name(&announcement.device)).ok()
+        Box::pin(async {
+            if let Some(told) = self.unregister() {
+                let _ = tokio::time::timeout(FAREWELL, told.recv_async()).await;
+            }
+            if let Ok(stopped) = self.daemon.shutdown() {
+                let _ = tokio::time::timeout(FAREWELL, stopped.recv_async()).await;
+            }
+        })
     }
 }
 

@@ -52,21 +52,15 @@ pub enum SeatError {
 /// Why the agent did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The state directory.
-    #[error(transparent)]
-    State(#[from] crate::disk::StateDirError),
+    /// What the machine does not give: state directory, port, multicast. The sentence says why and what to do.
+    #[error("{0}")]
+    Machine(String),
     /// A record in it is damaged.
     #[error("{0}")]
     Record(String),
-    /// The UDP port.
-    #[error(transparent)]
-    Bind(#[from] crate::quic::BindError),
     /// The log.
     #[error("the log in the state directory cannot be used: {0}")]
     Log(#[from] seatkeeper_election::StartError),
-    /// Multicast.
-    #[error(transparent)]
-    Mdns(#[from] crate::mdns::MdnsError),
     /// Bad input from the command line.
     #[error("{0}")]
     BadInput(String),

@@ -1,4 +1,4 @@
-//! Finding others and being found: mDNS, static peers, remembering.
+//! Finding others and being found: discovery, static peers, remembering.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,8 @@ const SAVE_EVERY: Duration = Duration::from_millis(500);
 impl Inner {
     /// Discovery, static peers, writing the site record.
     pub(crate) fn start_finding(self: Arc<Self>) {
-        if let Some(mdns) = &self.mdns {
-            let sightings = mdns.browse();
+        if let Some(discovery) = &self.discovery {
+            let sightings = discovery.browse();
             let inner = self.clone();
             self.tasks.spawn(async move { inner.watch_sightings(sightings).await });
         }
@@ -93,7 +93,7 @@ impl Inner {
         loop {
             if self.site().is_some() && known.borrow_and_update().holder.is_none() {
                 for address in &self.config.peers {
-                    let dial = self.quic.dial(*address, Channel::Session);
+                    let dial = self.net.0.dial(*address, Channel::Session);
                     if let Ok(Ok((peer, _stream))) = tokio::time::timeout(PEERS_EVERY, dial).await
                         && self.book().saw(peer.device, *address)
                     {
@@ -109,23 +109,23 @@ impl Inner {
         }
     }
 
-    /// Announces this device over mDNS.
+    /// Announces this device.
     pub(crate) fn announce(&self) {
-        let (Some(mdns), Some(site)) = (&self.mdns, self.site()) else { return };
+        let (Some(discovery), Some(site)) = (&self.discovery, self.site()) else { return };
         let announcement = Announcement {
             device: self.device,
             site: site.id.short(),
             generation: site.generation.number,
             addresses: Vec::new(),
         };
-        if let Err(error) = mdns.announce(&announcement, self.quic.local_port()) {
+        if let Err(error) = discovery.announce(&announcement, self.net.0.port()) {
             tracing::warn!(%error, "this machine could not be announced; others find it by their remembered addresses");
         }
     }
 
     pub(crate) fn withdraw(&self) {
-        if let Some(mdns) = &self.mdns {
-            mdns.withdraw();
+        if let Some(discovery) = &self.discovery {
+            discovery.withdraw();
         }
     }
 }

@@ -12,7 +12,7 @@ use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::PeerRefusal;
 
 use super::Inner;
-use crate::quic::{Gate, Peer};
+use crate::seam::{Gate, Peer};
 
 /// The transport's questions, answered by the node once it exists.
 #[derive(Debug, Default)]

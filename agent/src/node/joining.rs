@@ -27,8 +27,8 @@ use super::record::{Site, SiteRecord};
 use super::site::RECORD;
 use super::{Inner, state};
 use crate::keys::invite::InviteCode;
-use crate::quic::frames::{read_frame, write_frame};
-use crate::quic::{Peer, QuicStream};
+use crate::seam::frames::{read_frame, write_frame};
+use crate::seam::{BoxStream, Peer};
 
 /// How long `site join` looks for the site.
 const JOIN_WITHIN: Duration = Duration::from_secs(20);
@@ -39,7 +39,7 @@ const ROUND: Duration = Duration::from_millis(500);
 const WAITING_ROUND: Duration = Duration::from_secs(3);
 /// Rounds in which somebody said no before that is believed.
 const REFUSALS: u32 = 3;
-/// Pause after which a refused join file is tried again.
+/// Pause after which a refused code is tried again.
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 /// Addresses tried at once.
 const TRIES_AT_ONCE: usize = 8;
@@ -49,8 +49,6 @@ const JOIN_FRAME_BYTES_MAX: usize = 4 * 1024;
 const ADDRESSES_MAX: usize = 32;
 /// Remembers over a restart that this device waits for admission.
 const WAITING_RECORD: &str = "waiting";
-/// Longest join file, bytes.
-const JOIN_FILE_BYTES_MAX: usize = 1_024;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct WaitingRecord {
@@ -168,7 +166,7 @@ impl Inner {
 
     async fn try_join(&self, address: SocketAddr, code: Option<&InviteCode>) -> Result<Tried, NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::NoHolder(error.to_string());
-        let (peer, mut stream) = self.quic.dial(address, Channel::Join).await.map_err(|e| failed(&e))?;
+        let (peer, mut stream) = self.net.0.dial(address, Channel::Join).await.map_err(|e| failed(&e))?;
         if peer.device == self.device {
             return Ok(Tried::Elsewhere(None));
         }
@@ -249,7 +247,7 @@ impl Inner {
             node: None,
             addresses: admission.addresses,
         };
-        self.dir.write_record(RECORD, &record).map_err(|error| NodeError::Internal(error.to_string()))?;
+        self.disk.write_record(RECORD, &record).map_err(|error| NodeError::Internal(error.to_string()))?;
         self.stop_waiting();
         let site = Site::of(&record);
         let joined = api::Joined {
@@ -272,7 +270,7 @@ impl Inner {
         }
         *self.waiting_site_id() = Some(site);
         self.waiting_site.send_replace(Some(format!("{name} ({})", site.short())));
-        if let Err(error) = self.dir.write_record(WAITING_RECORD, &WaitingRecord { site: Some(site) }) {
+        if let Err(error) = self.disk.write_record(WAITING_RECORD, &WaitingRecord { site: Some(site) }) {
             tracing::warn!(%error, "that this machine waits for admission is not remembered across a restart");
         }
         let inner = self.clone();
@@ -303,7 +301,7 @@ impl Inner {
 
     /// At start: a device that waited goes on waiting.
     pub(crate) fn go_on_waiting(self: &Arc<Self>) {
-        match self.dir.read_record::<WaitingRecord>(WAITING_RECORD) {
+        match self.disk.read_record::<WaitingRecord>(WAITING_RECORD) {
             Ok(Some(WaitingRecord { site: Some(site) })) if self.site().is_none() => {
                 let name = Name::new("the site").unwrap_or_else(|_| unreachable!("a name"));
                 self.wait_for_admission(site, &name);
@@ -316,50 +314,35 @@ impl Inner {
     pub(crate) fn stop_waiting(&self) {
         *self.waiting_site_id() = None;
         self.waiting_site.send_replace(None);
-        state::remove_record(&self.dir, WAITING_RECORD);
+        state::remove_record(&*self.disk, WAITING_RECORD);
     }
 
-    /// `--join-file`: joins by the code in a file as soon as the site is found, then deletes the file.
-    pub(crate) async fn join_by_file(self: Arc<Self>, file: std::path::PathBuf) {
-        let code = match crate::disk::read_bounded(&file, JOIN_FILE_BYTES_MAX) {
-            Ok(code) => code,
-            Err(error) => {
-                tracing::error!(file = %file.display(), %error, "the join file cannot be used");
-                return;
-            }
-        };
-        let code = String::from_utf8_lossy(&code).trim().to_owned();
+    /// Joins by a code as soon as the site is found, also if that takes days.
+    pub(crate) async fn join_when_found(self: &Arc<Self>, code: String) -> Result<(), NodeError> {
         while self.site().is_none() {
             let joining = self.join(api::Join { code: Some(code.clone()) });
             let result = tokio::select! {
-                () = self.stop.cancelled() => return,
+                () = self.stop.cancelled() => return Err(NodeError::NoHolder("the agent is stopping".to_owned())),
                 result = joining => result,
             };
             match result {
-                Ok(_) => {
-                    if let Err(error) = std::fs::remove_file(&file) {
-                        tracing::warn!(file = %file.display(), %error, "the join file could not be deleted");
-                    }
-                    return;
-                }
+                Ok(_) => return Ok(()),
                 Err(NodeError::NoHolder(reason)) => tracing::info!(%reason, "the site is not there yet"),
                 Err(NodeError::NotPermitted(reason)) => {
-                    tracing::warn!(%reason, "the join file's code is refused; it is tried again");
+                    tracing::warn!(%reason, "the code is refused; it is tried again");
                     tokio::select! {
-                        () = self.stop.cancelled() => return,
+                        () = self.stop.cancelled() => {}
                         () = tokio::time::sleep(REFUSED_PAUSE) => {}
                     }
                 }
-                Err(error) => {
-                    tracing::error!(%error, "joining by the join file failed");
-                    return;
-                }
+                Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 
     /// Answers a device that asks to join.
-    pub(crate) async fn serve_join(self: &Arc<Self>, peer: Peer, mut stream: QuicStream) {
+    pub(crate) async fn serve_join(self: &Arc<Self>, peer: Peer, mut stream: BoxStream) {
         let served = tokio::time::timeout(ANSWER_WITHIN, async {
             let request: JoinRequest = read_frame(&mut stream, JOIN_FRAME_BYTES_MAX).await?;
             // Only now, so that silent streams keep nobody out.
@@ -368,7 +351,7 @@ impl Inner {
             let response = self.answer_join(&peer, request, exporter).await;
             write_frame(&mut stream, &response, SESSION_FRAME_BYTES_MAX).await?;
             stream.shutdown().await?;
-            Ok::<_, crate::quic::frames::FrameIoError>(())
+            Ok::<_, crate::seam::frames::FrameIoError>(())
         });
         match served.await {
             Ok(Ok(())) => {}

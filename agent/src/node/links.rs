@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::view::Known;
-use crate::quic::frames::{read_frame, write_frame};
+use crate::seam::frames::{read_frame, write_frame};
 
 /// Links kept at once.
 const LINKS: usize = 2;
@@ -262,7 +262,7 @@ async fn converse(
 ) -> Result<(), String> {
     let site = inner.site().ok_or("no site")?;
     let begin = async {
-        let mut stream = inner.quic.open(peer, Channel::Session).await.map_err(|e| e.to_string())?;
+        let mut stream = inner.net.open(peer, Channel::Session).await.map_err(|e| e.to_string())?;
         let hello = Hello { site: site.reference(), roster: site.roster_number() };
         write_frame(&mut stream, &Opening::Control(hello), SESSION_FRAME_BYTES_MAX)
             .await

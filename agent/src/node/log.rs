@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use seatkeeper_election::seam::{Channel, Transport};
 use seatkeeper_election::{
-    Controller, Engine, EngineConfig, LogStore, Peer, Recruit, RecruitError, Standing, StartError,
-    spawn_controller,
+    Controller, Engine, EngineConfig, Peer, Recruit, RecruitError, Standing, StartError, spawn_controller,
 };
 use seatkeeper_protocol::id::{DeviceId, NodeId};
 use seatkeeper_protocol::limits::SESSION_FRAME_BYTES_MAX;
@@ -17,8 +16,8 @@ use tokio::sync::watch;
 
 use super::Inner;
 use super::machine::Books;
-use crate::quic::Quic;
-use crate::quic::frames::{read_frame, write_frame};
+use crate::seam::Net;
+use crate::seam::frames::{read_frame, write_frame};
 
 /// How long a spare may take to open a log.
 const RECRUIT_WITHIN: Duration = Duration::from_secs(5);
@@ -26,7 +25,7 @@ const RECRUIT_WITHIN: Duration = Duration::from_secs(5);
 /// The log on this device.
 pub(crate) struct Log {
     pub(crate) node: NodeId,
-    pub(crate) engine: Engine<Quic>,
+    pub(crate) engine: Engine<Net>,
     pub(crate) books: Books,
     pub(crate) standing: watch::Sender<Standing>,
     _controller: Controller,
@@ -41,13 +40,13 @@ impl std::fmt::Debug for Log {
 impl Log {
     /// Opens the log `node` in the state directory, or a new one, and starts its engine.
     pub(crate) async fn start(inner: &Arc<Inner>, node: NodeId) -> Result<Arc<Self>, StartError> {
-        let store = LogStore::open_file(inner.dir.log_file(node))?;
+        let store = inner.disk.open_log(node)?;
         let books = Books::new();
         let engine = Engine::start(
             EngineConfig::default(),
             Peer { node, device: inner.device },
             store,
-            Arc::new(inner.quic.clone()),
+            Arc::new(inner.net.clone()),
             inner.clock.clone(),
             Box::new(books.clone()),
         )
@@ -68,7 +67,7 @@ impl Recruiter {
         let inner = self.0.upgrade().ok_or_else(gone)?;
         let site = inner.site().ok_or_else(gone)?;
         let exchange = async {
-            let mut stream = inner.quic.open(device, Channel::Session).await.map_err(|e| e.to_string())?;
+            let mut stream = inner.net.open(device, Channel::Session).await.map_err(|e| e.to_string())?;
             write_frame(&mut stream, &Opening::Request(site.reference(), request), SESSION_FRAME_BYTES_MAX)
                 .await
                 .map_err(|e| e.to_string())?;

@@ -13,7 +13,7 @@
 //! | `keeper` | following the engine; the holder's standing work |
 //! | `duty` | the holder's duties for one term |
 //! | `answers` | the books as JSON |
-//! | `finding` | mDNS, static peers, remembering |
+//! | `finding` | discovery, static peers, remembering |
 //! | `site`, `joining` | creating, joining, leaving |
 
 mod answers;
@@ -37,7 +37,6 @@ mod view;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -54,16 +53,12 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::disk::StateDir;
 use crate::keys;
-use crate::mdns::{Interfaces, Mdns};
 use crate::middle::book::Book;
 use crate::middle::health::Condition;
 use crate::middle::sighting::Announcement;
 use crate::middle::standing::Presence;
-use crate::platform;
-use crate::platform::clock::SystemClock;
-use crate::quic::Quic;
+use crate::seam::{Discovery, Disk, Net, World};
 
 pub use duty::POOL_KEY_CONTEXT;
 pub use errors::{NodeError, SeatError, StartError};
@@ -85,32 +80,15 @@ const ADMIN_WITHIN: Duration = Duration::from_secs(15);
 /// An events query rests at the holder for up to 20 s.
 const EVENTS_WITHIN: Duration = Duration::from_secs(30);
 
-/// How an agent is started.
+/// How a node is started.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
-    /// Where its state lives.
-    pub state_dir: PathBuf,
-    /// The UDP address to listen on.
-    pub listen: SocketAddr,
-    /// Addresses to dial beside what mDNS shows.
+    /// The device's name.
+    pub name: Name,
+    /// Whether it is a laptop: it may be gone tomorrow.
+    pub laptop: bool,
+    /// Addresses to dial beside what discovery shows.
     pub peers: Vec<SocketAddr>,
-    /// Whether and where to use mDNS.
-    pub mdns: MdnsChoice,
-    /// The device's name; the host name by default.
-    pub name: Option<String>,
-    /// A file with an invitation's code: joined by it once, then deleted.
-    pub join_file: Option<PathBuf>,
-}
-
-/// Whether and where to use mDNS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MdnsChoice {
-    /// Not at all.
-    Off,
-    /// On all interfaces.
-    All,
-    /// On these.
-    Only(Vec<String>),
 }
 
 /// A running agent. A cheap handle.
@@ -136,15 +114,14 @@ pub struct AdminAnswer {
 
 pub(crate) struct Inner {
     config: NodeConfig,
-    dir: StateDir,
+    world: Arc<dyn World>,
+    disk: Arc<dyn Disk>,
     key: SigningKey,
     public: PublicKey,
     device: DeviceId,
-    name: Name,
-    laptop: bool,
     clock: Arc<dyn Clock>,
-    quic: Quic,
-    mdns: Option<Mdns>,
+    net: Net,
+    discovery: Option<Arc<dyn Discovery>>,
     book: Mutex<Book>,
     seen: Mutex<BTreeMap<DeviceId, Announcement>>,
     waiting: Mutex<gate::WaitingRoom>,
@@ -195,39 +172,28 @@ fn version() -> Name {
 }
 
 impl Node {
-    /// Opens the state directory and the port, then lives until [`Node::stop`].
+    /// Opens the disk and the port, then lives until [`Node::stop`].
     ///
     /// # Errors
-    /// When the state directory, the port or the log cannot be used; the text says why and what to do.
-    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
-        let dir = StateDir::open(&config.state_dir)?;
-        let internal = |error: &dyn std::fmt::Display| StartError::Internal(error.to_string());
-        let key = state::identity(&dir)?;
+    /// When the disk, the port or the log cannot be used; the text says why and what to do.
+    pub async fn start(config: NodeConfig, world: Arc<dyn World>) -> Result<Self, StartError> {
+        let disk = world.disk();
+        let key = state::identity(&*disk)?;
         let public = keys::public(&key);
-        let name = match &config.name {
-            Some(name) => Name::new(name.clone()).map_err(|error| StartError::BadInput(error.to_string()))?,
-            None => Name::new(platform::host::hostname()).map_err(|e| internal(&e))?,
-        };
-        let (certificate, tls_key) = keys::identity::self_signed(&key).map_err(|e| internal(&e))?;
         let gate = Arc::new(gate::NodeGate::default());
-        let (quic, inbound) = Quic::bind(config.listen, certificate, tls_key, gate.clone())?;
-        let mdns = match &config.mdns {
-            MdnsChoice::Off => None,
-            MdnsChoice::All => Some(Mdns::start(Interfaces::All)?),
-            MdnsChoice::Only(names) => Some(Mdns::start(Interfaces::Only(names.clone()))?),
-        };
-        let epoch = dir.next_epoch().map_err(|error| StartError::Record(error.to_string()))?;
+        let (network, inbound) = world.bind(&key, gate.clone()).map_err(StartError::Machine)?;
+        let discovery = world.discovery().map_err(StartError::Machine)?;
+        let epoch = state::next_epoch(&*disk).map_err(|error| StartError::Record(error.to_string()))?;
         let inner = Arc::new(Inner {
             config,
-            dir,
+            clock: world.clock(),
+            world,
+            disk,
             public,
             device: public.device(),
             key,
-            name,
-            laptop: platform::host::is_laptop(),
-            clock: Arc::new(SystemClock),
-            quic,
-            mdns,
+            net: Net(network),
+            discovery,
             book: Mutex::default(),
             seen: Mutex::default(),
             waiting: Mutex::default(),
@@ -264,9 +230,6 @@ impl Node {
         inner.reenter().await?;
         inner.clone().start_finding();
         inner.go_on_waiting();
-        if let Some(file) = inner.config.join_file.clone() {
-            inner.tasks.spawn(inner.clone().join_by_file(file));
-        }
         Ok(Self { inner })
     }
 
@@ -282,10 +245,10 @@ impl Node {
             if let Some(log) = log {
                 log.engine.shutdown().await;
             }
-            if let Some(mdns) = &inner.mdns {
-                mdns.shutdown().await;
+            if let Some(discovery) = &inner.discovery {
+                discovery.shutdown().await;
             }
-            inner.quic.shutdown().await;
+            inner.net.0.shutdown().await;
             inner.tasks.wait().await;
         };
         if tokio::time::timeout(Duration::from_secs(2), closing).await.is_err() {
@@ -301,7 +264,7 @@ impl Node {
 
     /// The UDP port it listens on.
     pub fn port(&self) -> u16 {
-        self.inner.quic.local_port()
+        self.inner.net.0.port()
     }
 
     /// What this machine knows and what the holder says.
@@ -365,6 +328,15 @@ impl Node {
     /// When no site is found or it refuses, or on bad input.
     pub async fn join(&self, body: api::Join) -> Result<api::Joined, NodeError> {
         self.inner.join(body).await
+    }
+
+    /// Joins with a code as soon as the site is found; a refused code is tried again. Also done when this device is in
+    /// a site by then.
+    ///
+    /// # Errors
+    /// On bad input, or when this machine cannot keep what it learns.
+    pub async fn join_when_found(&self, code: String) -> Result<(), NodeError> {
+        self.inner.join_when_found(code).await
     }
 
     /// Leaves the site.
@@ -490,7 +462,7 @@ impl Inner {
                 }
             },
         };
-        api::Me { id: self.device.to_string(), name: self.name.to_string(), role: role.to_owned() }
+        api::Me { id: self.device.to_string(), name: self.config.name.to_string(), role: role.to_owned() }
     }
 
     /// Status when the holder does not answer.

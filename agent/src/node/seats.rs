@@ -24,7 +24,7 @@ use super::Inner;
 use super::errors::{NodeError, SeatError};
 use super::submit::WITHIN;
 use crate::middle::sessions::Sessions;
-use crate::platform::tree::{ProcessTree, TreeIdentity};
+use crate::seam::{BoxTree, TreeIdentity};
 
 /// Events waiting for one program.
 const EVENTS_MAX: usize = 16;
@@ -58,7 +58,7 @@ pub struct SeatAsk {
     /// Resumes this session.
     pub session: Option<SessionId>,
     /// The process tree that holds the seat beside the connection.
-    pub tree: Option<ProcessTree>,
+    pub tree: Option<BoxTree>,
 }
 
 /// A seat held by a connection. Dropping it gives the seat back, unless a process tree still holds it.
@@ -411,7 +411,7 @@ impl Inner {
         self: &Arc<Self>,
         session: SessionId,
         granted: SeatGranted,
-        tree: Option<ProcessTree>,
+        tree: Option<BoxTree>,
     ) -> Result<SeatHold, SeatError> {
         let (events_in, events) = mpsc::channel(EVENTS_MAX);
         let number = {
@@ -445,7 +445,7 @@ impl Inner {
         Ok(SeatHold { granted, events, _connection: Connection { inner: self.clone(), session, number } })
     }
 
-    fn watch_tree(self: &Arc<Self>, session: SessionId, mut tree: ProcessTree) {
+    fn watch_tree(self: &Arc<Self>, session: SessionId, mut tree: BoxTree) {
         let inner = self.clone();
         let stop = self.stop.clone();
         self.tasks.spawn(async move {

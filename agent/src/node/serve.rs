@@ -13,8 +13,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use super::Inner;
-use crate::quic::frames::{read_frame, write_frame};
-use crate::quic::{Inbound, Peer, QuicStream};
+use crate::seam::frames::{read_frame, write_frame};
+use crate::seam::{BoxStream, Inbound, Peer};
 
 /// How long a peer may take to say what a stream is for, and a reader to take an answer.
 const PROMPT: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub(crate) async fn run(inner: Arc<Inner>, mut inbound: mpsc::Receiver<Inbound>)
 }
 
 impl Inner {
-    async fn serve(self: &Arc<Self>, peer: Peer, channel: Channel, stream: QuicStream) {
+    async fn serve(self: &Arc<Self>, peer: Peer, channel: Channel, stream: BoxStream) {
         match channel {
             Channel::Raft => {
                 if let Some(log) = self.log() {
@@ -54,7 +54,7 @@ impl Inner {
         }
     }
 
-    async fn serve_session(self: &Arc<Self>, peer: Peer, mut stream: QuicStream) {
+    async fn serve_session(self: &Arc<Self>, peer: Peer, mut stream: BoxStream) {
         let opening = tokio::time::timeout(PROMPT, read_frame(&mut stream, SESSION_FRAME_BYTES_MAX)).await;
         match opening {
             Ok(Ok(Opening::Control(hello))) => self.serve_control(peer, hello, stream).await,
@@ -68,7 +68,7 @@ impl Inner {
                     stream.shutdown().await.map_err(Into::into)
                 };
                 if let Ok(Err(error)) = tokio::time::timeout(PROMPT, write).await {
-                    let error: crate::quic::frames::FrameIoError = error;
+                    let error: crate::seam::frames::FrameIoError = error;
                     tracing::debug!(peer = %peer.device.short(), %error, "answer not delivered");
                 }
             }
@@ -103,7 +103,7 @@ impl Inner {
         if in_books { None } else { Some(PeerRefusal::NotEnrolled) }
     }
 
-    async fn serve_control(self: &Arc<Self>, peer: Peer, hello: Hello, mut stream: QuicStream) {
+    async fn serve_control(self: &Arc<Self>, peer: Peer, hello: Hello, mut stream: BoxStream) {
         if let Some(refusal) = self.turn_away(&peer.device, hello.site) {
             let _ = write_frame(&mut stream, &FromPeer::Refused(refusal), SESSION_FRAME_BYTES_MAX).await;
             let _ = stream.shutdown().await;

@@ -17,11 +17,11 @@ use super::errors::{NodeError, StartError};
 use super::log::Log;
 use super::record::{REMEMBERED_MAX, Site, SiteRecord};
 use super::{Inner, keeper, links, random, state};
-use crate::disk::RecordError;
 use crate::keys;
 use crate::keys::code::{RecoveryCode, seal_root};
 use crate::keys::seal::seal_to;
 use crate::middle::standing::Presence;
+use crate::seam::RecordError;
 
 /// The site record's file in the state directory.
 pub(crate) const RECORD: &str = "site";
@@ -43,8 +43,8 @@ fn internal(error: impl std::fmt::Display) -> NodeError {
 impl Inner {
     /// What this machine says of itself.
     pub(crate) fn info(&self) -> DeviceInfo {
-        let form = if self.laptop { Form::Laptop } else { Form::Desktop };
-        DeviceInfo { name: self.name.clone(), form, version: super::version() }
+        let form = if self.config.laptop { Form::Laptop } else { Form::Desktop };
+        DeviceInfo { name: self.config.name.clone(), form, version: super::version() }
     }
 
     /// Creates a site on this device and becomes its holder.
@@ -80,7 +80,7 @@ impl Inner {
         let log = Log::start(self, node).await.map_err(internal)?;
         if let Err(error) = self.found(&log, found).await {
             log.engine.shutdown().await;
-            state::remove_log(&self.dir, node);
+            state::remove_log(&*self.disk, node);
             return Err(error);
         }
         let record = SiteRecord {
@@ -91,7 +91,7 @@ impl Inner {
             node: Some(node),
             addresses: Vec::new(),
         };
-        self.dir.write_record(RECORD, &record).map_err(internal)?;
+        self.disk.write_record(RECORD, &record).map_err(internal)?;
         let site = Site::of(&record);
         let created = api::SiteCreated {
             format: api::FORMAT,
@@ -163,9 +163,9 @@ impl Inner {
     /// At start: the site and the log of the last run.
     pub(crate) async fn reenter(self: &Arc<Self>) -> Result<(), StartError> {
         let record: Option<SiteRecord> =
-            self.dir.read_record(RECORD).map_err(|error| StartError::Record(error.to_string()))?;
+            self.disk.read_record(RECORD).map_err(|error| StartError::Record(error.to_string()))?;
         let keep = record.as_ref().and_then(|record| record.node);
-        state::remove_logs_except(&self.dir, keep);
+        state::remove_logs_except(&*self.disk, keep);
         let Some(record) = record else { return Ok(()) };
         {
             let mut book = self.book();
@@ -217,7 +217,7 @@ impl Inner {
             node: self.log().map(|log| log.node),
             addresses,
         };
-        self.dir.write_record(RECORD, &record)
+        self.disk.write_record(RECORD, &record)
     }
 
     /// Opens a new log, or says the id of the one that is open.
@@ -251,7 +251,7 @@ impl Inner {
         stop.cancel();
         log.engine.shutdown().await;
         self.save();
-        state::remove_log(&self.dir, log.node);
+        state::remove_log(&*self.disk, log.node);
         tracing::info!("this machine no longer keeps the log");
     }
 
@@ -279,8 +279,8 @@ impl Inner {
         {
             let _writing = self.writing();
             self.site.send_replace(None);
-            state::remove_record(&self.dir, RECORD);
-            state::remove_record(&self.dir, super::seats::RECORD);
+            state::remove_record(&*self.disk, RECORD);
+            state::remove_record(&*self.disk, super::seats::RECORD);
         }
         self.known.send_replace(super::view::Known::default());
         self.presence.send_replace(Presence::default());

@@ -16,7 +16,7 @@ use seatkeeper_protocol::wire::{Opening, PeerRefusal, Request, Response};
 
 use super::Inner;
 use super::errors::NodeError;
-use crate::quic::frames::{FrameIoError, read_frame, write_frame};
+use crate::seam::frames::{FrameIoError, read_frame, write_frame};
 
 /// How long a request may take in all.
 pub(crate) const WITHIN: Duration = Duration::from_secs(10);
@@ -161,7 +161,7 @@ impl Inner {
             .site()
             .ok_or_else(|| Failure { sent: false, reason: "this machine left the site".to_owned() })?;
         let name = || site.device_name(&device).map_or_else(|| device.short(), ToString::to_string);
-        let mut stream = self.quic.open(device, Channel::Session).await.map_err(|error| Failure {
+        let mut stream = self.net.open(device, Channel::Session).await.map_err(|error| Failure {
             sent: false,
             reason: format!("{} cannot be reached: {error}", name()),
         })?;

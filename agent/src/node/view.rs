@@ -110,7 +110,7 @@ impl Inner {
         });
         for device in newly_revoked {
             if device != self.device {
-                self.quic.close(&device, "this device was revoked");
+                self.net.0.close(&device, "this device was revoked");
             }
         }
         self.save_site.notify_one();

@@ -190,7 +190,7 @@ async fn hand_out(
             Err(error) => return stream::io_error(error),
         };
         let stream = QuicStream::new(connection.clone(), send, receive);
-        if streams.send(Inbound { peer, channel, stream }).await.is_err() {
+        if streams.send(Inbound { peer, channel, stream: Box::new(stream) }).await.is_err() {
             connection.close(limits::CODE_CLOSED, b"the agent is stopping");
             return std::io::ErrorKind::ConnectionAborted.into();
         }

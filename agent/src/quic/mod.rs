@@ -6,7 +6,6 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`frames`] | reading and writing bounded frames |
 //! | `tls` | certificates and their verification |
 //! | `limits` | every bound and timeout, and the channels' settings |
 //! | `inbound` | connections from others |
@@ -14,7 +13,6 @@
 //! | `restart` | telling peers at once that this process is a new one |
 //! | `stream` | a stream both ways, and errors in words |
 
-pub mod frames;
 mod inbound;
 mod limits;
 mod outbound;
@@ -30,8 +28,8 @@ use std::sync::Arc;
 
 use quinn::{Connection, Endpoint, ServerConfig, TokioRuntime};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use seatkeeper_election::seam::{Channel, Transport};
-use seatkeeper_protocol::id::{DeviceId, PublicKey};
+use seatkeeper_election::seam::Channel;
+use seatkeeper_protocol::id::DeviceId;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
@@ -41,44 +39,7 @@ use inbound::Arrivals;
 use outbound::Pool;
 use tls::Tls;
 
-/// Decides who may talk to us, and knows where others are.
-pub trait Gate: Send + Sync + 'static {
-    /// Whether a peer that dialed us may use the channel.
-    ///
-    /// # Errors
-    /// The reason, in words that the peer's user may read.
-    fn admit(&self, peer: &Peer, channel: Channel) -> Result<(), String>;
-
-    /// Where the device may be; the likeliest first.
-    fn addresses(&self, device: &DeviceId) -> Vec<SocketAddr>;
-
-    /// A connection stands, whoever dialed; both sides may be dialed at the other's address.
-    fn connected(&self, peer: &Peer, channel: Channel) {
-        let _ = (peer, channel);
-    }
-}
-
-/// The proven other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// Which device.
-    pub device: DeviceId,
-    /// Its key.
-    pub key: PublicKey,
-    /// Where it was when the connection was made.
-    pub address: SocketAddr,
-}
-
-/// A stream that a peer opened.
-#[derive(Debug)]
-pub struct Inbound {
-    /// By whom.
-    pub peer: Peer,
-    /// On which channel.
-    pub channel: Channel,
-    /// The stream; its first bytes are there or on their way.
-    pub stream: QuicStream,
-}
+use crate::seam::{BoxStream, Gate, Inbound, Later, Network, Peer};
 
 /// Why the port can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +63,7 @@ pub enum BindError {
     Key(String),
 }
 
-/// The agent's one UDP port. Cheap to clone; [`Quic::shutdown`] ends it for all.
+/// The agent's one UDP port. Cheap to clone; shutting it down ends it for all.
 #[derive(Clone, Debug)]
 pub struct Quic {
     shared: Arc<Shared>,
@@ -151,28 +112,6 @@ impl Quic {
         Ok((Self { shared }, streams))
     }
 
-    /// The port it listens at.
-    pub fn local_port(&self) -> u16 {
-        self.shared.port
-    }
-
-    /// Opens a stream to whoever is at `addr`, on a connection of its own that lasts as long as the stream.
-    ///
-    /// # Errors
-    /// As [`Transport::open`]'s; a refusal is [`io::ErrorKind::PermissionDenied`] with the peer's words.
-    pub async fn dial(&self, addr: SocketAddr, channel: Channel) -> io::Result<(Peer, QuicStream)> {
-        let (peer, connection) = self.shared.connect(addr, channel, None).await?;
-        let (send, receive) = connection.open_bi().await.map_err(stream::io_error)?;
-        Ok((peer, QuicStream::new(connection, send, receive)))
-    }
-
-    /// Closes all connections with a device, whoever dialed, and tells it why.
-    pub fn close(&self, device: &DeviceId, reason: &str) {
-        for channel in [Channel::Session, Channel::Raft, Channel::Join] {
-            self.close_with(device, channel, reason);
-        }
-    }
-
     /// Closes the connections of one channel with a device, whoever dialed.
     pub fn close_channel(&self, device: &DeviceId, channel: Channel) {
         self.close_with(device, channel, "the connection is no longer needed");
@@ -185,13 +124,6 @@ impl Quic {
         }
     }
 
-    /// Closes everything and waits, briefly, until the peers are told.
-    pub async fn shutdown(&self) {
-        self.shared.endpoint.close(limits::CODE_CLOSED, b"the agent is stopping");
-        // A peer that is gone does not answer the farewell.
-        let _ = tokio::time::timeout(limits::FAREWELL, self.shared.endpoint.wait_idle()).await;
-    }
-
     /// Moves to another local address, as a laptop does that changes its network.
     #[cfg(test)]
     fn rebind(&self, listen: SocketAddr) -> io::Result<()> {
@@ -199,11 +131,35 @@ impl Quic {
     }
 }
 
-impl Transport for Quic {
-    type Stream = QuicStream;
+impl Network for Quic {
+    fn open(&self, peer: DeviceId, channel: Channel) -> Later<'_, io::Result<BoxStream>> {
+        Box::pin(async move { Ok(Box::new(self.shared.open(peer, channel).await?) as BoxStream) })
+    }
 
-    async fn open(&self, peer: DeviceId, channel: Channel) -> io::Result<QuicStream> {
-        self.shared.open(peer, channel).await
+    fn dial(&self, address: SocketAddr, channel: Channel) -> Later<'_, io::Result<(Peer, BoxStream)>> {
+        Box::pin(async move {
+            let (peer, connection) = self.shared.connect(address, channel, None).await?;
+            let (send, receive) = connection.open_bi().await.map_err(stream::io_error)?;
+            Ok((peer, Box::new(QuicStream::new(connection, send, receive)) as BoxStream))
+        })
+    }
+
+    fn close(&self, device: &DeviceId, reason: &str) {
+        for channel in [Channel::Session, Channel::Raft, Channel::Join] {
+            self.close_with(device, channel, reason);
+        }
+    }
+
+    fn port(&self) -> u16 {
+        self.shared.port
+    }
+
+    fn shutdown(&self) -> Later<'_, ()> {
+        self.shared.endpoint.close(limits::CODE_CLOSED, b"the agent is stopping");
+        // A peer that is gone does not answer the farewell.
+        Box::pin(async {
+            let _ = tokio::time::timeout(limits::FAREWELL, self.shared.endpoint.wait_idle()).await;
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, Writ
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::limits::CODE_REFUSED;
+use crate::seam::Stream;
 
 /// A stream both ways. `poll_shutdown` ends our direction and leaves the other one open; dropping it ends both.
 #[derive(Debug)]
@@ -21,12 +22,10 @@ impl QuicStream {
     pub(super) fn new(connection: Connection, send: SendStream, receive: RecvStream) -> Self {
         Self { connection, send, receive }
     }
+}
 
-    /// 32 bytes that only the two ends of this TLS connection know, the same on both, bound to `label` (RFC 5705).
-    ///
-    /// # Errors
-    /// When TLS can't give them; it can on every established connection.
-    pub fn exporter(&self, label: &[u8]) -> io::Result<[u8; 32]> {
+impl Stream for QuicStream {
+    fn exporter(&self, label: &[u8]) -> io::Result<[u8; 32]> {
         let mut bytes = [0; 32];
         match self.connection.export_keying_material(&mut bytes, label, b"") {
             Ok(()) => Ok(bytes),

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::keys;
+use crate::seam::frames;
 
 const LONG: Duration = Duration::from_secs(10);
 const CHANNELS: [Channel; 3] = [Channel::Session, Channel::Raft, Channel::Join];
@@ -57,7 +58,7 @@ impl Machine {
     }
 
     fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.quic.local_port()))
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.quic.port()))
     }
 
     fn knows(&self, other: &Self) {
@@ -73,7 +74,7 @@ impl Machine {
     }
 
     /// A stream to `other` with one byte on it, and its other end.
-    async fn pair(&self, other: &mut Self, channel: Channel) -> (QuicStream, Inbound) {
+    async fn pair(&self, other: &mut Self, channel: Channel) -> (BoxStream, Inbound) {
         let mut stream = self.quic.open(other.device, channel).await.unwrap();
         stream.write_all(b"!").await.unwrap();
         let mut inbound = other.next().await;
@@ -82,7 +83,7 @@ impl Machine {
     }
 }
 
-async fn says(stream: &mut QuicStream, bytes: &[u8], to: &mut QuicStream) {
+async fn says(stream: &mut BoxStream, bytes: &[u8], to: &mut BoxStream) {
     stream.write_all(bytes).await.unwrap();
     let mut read = vec![0; bytes.len()];
     timeout(LONG, to.read_exact(&mut read)).await.expect("nothing arrived").unwrap();
@@ -309,7 +310,7 @@ async fn a_taken_port_is_named_and_a_shutdown_frees_it() {
     let key = keys::generate().unwrap();
     let (cert, private) = keys::identity::self_signed(&key).unwrap();
     let bind = |at| Quic::bind(at, cert.clone(), private.clone_key(), Arc::new(Book::default())).map(|_| ());
-    let port = b.quic.local_port();
+    let port = b.quic.port();
     let error = bind(b.address()).unwrap_err();
     assert!(error.to_string().contains(&format!("UDP port {port} is taken")), "{error}");
     let any: SocketAddr = format!("[::]:{port}").parse().unwrap();
@@ -337,7 +338,7 @@ async fn one_port_serves_both_families() {
     let any: SocketAddr = "[::]:0".parse().unwrap();
     let (quic, _streams) = Quic::bind(any, cert, private, book.clone()).unwrap();
     let a = Machine::start();
-    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, quic.local_port()));
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, quic.port()));
     a.quic.dial(at, Channel::Session).await.unwrap();
     assert_eq!(book.met.lock().unwrap()[0].0.address, a.address(), "an IPv4 address is shown as one");
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Basis, Hold, SeatAsk};
 use crate::node::Inner;
 use crate::node::errors::{NodeError, SeatError};
-use crate::platform::tree::{ProcessTree, TreeIdentity};
+use crate::seam::TreeIdentity;
 
 /// The file in the state directory.
 pub(crate) const RECORD: &str = "sessions";
@@ -36,7 +36,7 @@ impl Inner {
             });
             held.into_iter().chain(state.remembered.values().cloned()).collect()
         };
-        if let Err(error) = self.dir.write_record(RECORD, &remembered) {
+        if let Err(error) = self.disk.write_record(RECORD, &remembered) {
             tracing::warn!(%error, "running programs are not remembered across a restart of the agent");
         }
     }
@@ -52,7 +52,7 @@ impl Inner {
 
     /// After a restart: resumes what process trees still hold, gives back the rest.
     pub(crate) fn resume_remembered(self: &Arc<Self>) {
-        let remembered: Vec<Remembered> = match self.dir.read_record(RECORD) {
+        let remembered: Vec<Remembered> = match self.disk.read_record(RECORD) {
             Ok(Some(remembered)) => remembered,
             Ok(None) => return,
             Err(error) => {
@@ -70,7 +70,7 @@ impl Inner {
     /// Tries until the site answers; the program runs on meanwhile.
     async fn resume_one(self: Arc<Self>, basis: Basis, identity: TreeIdentity) {
         loop {
-            let Some(tree) = ProcessTree::resume(identity.clone()) else {
+            let Some(tree) = self.world.resume_tree(identity.clone()) else {
                 self.forget_remembered(&basis.session);
                 self.give_back_unseen(basis.session);
                 return;

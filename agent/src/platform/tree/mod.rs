@@ -23,12 +23,12 @@ mod tests;
 use std::io;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use self::members::Members;
 use self::table::Exits;
 use super::local::Caller;
+use crate::seam::{Later, Tree, TreeIdentity};
 
 /// Processes of one tree that are watched; more are not, so a runaway program can't exhaust the agent.
 const MEMBERS_MAX: usize = 4_096;
@@ -51,17 +51,6 @@ pub struct ProcessTree {
     members: Members,
     exits: Exits,
     last_look: Option<Instant>,
-}
-
-/// What a restarted agent needs to find the tree again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TreeIdentity {
-    /// The first process.
-    pub pid: u32,
-    /// When it started, by the system's own count: tells it from a later process of the same number.
-    pub start_time: u64,
-    /// What its processes have as `SEATKEEPER_SESSION` in their environment.
-    pub token: String,
 }
 
 /// Why a tree can't be watched.
@@ -112,13 +101,7 @@ impl ProcessTree {
         (!tree.members.is_empty()).then_some(tree)
     }
 
-    /// What to remember of the tree.
-    pub fn identity(&self) -> TreeIdentity {
-        self.identity.clone()
-    }
-
-    /// Resolves when no process of the tree is left. May be dropped and called again.
-    pub async fn ended(&mut self) {
+    async fn until_ended(&mut self) {
         let mut again = NOBODY_AGAIN_AFTER.iter();
         loop {
             if let Some(last) = self.last_look {
@@ -159,5 +142,15 @@ impl ProcessTree {
     fn of(identity: TreeIdentity) -> Self {
         let members = Members::first(identity.pid, identity.start_time);
         Self { identity, members, exits: Exits::new(), last_look: None }
+    }
+}
+
+impl Tree for ProcessTree {
+    fn identity(&self) -> TreeIdentity {
+        self.identity.clone()
+    }
+
+    fn ended(&mut self) -> Later<'_, ()> {
+        Box::pin(self.until_ended())
     }
 }
