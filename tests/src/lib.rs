@@ -4,3 +4,5 @@
 //! |---|---|
 //! | `house` | the rules of the source: who imports whom, what is banned |
 //! | `lan` | the real binary on hosts that are network namespaces on one bridge |
+
+pub mod sim;
