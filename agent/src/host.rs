@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
+use seatkeeper_election::EngineConfig;
 use seatkeeper_election::seam::Clock;
 use seatkeeper_protocol::id::Name;
 use tokio::sync::mpsc;
@@ -60,7 +61,11 @@ pub async fn start(config: HostConfig) -> Result<Node, StartError> {
     let name = Name::new(name).map_err(|error| StartError::BadInput(error.to_string()))?;
     let host = Host { dir: Arc::new(dir), listen: config.listen, mdns: config.mdns };
     let laptop = platform::host::is_laptop();
-    let node = Node::start(NodeConfig { name, laptop, peers: config.peers }, Arc::new(host)).await?;
+    let node = Node::start(
+        NodeConfig { name, laptop, peers: config.peers, engine: EngineConfig::default() },
+        Arc::new(host),
+    )
+    .await?;
     if let Some(file) = config.join_file {
         tokio::spawn(join_by_file(node.clone(), file));
     }

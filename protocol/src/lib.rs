@@ -25,6 +25,7 @@
 )]
 
 pub mod api;
+pub mod fault;
 pub mod frame;
 pub mod id;
 pub mod license;

@@ -12,6 +12,7 @@ use seatkeeper_election::ProposeError;
 use seatkeeper_ledger::ActorKey;
 use seatkeeper_ledger::command::{Actor, AdminRole, Command, Entry, Grant, Outcome, Refusal};
 use seatkeeper_ledger::{decode_command, decode_outcome, encode, encode_outcome};
+use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{DeviceId, RequestId, SessionId};
 use seatkeeper_protocol::ticket::{FORMAT, SeatKind, Ticket, TicketBody};
 use seatkeeper_protocol::time::{BootTime, WallTime};
@@ -103,6 +104,9 @@ impl Duty {
     /// The site's time: the median of this clock and of what the other voters reported.
     pub(crate) fn time(&self, inner: &Inner) -> WallTime {
         let status = self.log.engine.status().borrow().clone();
+        if planted(Fault::OneClock) {
+            return inner.clock.wall();
+        }
         let voters = status.members.iter().filter(|member| member.voter).map(|member| member.peer.device);
         self.clocks().median(inner.clock.mono(), inner.clock.wall(), voters)
     }
@@ -110,8 +114,12 @@ impl Duty {
     /// Answers a ping received at `received`, after a read begun since (invariant I6).
     pub(crate) async fn pong(&self, device: DeviceId, ping: Ping, received: BootTime) -> Option<Pong> {
         let (done, confirmed) = oneshot::channel();
-        self.reads.try_send(done).ok()?;
-        let term = confirmed.await.ok()?;
+        let term = if planted(Fault::PongWithoutRead) {
+            self.term
+        } else {
+            self.reads.try_send(done).ok()?;
+            confirmed.await.ok()?
+        };
         if term != self.term || self.stop.is_cancelled() {
             return None;
         }
@@ -265,6 +273,12 @@ impl Duty {
             Ok(bytes) => bytes,
             Err(error) => return refused(Refusal::Invalid(error.to_string())),
         };
+        if planted(Fault::TicketBeforeCommit)
+            && let Some(device) = device
+            && let Some(answer) = self.answer_early(inner, device, &bytes)
+        {
+            return answer;
+        }
         let applied = match self.log.engine.propose(bytes, PROPOSE_WITHIN).await {
             Ok(applied) => applied,
             Err(ProposeError::NotHolder { leader }) => {
@@ -289,6 +303,17 @@ impl Duty {
         };
         let durability_single = !self.durable(applied.index).await;
         Response::Outcome { outcome: applied.outcome, ticket, durability_single }
+    }
+
+    /// [`Fault::TicketBeforeCommit`]: signs what the entry would come to.
+    fn answer_early(&self, inner: &Inner, device: DeviceId, bytes: &[u8]) -> Option<Response> {
+        let mut ahead = self.log.books.read().clone();
+        let outcome = ahead.apply(ahead.index() + 1, self.term, bytes);
+        let Outcome::Granted(grant) = &outcome else { return None };
+        let ticket = self.ticket(inner, grant, device).map(Box::new);
+        let (engine, entry) = (self.log.engine.clone(), bytes.to_vec());
+        tokio::spawn(async move { engine.propose(entry, PROPOSE_WITHIN).await });
+        Some(Response::Outcome { outcome: encode_outcome(&outcome).ok()?, ticket, durability_single: false })
     }
 
     /// Whether a second disk has the entry (invariant I2).

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use seatkeeper_election::seam::{Channel, Transport};
 use seatkeeper_election::{
-    Controller, Engine, EngineConfig, Peer, Recruit, RecruitError, Standing, StartError, spawn_controller,
+    Controller, Engine, Peer, Recruit, RecruitError, Standing, StartError, spawn_controller,
 };
 use seatkeeper_protocol::id::{DeviceId, NodeId};
 use seatkeeper_protocol::limits::SESSION_FRAME_BYTES_MAX;
@@ -41,9 +41,9 @@ impl Log {
     /// Opens the log `node` in the state directory, or a new one, and starts its engine.
     pub(crate) async fn start(inner: &Arc<Inner>, node: NodeId) -> Result<Arc<Self>, StartError> {
         let store = inner.disk.open_log(node)?;
-        let books = Books::new();
+        let books = Books::new(inner.world.observer());
         let engine = Engine::start(
-            EngineConfig::default(),
+            inner.config.engine,
             Peer { node, device: inner.device },
             store,
             Arc::new(inner.net.clone()),

@@ -6,16 +6,19 @@ use seatkeeper_election::{RestoreError, StateMachine};
 use seatkeeper_ledger::{Ledger, encode_outcome};
 use tokio::sync::watch;
 
+use crate::seam::Observer;
+
 /// The ledger of this log holder.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Books {
     ledger: Arc<Mutex<Ledger>>,
     applied: watch::Sender<u64>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Books {
-    pub(crate) fn new() -> Self {
-        Self { ledger: Arc::new(Mutex::new(Ledger::new())), applied: watch::Sender::new(0) }
+    pub(crate) fn new(observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { ledger: Arc::new(Mutex::new(Ledger::new())), applied: watch::Sender::new(0), observer }
     }
 
     /// The ledger, for a short look: `apply` waits meanwhile.
@@ -32,7 +35,12 @@ impl Books {
 
 impl StateMachine for Books {
     fn apply(&mut self, index: u64, term: u64, command: &[u8]) -> Vec<u8> {
-        let outcome = self.read().apply(index, term, command);
+        let mut ledger = self.read();
+        let outcome = ledger.apply(index, term, command);
+        if let Some(observer) = &self.observer {
+            observer.applied(index, command, &outcome, &ledger);
+        }
+        drop(ledger);
         self.applied.send_replace(index);
         // An outcome always encodes; were it not so, the proposer would see an unreadable answer, nobody a wrong one.
         encode_outcome(&outcome).unwrap_or_default()
@@ -44,6 +52,9 @@ impl StateMachine for Books {
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), RestoreError> {
         let restored = Ledger::restore(snapshot).map_err(|error| RestoreError(error.to_string()))?;
+        if let Some(observer) = &self.observer {
+            observer.restored(&restored);
+        }
         *self.read() = restored;
         self.applied.send_modify(|index| *index += 1);
         Ok(())

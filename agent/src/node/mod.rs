@@ -43,6 +43,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use seatkeeper_election::seam::Clock;
+use seatkeeper_election::{EngineConfig, Status};
 use seatkeeper_ledger::command::Outcome;
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{DeviceId, Name, PublicKey, SessionId, SiteId};
@@ -89,6 +90,8 @@ pub struct NodeConfig {
     pub laptop: bool,
     /// Addresses to dial beside what discovery shows.
     pub peers: Vec<SocketAddr>,
+    /// The settings of the log, should this device keep one.
+    pub engine: EngineConfig,
 }
 
 /// A running agent. A cheap handle.
@@ -260,6 +263,22 @@ impl Node {
     /// This device's id.
     pub fn device(&self) -> DeviceId {
         self.inner.device
+    }
+
+    /// What the engine of this device's log tells; `None`: it keeps no log.
+    pub fn engine(&self) -> Option<Status> {
+        self.inner.log().map(|log| log.engine.status().borrow().clone())
+    }
+
+    /// The term in which this device holds now, if it does.
+    pub fn holds(&self) -> Option<u64> {
+        self.inner.duty().map(|duty| duty.term)
+    }
+
+    /// The newest term that this device knows, and who holds in it.
+    pub fn known_holder(&self) -> (u64, Option<DeviceId>) {
+        let known = self.inner.known();
+        (known.term, known.holder)
     }
 
     /// The UDP port it listens on.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use data_encoding::BASE64URL_NOPAD;
 use seatkeeper_ledger::command::{Checkout, Command, Grant, Outcome, Refusal};
 use seatkeeper_protocol::api::{FORMAT, SeatEvent, SeatGranted};
+use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{Feature, Name, ProductId, SessionId, Version};
 use seatkeeper_protocol::limits::{PING_EVERY_MS, SEATS_PER_DEVICE_MAX};
 use seatkeeper_protocol::ticket::{DeviceProof, Ticket};
@@ -376,6 +377,7 @@ impl Inner {
         durability_single: bool,
     ) -> Result<SeatGranted, SeatError> {
         let text = ticket.to_text().map_err(|error| NodeError::Internal(error.to_string()))?;
+        let sent = if planted(Fault::DeadlineFromReceiving) { self.clock.mono() } else { sent };
         let mut state = self.seats.state();
         if state.closed {
             drop(state);
@@ -558,8 +560,11 @@ impl Inner {
 
     /// Ends sessions at their deadline and says when the site is out of reach, until `stop`.
     pub(crate) async fn watch_deadlines(self: Arc<Self>, stop: CancellationToken) {
+        let (began, began_at) = (tokio::time::Instant::now(), self.clock.mono());
         loop {
-            let now = self.clock.mono();
+            let awake = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let suspend_not_counted = planted(Fault::SuspendNotCounted);
+            let now = if suspend_not_counted { began_at.plus_ms(awake) } else { self.clock.mono() };
             let overdue = self.seats.state().sessions.overdue(now);
             for (session, held) in overdue {
                 self.lose(

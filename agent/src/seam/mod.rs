@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use seatkeeper_election::seam::{Channel, Clock, Transport};
+use seatkeeper_ledger::Ledger;
+use seatkeeper_ledger::command::Outcome;
 use seatkeeper_protocol::id::{DeviceId, PublicKey};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -57,6 +59,20 @@ pub trait World: Send + Sync + 'static {
 
     /// Watches a process tree of the agent's last run again; `None` when none of its processes is left.
     fn resume_tree(&self, identity: TreeIdentity) -> Option<BoxTree>;
+
+    /// Who is told of everything that is applied to the books here: nobody, but in a simulation.
+    fn observer(&self) -> Option<Arc<dyn Observer>> {
+        None
+    }
+}
+
+/// Watches the books of one machine.
+pub trait Observer: Send + Sync + 'static {
+    /// An entry was applied; `ledger` is what it made.
+    fn applied(&self, index: u64, entry: &[u8], outcome: &Outcome, ledger: &Ledger);
+
+    /// The books were replaced by a snapshot's.
+    fn restored(&self, ledger: &Ledger);
 }
 
 /// Authenticated streams to other devices, whose keys the network has proven.

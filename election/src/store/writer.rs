@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use openraft::storage::IOFlushed;
 use redb::{Database, Durability};
+use seatkeeper_protocol::fault::{Fault, planted};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -102,9 +103,19 @@ impl Job {
     }
 }
 
+/// Everything that is answered must be on the disk first.
+fn durability(batch: &[Job]) -> Durability {
+    let unsynced = |job: &Job| match job {
+        Job::Vote { .. } => planted(Fault::UnsyncedVote),
+        Job::Append { .. } => planted(Fault::UnsyncedAppend),
+        _ => false,
+    };
+    if batch.iter().any(unsynced) { Durability::None } else { Durability::Immediate }
+}
+
 fn commit(db: &Database, batch: &[Job]) -> Result<(), redb::Error> {
     let mut txn = db.begin_write()?;
-    txn.set_durability(Durability::Immediate)?;
+    txn.set_durability(durability(batch))?;
     for job in batch {
         job.write(&txn)?;
     }

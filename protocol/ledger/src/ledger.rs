@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{DeviceId, Name, RequestId};
 use seatkeeper_protocol::time::WallTime;
 use sha2::{Digest, Sha256};
@@ -80,14 +81,18 @@ impl Ledger {
             return Outcome::Refused(Refusal::Bug("a decoded entry cannot be encoded".into()));
         };
         // The very same request was proven to be its actor's when it came first.
-        if let Some(outcome) = self.remembered(&actor, entry, &digest) {
+        if let Some(outcome) = self.remembered(&actor, entry, &digest)
+            && !planted(Fault::DoubleApply)
+        {
             return outcome;
         }
         // What is not proven to be its actor's must not touch the actor's memory.
         if let Err(refusal) = self.authenticate(entry) {
             return Outcome::Refused(refusal);
         }
-        if let Some(memory) = self.state.memories.get(&actor).filter(|memory| !memory.is_new(entry.request)) {
+        if let Some(memory) = self.state.memories.get(&actor).filter(|memory| !memory.is_new(entry.request))
+            && !planted(Fault::DoubleApply)
+        {
             return Outcome::Refused(Refusal::Stale { epoch: memory.epoch() });
         }
         let answer = match &entry.actor {
@@ -132,7 +137,7 @@ impl Ledger {
     }
 
     fn by_holder(&mut self, moment: Moment, term: u64, device: DeviceId, entry: &Entry) -> Answer {
-        if entry.term != term {
+        if entry.term != term && !planted(Fault::StaleHolderCommand) {
             return Err(Refusal::OtherTerm { decided: entry.term, applied: term });
         }
         if let Command::Found(found) = &entry.command {

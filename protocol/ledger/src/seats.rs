@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{DeviceId, Feature, Name, SeatId, SessionId, Version};
 use seatkeeper_protocol::limits;
 use seatkeeper_protocol::time::WallTime;
@@ -231,7 +232,9 @@ impl Ledger {
         attach: Option<u32>,
     ) -> Answer {
         if let Some(session) = self.state.sessions.get(&id) {
-            if session.device != device || attach.is_some_and(|attach| attach != session.attach) {
+            let other =
+                attach.is_some_and(|attach| attach != session.attach) && !planted(Fault::ReturnAnyAttach);
+            if session.device != device || other {
                 return Err(Refusal::Superseded);
             }
             let ended = self.end_session(id)?;
@@ -246,7 +249,7 @@ impl Ledger {
         let Some(session) = self.state.sessions.get(&id) else {
             return Err(Refusal::NotFound("session".into()));
         };
-        if session.attach != attach {
+        if session.attach != attach && !planted(Fault::ExpireAnyAttach) {
             return Err(Refusal::Superseded);
         }
         let device = session.device;

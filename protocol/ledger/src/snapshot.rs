@@ -3,6 +3,7 @@
 //! Format: one version byte, SHA-256 of the rest, the state as postcard. The state has ordered maps only, so equal
 //! states have equal bytes (invariant I5).
 
+use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::limits;
 use sha2::{Digest, Sha256};
 
@@ -34,7 +35,11 @@ pub enum RestoreError {
 impl Ledger {
     /// Everything, to go on from elsewhere with [`Ledger::restore`].
     pub fn snapshot(&self) -> Vec<u8> {
-        let body = self.body();
+        let mut body = self.body();
+        if planted(Fault::SnapshotForgets) {
+            let state = State { memories: std::collections::BTreeMap::new(), ..self.state.clone() };
+            body = Self { by: Index::build(&state), state }.body();
+        }
         [[VERSION].as_slice(), Sha256::digest(&body).as_slice(), &body].concat()
     }
 
