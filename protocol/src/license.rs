@@ -171,6 +171,14 @@ pub enum LicenseError {
     /// The block does not hold a key and a signature.
     #[error("the signature block is damaged; ask the vendor for the file again")]
     DamagedSignature,
+    /// A carriage return that no line feed follows.
+    #[error(
+        "line {line} of the license has a carriage return without a line feed; save the file with plain line ends"
+    )]
+    LoneCarriageReturn {
+        /// From 1.
+        line: usize,
+    },
     /// The text is not TOML.
     #[error("line {line} of the license: {message}")]
     Syntax {

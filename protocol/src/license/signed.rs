@@ -34,7 +34,6 @@ impl SignedLicense {
     /// What is wrong with it, as a sentence for people. The signature is not checked here.
     pub fn parse(file: &str) -> Result<Self, LicenseError> {
         let file = normalize(file)?;
-        check_first_line(&file)?;
         let Split { text, block } = split(&file)?;
         let (signer, signature) = read_block(block.ok_or(LicenseError::NotSigned)?)?;
         let license = terms::parse(text)?;
@@ -111,17 +110,22 @@ fn message(text: &str) -> Vec<u8> {
     [DOMAIN, text.as_bytes()].concat()
 }
 
-/// Bounds, then drops the byte order mark and turns CRLF to LF.
+/// Bounds, then drops the byte order mark and turns CRLF to LF. What comes out is its own normal form: a carriage
+/// return that stays could make a line end with the next line feed, and the text another one.
 fn normalize(file: &str) -> Result<String, LicenseError> {
     if file.len() > limits::LICENSE_BYTES_MAX {
         return Err(LicenseError::TooLong);
     }
-    Ok(file.strip_prefix('\u{feff}').unwrap_or(file).replace("\r\n", "\n"))
+    let text = file.strip_prefix('\u{feff}').unwrap_or(file).replace("\r\n", "\n");
+    check_first_line(&text)?;
+    match text.split('\n').position(|line| line.contains('\r')) {
+        Some(before) => Err(LicenseError::LoneCarriageReturn { line: before + 1 }),
+        None => Ok(text),
+    }
 }
 
 fn unsigned_text(text: &str) -> Result<String, LicenseError> {
     let mut text = normalize(text)?;
-    check_first_line(&text)?;
     if text.lines().any(|line| is_marker(line, BEGIN) || is_marker(line, END)) {
         return Err(LicenseError::AlreadySigned);
     }

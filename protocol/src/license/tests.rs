@@ -198,6 +198,18 @@ fn byte_order_mark_and_line_ends_do_not_matter() {
 }
 
 #[test]
+fn a_lone_carriage_return_is_refused_and_not_signed() {
+    let refused = |line| LicenseError::LoneCarriageReturn { line };
+    for (text, line) in [(GOOD.replacen('\n', "\r\r\n", 1), 1), (GOOD.replace("seats", "\rseats"), 9)] {
+        assert_eq!(sign(&text, &vendor()), Err(refused(line)));
+        assert_eq!(SignedLicense::parse(&format!("{text}{BLOCK}")), Err(refused(line)));
+    }
+    // Cut between the two: signed with a line feed after it, it would be another text when the file is read.
+    let cut = GOOD.replace('\n', "\r\n").trim_end_matches('\n').to_owned();
+    assert_eq!(sign(&cut, &vendor()), Err(refused(GOOD.lines().count())));
+}
+
+#[test]
 fn a_changed_file_does_not_verify() {
     let file = sign(GOOD, &vendor()).unwrap();
     for (from, to) in [
