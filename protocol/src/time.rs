@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// 0001-01-01T00:00:00Z, in seconds since the Unix epoch. Earlier years have a sign and six digits in jiff's text.
+const YEAR_1_S: i64 = -62_135_596_800;
+
 /// Wall-clock time: milliseconds since the Unix epoch, UTC. May be wrong, may step back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 pub struct WallTime(pub i64);
@@ -17,9 +20,13 @@ impl WallTime {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// RFC 3339 in UTC with whole seconds, as in every JSON contract; `None` outside year 1 to 9999.
+    /// RFC 3339 in UTC with whole seconds, as in every JSON contract; `None` before year 1 and after year 9999, its
+    /// last day included.
     pub fn rfc3339(self) -> Option<String> {
         let seconds = self.0.div_euclid(1000);
+        if seconds < YEAR_1_S {
+            return None;
+        }
         jiff::Timestamp::from_second(seconds).ok().map(|t| t.to_string())
     }
 
@@ -73,5 +80,8 @@ mod tests {
         assert_eq!(t.rfc3339().as_deref(), Some("2026-01-01T00:00:00Z"));
         assert_eq!(WallTime::from_rfc3339("2026-01-01T00:00:00Z").ok(), Some(t));
         assert_eq!(WallTime(i64::MAX).rfc3339(), None);
+        let year_1 = WallTime(YEAR_1_S * 1_000);
+        assert_eq!(year_1.rfc3339().as_deref(), Some("0001-01-01T00:00:00Z"));
+        assert_eq!(year_1.plus_ms(-1).rfc3339(), None);
     }
 }
