@@ -6,6 +6,7 @@ use super::office::{
 use crate::command::{Actor, AdminRole, Command, Outcome, Refusal};
 use crate::{ActorKey, Ledger, RestoreError, decode_outcome, encode_outcome};
 use seatkeeper_protocol::id::RequestId;
+use sha2::{Digest, Sha256};
 
 fn id(epoch: u64, counter: u64) -> RequestId {
     RequestId { epoch, counter }
@@ -164,6 +165,14 @@ fn a_snapshot_is_restored_whole_or_not_at_all() {
         changed[at] ^= 1;
         assert_eq!(Ledger::restore(&changed), Err(RestoreError::Damaged), "byte {at}");
     }
+    // The same state in other bytes: its index, which comes first, with a zero in front.
+    let body = &snapshot[33..];
+    assert!(body[0] < 0x80);
+    let longer = [&[body[0] | 0x80, 0], &body[1..]].concat();
+    let state = postcard::from_bytes::<crate::state::State>(&longer).unwrap();
+    assert_eq!(state, Ledger::restore(&snapshot).unwrap().state);
+    let sealed = [&[1], Sha256::digest(&longer).as_slice(), &longer].concat();
+    assert_eq!(Ledger::restore(&sealed), Err(RestoreError::Damaged));
     let mut broken = Ledger::restore(&snapshot).unwrap();
     broken.state.seats.clear();
     assert!(matches!(Ledger::restore(&broken.snapshot()), Err(RestoreError::Contradictory(_))));
