@@ -1,3 +1,4 @@
 //! The simulator.
 
 pub mod chance;
+pub mod disk;
