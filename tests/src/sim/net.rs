@@ -14,13 +14,15 @@
 //! |---|---|
 //! | `office` | machines, what is under way, what is held back |
 //! | `links` | who hears whom, how late, how reliably |
-//! | `conn` | connections and streams |
+//! | `conn` | connections |
+//! | `flow` | their streams |
 //! | `port` | a process's side: the pool, dialing, the gate |
 //! | `stream` | a stream in somebody's hands |
 //! | `discovery` | announcements and who looks for them |
 
 mod conn;
 mod discovery;
+mod flow;
 mod links;
 mod office;
 mod port;

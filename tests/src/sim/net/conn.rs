@@ -1,6 +1,6 @@
-//! Connections and their streams: what QUIC does between two machines, without its packets' details.
+//! Connections: what QUIC does between two machines, without its packets' details.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Poll, Waker};
@@ -9,6 +9,7 @@ use seatkeeper::seam::Peer;
 use seatkeeper_election::seam::Channel;
 
 use super::Host;
+use super::flow::Flow;
 use super::office::{Body, Due, Office, Packet, Waiting};
 
 /// One end of a connection.
@@ -20,12 +21,6 @@ pub(super) fn other(side: Side) -> Side {
     1 - side
 }
 
-/// Bytes that a stream has under way in one direction before its writer waits.
-pub(super) const WINDOW_BYTES: u64 = 256 * 1024;
-/// The reader tells what it has read once it is so much.
-const CREDIT_BYTES: u64 = WINDOW_BYTES / 4;
-/// Bytes per message at most.
-pub(super) const CHUNK_BYTES_MAX: usize = 64 * 1024;
 /// Connections that one peer may keep to us per channel; the oldest goes. As in the agent's `quic`.
 const PER_PEER_MAX: usize = 4;
 
@@ -37,15 +32,6 @@ fn timeouts(channel: Channel) -> (u64, Option<u64>) {
         Channel::Session => (6 * SECOND, Some(2 * SECOND)),
         Channel::Raft => (3 * SECOND, Some(SECOND)),
         Channel::Join => (15 * SECOND, None),
-    }
-}
-
-/// Streams at once on a connection, as in the agent's `quic`.
-fn streams_max(channel: Channel) -> usize {
-    match channel {
-        Channel::Session => 256,
-        Channel::Raft => 64,
-        Channel::Join => 2,
     }
 }
 
@@ -86,14 +72,14 @@ pub(super) struct Conn {
     pub(super) silent: bool,
     pub(super) secret: u64,
     /// It belongs to its one stream.
-    own: bool,
+    pub(super) own: bool,
     /// The dial that made it.
     attempt: u64,
-    streams: BTreeMap<u64, Flow>,
+    pub(super) streams: BTreeMap<u64, Flow>,
     /// Who waits until fewer streams are open.
-    openers: Vec<Waker>,
+    pub(super) openers: Vec<Waker>,
     /// Streams in somebody's hands, at both ends.
-    handles: usize,
+    pub(super) handles: usize,
 }
 
 pub(super) struct End {
@@ -116,66 +102,6 @@ pub(super) struct End {
     heard: u64,
     /// When the last packet it has sent is due.
     last_due: u64,
-}
-
-/// A stream both ways.
-struct Flow {
-    /// By who writes.
-    halves: [Half; 2],
-    /// Whether each end's user has dropped it.
-    dropped: [bool; 2],
-    /// The dialed side was told of it.
-    announced: bool,
-}
-
-/// One direction of a stream.
-#[derive(Default)]
-struct Half {
-    sent: u64,
-    taken: u64,
-    ended: bool,
-    stopped: bool,
-    writer: Option<Waker>,
-    /// What came before what goes before it.
-    early: BTreeMap<u64, (Vec<u8>, bool)>,
-    expected: u64,
-    ready: VecDeque<Vec<u8>>,
-    /// Bytes of the first that are read.
-    read: usize,
-    all_here: bool,
-    untold: u64,
-    reader: Option<Waker>,
-}
-
-impl Half {
-    /// A piece arrives; pieces overtake each other on the way, never here.
-    fn take_in(&mut self, offset: u64, bytes: Vec<u8>, fin: bool) {
-        self.early.insert(offset, (bytes, fin));
-        while let Some((bytes, fin)) = self.early.remove(&self.expected) {
-            self.expected += bytes.len() as u64;
-            self.all_here = fin;
-            if !bytes.is_empty() {
-                self.ready.push_back(bytes);
-            }
-        }
-    }
-
-    fn read_into(&mut self, to: &mut [u8]) -> usize {
-        let mut len = 0;
-        while let Some(first) = self.ready.front() {
-            let part = &first[self.read..];
-            let fits = part.len().min(to.len() - len);
-            to[len..len + fits].copy_from_slice(&part[..fits]);
-            len += fits;
-            if fits < part.len() {
-                self.read += fits;
-                break;
-            }
-            self.read = 0;
-            self.ready.pop_front();
-        }
-        len
-    }
 }
 
 impl Office {
@@ -251,7 +177,7 @@ impl Office {
     }
 
     /// Sends to the other end.
-    fn tell(&mut self, id: u64, side: Side, what: What) {
+    pub(super) fn tell(&mut self, id: u64, side: Side, what: What) {
         let Some(conn) = self.conns.get(&id) else { return };
         let (from, to) = (conn.ends[side].host, conn.ends[other(side)].host);
         // A farewell overtakes nothing.
@@ -468,135 +394,12 @@ impl Office {
     }
 
     /// Forgets a connection that is over at both ends and in nobody's hands.
-    fn reap(&mut self, id: u64) {
+    pub(super) fn reap(&mut self, id: u64) {
         let over = |conn: &Conn| conn.handles == 0 && conn.ends.iter().all(|end| end.closed.is_some());
         if self.conns.get(&id).is_some_and(over) {
             self.conns.remove(&id);
         }
     }
-
-    /// The dialer opens a stream; it waits while too many are open. That one has ended is known to it at once, a
-    /// little earlier than in life.
-    pub(super) fn open_stream(&mut self, id: u64, waker: &Waker) -> Poll<io::Result<u64>> {
-        let Some(conn) = self.conns.get_mut(&id) else { return Poll::Ready(Err(forgotten())) };
-        if let Some((kind, words)) = &conn.ends[DIALER].closed {
-            return Poll::Ready(Err(io::Error::new(*kind, words.clone())));
-        }
-        if conn.streams.len() >= streams_max(conn.channel) {
-            conn.openers.push(waker.clone());
-            return Poll::Pending;
-        }
-        let stream = self.next_id();
-        if let Some(conn) = self.conns.get_mut(&id) {
-            let flow = Flow { halves: Default::default(), dropped: [false; 2], announced: false };
-            conn.streams.insert(stream, flow);
-            conn.handles += 1;
-        }
-        Poll::Ready(Ok(stream))
-    }
-
-    /// The dialed side takes a stream; `None` when its connection is over.
-    pub(super) fn accept_stream(&mut self, id: u64) -> Option<(Peer, Channel)> {
-        let conn = self.conns.get_mut(&id).filter(|conn| conn.ends[DIALED].closed.is_none())?;
-        conn.handles += 1;
-        Some((conn.ends[DIALER].peer, conn.channel))
-    }
-
-    pub(super) fn read(
-        &mut self,
-        (id, stream, side): (u64, u64, Side),
-        to: &mut [u8],
-        waker: &Waker,
-    ) -> Poll<io::Result<usize>> {
-        let Some(conn) = self.conns.get_mut(&id) else { return Poll::Ready(Err(forgotten())) };
-        let closed = conn.ends[side].closed.clone();
-        let Some(flow) = conn.streams.get_mut(&stream) else { return Poll::Ready(Err(forgotten())) };
-        let half = &mut flow.halves[other(side)];
-        let len = half.read_into(to);
-        if len > 0 {
-            half.untold += len as u64;
-            if half.untold >= CREDIT_BYTES && closed.is_none() {
-                let bytes = std::mem::take(&mut half.untold);
-                self.tell(id, side, What::Credit { stream, bytes });
-            }
-            return Poll::Ready(Ok(len));
-        }
-        if half.all_here {
-            return Poll::Ready(Ok(0));
-        }
-        if let Some((kind, words)) = closed {
-            return Poll::Ready(Err(io::Error::new(kind, words)));
-        }
-        half.reader = Some(waker.clone());
-        Poll::Pending
-    }
-
-    pub(super) fn write(
-        &mut self,
-        (id, stream, side): (u64, u64, Side),
-        bytes: &[u8],
-        waker: &Waker,
-    ) -> Poll<io::Result<usize>> {
-        let Some(conn) = self.conns.get_mut(&id) else { return Poll::Ready(Err(forgotten())) };
-        if let Some((kind, words)) = &conn.ends[side].closed {
-            return Poll::Ready(Err(io::Error::new(*kind, words.clone())));
-        }
-        let Some(flow) = conn.streams.get_mut(&stream) else { return Poll::Ready(Err(forgotten())) };
-        let half = &mut flow.halves[side];
-        if half.stopped || half.ended {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let room = usize::try_from(WINDOW_BYTES - (half.sent - half.taken)).unwrap_or(usize::MAX);
-        let len = bytes.len().min(room).min(CHUNK_BYTES_MAX);
-        if len == 0 && !bytes.is_empty() {
-            half.writer = Some(waker.clone());
-            return Poll::Pending;
-        }
-        let offset = half.sent;
-        half.sent += len as u64;
-        self.tell(id, side, What::Chunk { stream, offset, bytes: bytes[..len].to_vec(), fin: false });
-        Poll::Ready(Ok(len))
-    }
-
-    /// Ends our direction of a stream.
-    pub(super) fn finish(&mut self, (id, stream, side): (u64, u64, Side)) {
-        let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.ends[side].closed.is_none()) else {
-            return;
-        };
-        let Some(flow) = conn.streams.get_mut(&stream) else { return };
-        let half = &mut flow.halves[side];
-        if !std::mem::replace(&mut half.ended, true) && !half.stopped {
-            let offset = half.sent;
-            self.tell(id, side, What::Chunk { stream, offset, bytes: Vec::new(), fin: true });
-        }
-    }
-
-    /// A stream's user drops it.
-    pub(super) fn drop_stream(&mut self, (id, stream, side): (u64, u64, Side)) {
-        self.finish((id, stream, side));
-        let Some(conn) = self.conns.get_mut(&id) else { return };
-        conn.handles -= 1;
-        let Some(flow) = conn.streams.get_mut(&stream) else { return };
-        flow.dropped[side] = true;
-        let wants_more = !flow.halves[other(side)].all_here;
-        if flow.dropped == [true; 2] {
-            conn.streams.remove(&stream);
-            self.wakers.append(&mut conn.openers);
-        }
-        let closes = conn.own && side == DIALER;
-        if wants_more && conn.ends[side].closed.is_none() {
-            self.tell(id, side, What::Stop { stream });
-        }
-        if closes {
-            self.close(id, side, "");
-        }
-        self.reap(id);
-    }
-}
-
-/// A connection that both ends have let go.
-fn forgotten() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was closed here")
 }
 
 fn another_device(address: SocketAddr) -> io::Error {
