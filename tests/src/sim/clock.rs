@@ -15,8 +15,9 @@ use tokio::time::Instant;
 
 use super::chance::Chance;
 
-/// When every simulation begins: 2026-01-05, a Monday, 07:00 UTC; milliseconds since the Unix epoch.
-pub const EPOCH: WallTime = WallTime(1_767_596_400_000);
+/// When every simulation begins: 2026-01-05, a Monday, 11:52 UTC, eight minutes before the licenses of the day before
+/// end; milliseconds since the Unix epoch.
+pub const EPOCH: WallTime = WallTime(1_767_613_920_000);
 
 /// A quartz is off by this much at most, parts per million.
 const RATE_PPM_MAX: u64 = 5_000;

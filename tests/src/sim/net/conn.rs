@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::task::{Poll, Waker};
 
 use seatkeeper::seam::Peer;
 use seatkeeper_election::seam::Channel;
+use seatkeeper_protocol::id::DeviceId;
 
 use super::Host;
 use super::flow::Flow;
-use super::office::{Body, Due, Office, Packet, Waiting};
+use super::office::{Attempt, Body, Due, Office, Packet, Waiting};
 
 /// One end of a connection.
 pub(super) type Side = usize;
@@ -57,6 +57,8 @@ pub(super) enum What {
         stream: u64,
         bytes: u64,
     },
+    /// The dialed side is done with a stream: another one may be opened.
+    Done,
     Ping,
     Ack,
     /// The other side closed the connection, and says why.
@@ -76,7 +78,9 @@ pub(super) struct Conn {
     /// The dial that made it.
     attempt: u64,
     pub(super) streams: BTreeMap<u64, Flow>,
-    /// Who waits until fewer streams are open.
+    /// Streams that the dialer has opened, and not heard the end of.
+    pub(super) open: usize,
+    /// Who waits until they are fewer.
     pub(super) openers: Vec<Waker>,
     /// Streams in somebody's hands, at both ends.
     pub(super) handles: usize,
@@ -139,6 +143,7 @@ impl Office {
             own,
             attempt,
             streams: BTreeMap::new(),
+            open: 0,
             openers: Vec::new(),
             handles: 0,
         };
@@ -255,6 +260,10 @@ impl Office {
                 flow.halves[side].taken += bytes;
                 self.wakers.extend(flow.halves[side].writer.take());
             }
+            What::Done => {
+                conn.open = conn.open.saturating_sub(1);
+                self.wakers.append(&mut conn.openers);
+            }
             What::Close(reason) => {
                 let words =
                     if reason.is_empty() { "the other machine closed the connection" } else { &reason };
@@ -287,8 +296,8 @@ impl Office {
         let host = conn.ends[DIALER].host;
         let Some(attempt) = self.attempts.get_mut(&attempt) else { return };
         self.wakers.extend(attempt.waker.take());
-        if attempt.expected.is_some_and(|expected| expected != device) {
-            attempt.outcome = Some(Err(another_device(attempt.address)));
+        if let Some(error) = attempt.another_than(&device) {
+            attempt.outcome = Some(Err(error));
             return self.close(id, DIALER, "another device was looked for");
         }
         attempt.outcome = Some(Ok(id));
@@ -302,12 +311,9 @@ impl Office {
         let Some(conn) = self.conns.get(&id) else { return };
         let (attempt, device) = (conn.attempt, conn.ends[DIALED].peer.device);
         if let Some(attempt) = self.attempts.get_mut(&attempt) {
+            // Only the device itself can refuse in its name.
+            attempt.outcome = attempt.another_than(&device).map(Err);
             self.wakers.extend(attempt.waker.take());
-            let stranger = attempt.expected.is_some_and(|expected| expected != device);
-            attempt.outcome = Some(Err(match stranger {
-                true => another_device(attempt.address),
-                false => io::Error::new(io::ErrorKind::PermissionDenied, reason),
-            }));
         }
         self.lose(id, DIALER, (io::ErrorKind::PermissionDenied, reason), None);
     }
@@ -389,6 +395,12 @@ impl Office {
         }
         if side == DIALER {
             self.wakers.append(&mut conn.openers);
+            if let Some(attempt) = self.attempts.get_mut(&conn.attempt)
+                && attempt.outcome.is_none()
+            {
+                attempt.outcome = Some(Err(io::Error::new(why.0, why.1)));
+                self.wakers.extend(attempt.waker.take());
+            }
         }
         self.reap(id);
     }
@@ -402,8 +414,13 @@ impl Office {
     }
 }
 
-fn another_device(address: SocketAddr) -> io::Error {
-    io::Error::new(io::ErrorKind::AddrNotAvailable, format!("another device answers at {address}"))
+impl Attempt {
+    /// What is wrong if this device has answered.
+    fn another_than(&self, device: &DeviceId) -> Option<io::Error> {
+        let another = self.expected.is_some_and(|expected| expected != *device);
+        let words = || format!("another device answers at {}", self.address);
+        another.then(|| io::Error::new(io::ErrorKind::AddrNotAvailable, words()))
+    }
 }
 
 /// What waits, or `None` when the wait itself is over.

@@ -87,14 +87,13 @@ impl Half {
 }
 
 impl Office {
-    /// The dialer opens a stream; it waits while too many are open. That one has ended is known to it at once, a
-    /// little earlier than in life.
+    /// The dialer opens a stream; it waits while too many are open.
     pub(super) fn open_stream(&mut self, id: u64, waker: &Waker) -> Poll<io::Result<u64>> {
         let Some(conn) = self.conns.get_mut(&id) else { return Poll::Ready(Err(forgotten())) };
         if let Some((kind, words)) = &conn.ends[DIALER].closed {
             return Poll::Ready(Err(io::Error::new(*kind, words.clone())));
         }
-        if conn.streams.len() >= streams_max(conn.channel) {
+        if conn.open >= streams_max(conn.channel) {
             conn.openers.push(waker.clone());
             return Poll::Pending;
         }
@@ -102,6 +101,7 @@ impl Office {
         if let Some(conn) = self.conns.get_mut(&id) {
             let flow = Flow { halves: Default::default(), dropped: [false; 2], announced: false };
             conn.streams.insert(stream, flow);
+            conn.open += 1;
             conn.handles += 1;
         }
         Poll::Ready(Ok(stream))
@@ -193,11 +193,15 @@ impl Office {
         let wants_more = !flow.halves[other(side)].all_here;
         if flow.dropped == [true; 2] {
             conn.streams.remove(&stream);
-            self.wakers.append(&mut conn.openers);
         }
         let closes = conn.own && side == DIALER;
-        if wants_more && conn.ends[side].closed.is_none() {
-            self.tell(id, side, What::Stop { stream });
+        if conn.ends[side].closed.is_none() {
+            if wants_more {
+                self.tell(id, side, What::Stop { stream });
+            }
+            if side == DIALED {
+                self.tell(id, side, What::Done);
+            }
         }
         if closes {
             self.close(id, side, "");

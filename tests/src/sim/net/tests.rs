@@ -411,6 +411,22 @@ fn a_peer_keeps_four_connections_of_a_channel() {
 }
 
 #[test]
+fn who_opens_too_many_streams_waits_until_one_has_ended() {
+    let world = World::new(2, 19);
+    let pairs = [world.pair(0, 1, Channel::Join), world.pair(0, 1, Channel::Join)];
+    let third = world.opening(0, 1, Channel::Join);
+    world.pass(5 * SECOND);
+    assert!(!third.is_finished());
+    let [(ours, theirs), _others] = pairs;
+    drop(ours);
+    world.pass(SECOND);
+    assert!(!third.is_finished(), "the other side still has it");
+    drop(theirs);
+    world.until(third).0.unwrap();
+    assert_eq!(world.net.counters().connections, 1);
+}
+
+#[test]
 fn both_ends_of_a_connection_share_secrets() {
     let world = World::new(3, 10);
     let (a, b) = world.pair(0, 1, Channel::Join);

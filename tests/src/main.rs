@@ -1,0 +1,15 @@
+//! `seatkeeper-tests sim`: the simulator. `seatkeeper-tests bench`: the benchmarks.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.split_first() {
+        Some((command, rest)) if command == "sim" => seatkeeper_tests::sim::cli::main(rest),
+        _ => {
+            use std::io::Write as _;
+            let _ = writeln!(std::io::stderr(), "usage: seatkeeper-tests sim [--help]");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! I4: each request acts once. An entry that repeats a request comes to what it came to before, or is refused.
+
+use std::collections::BTreeMap;
+
+use seatkeeper_ledger::ActorKey;
+use seatkeeper_ledger::command::{Actor, Command, Outcome, Refusal};
+use seatkeeper_protocol::id::RequestId;
+
+use super::{Check, View};
+
+#[derive(Debug, Default)]
+pub(super) struct ActsOnce {
+    first: BTreeMap<(ActorKey, u64, u64), (u64, Command, Outcome)>,
+}
+
+impl Check for ActsOnce {
+    const NAME: &'static str = "I4";
+
+    fn step(&mut self, view: &View<'_>) -> Result<(), String> {
+        for index in &view.history.fresh {
+            let Some(first) = view.history.entries.get(index) else { continue };
+            let Some(entry) = &first.entry else { continue };
+            let actor = match &entry.actor {
+                Actor::Device(device) => ActorKey::Device(*device),
+                Actor::Admin { name, .. } => ActorKey::Admin(name.clone()),
+                // A holder's commands are idempotent by content.
+                Actor::Holder(_) => continue,
+            };
+            let RequestId { epoch, counter } = entry.request;
+            let Some((before, command, outcome)) = self.first.get(&(actor.clone(), epoch, counter)) else {
+                let acted = (*index, entry.command.clone(), first.outcome.clone());
+                self.first.insert((actor, epoch, counter), acted);
+                continue;
+            };
+            let same = match (outcome, &first.outcome) {
+                _ if *command != entry.command => false,
+                (_, Outcome::Refused(Refusal::Stale { .. })) => true,
+                // It came to an end meanwhile.
+                (Outcome::Granted(_), Outcome::Refused(Refusal::SessionEnded | Refusal::Superseded)) => true,
+                // Who has the seats is looked up anew.
+                (Outcome::Refused(Refusal::NoSeat(_)), Outcome::Refused(Refusal::NoSeat(_))) => true,
+                // What was refused before anything was known of its actor is not remembered.
+                (Outcome::Refused(Refusal::NotPermitted(_)), _)
+                | (_, Outcome::Refused(Refusal::NotPermitted(_))) => true,
+                (then, now) => then == now,
+            };
+            if !same {
+                return Err(format!(
+                    "request {epoch}.{counter} of {actor:?} acted at {before} ({command:?} -> {outcome:?}) and again at \
+                     {index} ({:?} -> {:?})",
+                    entry.command, first.outcome
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! I9: nobody is refused a seat while one is free in the books.
+
+use std::collections::BTreeSet;
+
+use seatkeeper_ledger::ActorKey;
+use seatkeeper_ledger::command::{Actor, Command, Entry, Outcome, Refusal};
+
+use super::{Check, View};
+
+#[derive(Debug, Default)]
+pub(super) struct NoFalseDenial {
+    /// Requests that were answered; a repetition is told what was true then.
+    answered: BTreeSet<(Option<ActorKey>, u64, u64)>,
+}
+
+impl Check for NoFalseDenial {
+    const NAME: &'static str = "I9";
+
+    fn step(&mut self, view: &View<'_>) -> Result<(), String> {
+        let mut repeated = false;
+        for first in view.history.fresh.iter().filter_map(|index| view.history.entries.get(index)) {
+            if let Some(entry) = &first.entry {
+                let request = (entry.request.epoch, entry.request.counter);
+                repeated = !self.answered.insert((actor(entry), request.0, request.1));
+            }
+        }
+        if repeated {
+            return Ok(());
+        }
+        // Only the last entry of a step stands before books that are known as they were.
+        let Some(index) = view.history.fresh.last() else { return Ok(()) };
+        let Some(first) = view.history.entries.get(index) else { return Ok(()) };
+        let Some(Command::Checkout(want)) = first.entry.as_ref().map(|entry| &entry.command) else {
+            return Ok(());
+        };
+        let Outcome::Refused(Refusal::NoSeat(_)) = &first.outcome else { return Ok(()) };
+        let (used, owned) = view.history.pool(&want.product);
+        if used < usize::try_from(owned).unwrap_or(usize::MAX) {
+            return Err(format!(
+                "{} was refused a seat of {}: {used} of {owned} are in use",
+                want.user, want.product
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn actor(entry: &Entry) -> Option<ActorKey> {
+    match &entry.actor {
+        Actor::Device(device) => Some(ActorKey::Device(*device)),
+        Actor::Admin { name, .. } => Some(ActorKey::Admin(name.clone())),
+        Actor::Holder(_) => None,
+    }
+}

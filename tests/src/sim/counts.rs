@@ -1,0 +1,169 @@
+//! What has happened in a run, counted: a batch in which something never happens proves nothing about it.
+
+use std::collections::BTreeSet;
+
+use seatkeeper_ledger::command::{Actor, Command, Outcome, Refusal};
+use seatkeeper_protocol::id::{DeviceId, SessionId};
+
+use super::device::Device;
+use super::history::History;
+use super::watch::Seen;
+
+/// A clock that is further off than this is wrong in its date.
+const A_MONTH_MS: i64 = 30 * 24 * 3_600_000;
+
+/// Whose request it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum ActorOf {
+    Device(DeviceId),
+    Admin,
+}
+
+macro_rules! counts {
+    ($($name:ident: $text:literal,)*) => {
+        /// Counters of a run, or of a batch of them.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Counts {
+            $(#[doc = $text] pub $name: u64,)*
+            terms: BTreeSet<u64>,
+            in_joint: BTreeSet<usize>,
+            voters: BTreeSet<usize>,
+            sessions: BTreeSet<SessionId>,
+            requests: BTreeSet<(ActorOf, u64, u64)>,
+        }
+
+        impl Counts {
+            /// Each count with its name.
+            pub fn all(&self) -> Vec<(&'static str, u64)> {
+                vec![$(($text, self.$name),)*]
+            }
+
+            /// Adds another run's, as [`Counts::all`] gave them.
+            pub fn add(&mut self, name: &str, count: u64) {
+                match name {
+                    $($text => self.$name += count,)*
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+counts! {
+    steps: "steps",
+    events: "events of the schedule",
+    entries: "entries applied",
+    elections: "terms that somebody held",
+    transfers: "holders that handed over",
+    snapshots: "snapshots restored",
+    joint: "two-step membership changes seen",
+    promotions: "devices that became voters",
+    grants: "seats granted",
+    denials: "seats refused for want of one",
+    unanswered: "requests without an answer",
+    resumes: "sessions resumed",
+    shared: "starts that shared a seat",
+    returns: "seats returned",
+    expiries: "seats expired",
+    losses: "programs that lost their seat",
+    repeats: "requests that stood in the log twice",
+    stale_holders: "holders' commands of another term refused",
+    released: "seats taken back by an admin",
+    license_ends: "licenses that ended",
+    license_swaps: "licenses removed",
+    joins: "devices that joined",
+    leaves: "devices that left",
+    revocations: "devices revoked",
+    kills: "agents killed",
+    stops: "agents stopped",
+    power_cuts: "power cuts",
+    mass_power_cuts: "power cuts of several machines at once",
+    suspends: "suspends",
+    suspends_past_ttl: "suspends longer than the ttl",
+    stalls: "stalls of a machine",
+    disk_stalls: "stalls of a disk",
+    message_stalls: "stalls of messages",
+    partitions: "partitions",
+    one_way: "one-way partitions",
+    slow_links: "slow links",
+    lossy_links: "lossy links",
+    moves: "changes of address",
+    clock_steps: "clock steps",
+    year_off: "holders with a clock a year off",
+    full_disks: "full disks",
+    broken_disks: "disks that failed to write",
+    rollbacks: "disks rolled back",
+    clones: "disks cloned",
+    lost_writes: "unsynced writes lost",
+    torn_writes: "writes torn",
+    timeouts: "connections that timed out",
+    resets: "connections reset",
+    rivals: "rivals of another generation",
+}
+
+impl Counts {
+    /// What was seen in a step.
+    pub fn follow(&mut self, seen: &[Seen], history: &History, devices: &[Device]) {
+        self.steps += 1;
+        for seen in seen {
+            match seen {
+                Seen::Restored { .. } => self.snapshots += 1,
+                Seen::Lost { .. } => self.losses += 1,
+                Seen::Rival { .. } => self.rivals += 1,
+                Seen::Refused { reason, .. } if !reason.contains("in use") => self.unanswered += 1,
+                _ => {}
+            }
+        }
+        for first in history.fresh.iter().filter_map(|index| history.entries.get(index)) {
+            self.entries += 1;
+            let Some(entry) = &first.entry else { continue };
+            let actor = match &entry.actor {
+                Actor::Device(device) => Some(ActorOf::Device(*device)),
+                Actor::Admin { .. } => Some(ActorOf::Admin),
+                Actor::Holder(_) => None,
+            };
+            if let Some(actor) = actor {
+                let request = (actor, entry.request.epoch, entry.request.counter);
+                self.repeats += u64::from(!self.requests.insert(request));
+            }
+            match (&entry.command, &first.outcome) {
+                (Command::Checkout(want), Outcome::Granted(grant)) => {
+                    self.grants += 1;
+                    self.shared += u64::from(grant.shared);
+                    self.resumes += u64::from(!self.sessions.insert(want.session));
+                }
+                (_, Outcome::Refused(Refusal::NoSeat(_))) => self.denials += 1,
+                (_, Outcome::Refused(Refusal::OtherTerm { .. })) => self.stale_holders += 1,
+                (Command::Return { .. }, Outcome::Done) => self.returns += 1,
+                (Command::Expire { .. }, Outcome::Done) => self.expiries += 1,
+                (Command::ReleaseSeat { .. }, Outcome::Done) => self.released += 1,
+                (Command::EndLicense { .. }, Outcome::Done) => self.license_ends += 1,
+                (Command::RemoveLicense { .. }, Outcome::Done) => self.license_swaps += 1,
+                (Command::AdmitInvited { .. }, Outcome::Done) => self.joins += 1,
+                (Command::Leave, Outcome::Done) => self.leaves += 1,
+                (Command::RevokeDevice { .. }, Outcome::Done) => self.revocations += 1,
+                _ => {}
+            }
+        }
+        for device in devices {
+            if let Some(term) = device.holds()
+                && self.terms.insert(term)
+            {
+                self.elections += 1;
+                self.year_off += u64::from(device.clock().wall_error_ms().abs() > A_MONTH_MS);
+            }
+            let Some(status) = device.status() else { continue };
+            if !status.joint {
+                self.in_joint.remove(&device.number());
+            } else if self.in_joint.insert(device.number()) {
+                self.joint += 1;
+            }
+            let votes = status.members.iter().any(|member| member.peer == status.me && member.voter);
+            if !votes {
+                self.voters.remove(&device.number());
+            } else if self.voters.insert(device.number()) {
+                self.promotions += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The one history of the site, as its replicas have applied it: what is in the books, from when to when.
+//!
+//! Told apart from the product's own books on purpose: it is made from entries and outcomes alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use seatkeeper_ledger::command::{Actor, Command, Entry, Outcome};
+use seatkeeper_protocol::id::{DeviceId, Name, ProductId, SessionId};
+use seatkeeper_protocol::license::{License, SignedLicense};
+
+use super::watch::Applied;
+
+/// An entry when it was applied first, anywhere.
+#[derive(Clone, Debug)]
+pub struct First {
+    /// The entry; `None`: unreadable.
+    pub entry: Option<Arc<Entry>>,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// The running hash after it.
+    pub hash: [u8; 32],
+    /// When, milliseconds of true time.
+    pub at: u64,
+}
+
+/// A session's life in the books.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Whose.
+    pub device: DeviceId,
+    /// Its seat.
+    pub seat: u64,
+    /// The newest attach.
+    pub attach: u32,
+    /// The seat's ttl, milliseconds.
+    pub ttl_ms: u64,
+    /// The license.
+    pub license: Name,
+    /// When it ended, milliseconds of true time, if it has.
+    pub ended: Option<u64>,
+}
+
+/// A license in the books.
+#[derive(Clone, Debug)]
+pub struct Owned {
+    /// What was bought.
+    pub license: License,
+    /// Seats may start on it.
+    pub active: bool,
+}
+
+/// The site's history.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Every entry by index.
+    pub entries: BTreeMap<u64, First>,
+    /// Every session that ever had a seat.
+    pub sessions: BTreeMap<SessionId, Session>,
+    /// Every license that was ever added.
+    pub licenses: BTreeMap<Name, Owned>,
+    /// The last entry that each device has applied in its present run.
+    pub applied: BTreeMap<usize, u64>,
+    /// Entries applied first in this step, in order.
+    pub fresh: Vec<u64>,
+}
+
+impl History {
+    /// The last entry that anybody has applied.
+    pub fn newest(&self) -> u64 {
+        self.entries.last_key_value().map_or(0, |(index, _)| *index)
+    }
+
+    /// Seats in the books for a product now: on licenses that are active, and those that these own.
+    pub fn pool(&self, product: &ProductId) -> (usize, u32) {
+        let of = |owned: &Owned| owned.active && owned.license.product == *product;
+        let owned = self.licenses.values().filter(|owned| of(owned)).map(|owned| owned.license.seats).sum();
+        let mut seats: Vec<u64> = self
+            .live()
+            .filter(|session| self.licenses.get(&session.license).is_some_and(of))
+            .map(|session| session.seat)
+            .collect();
+        seats.sort_unstable();
+        seats.dedup();
+        (seats.len(), owned)
+    }
+
+    /// The sessions that have seats.
+    pub fn live(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values().filter(|session| session.ended.is_none())
+    }
+
+    /// An entry was applied somewhere. Whether it is new.
+    pub fn applied(&mut self, applied: &Applied, now: u64) -> bool {
+        self.applied.insert(applied.device, applied.index);
+        if self.entries.contains_key(&applied.index) {
+            return false;
+        }
+        let Applied { index, entry, outcome, hash, .. } = applied.clone();
+        if let Some(entry) = &entry {
+            self.follow(entry, &outcome, now);
+        }
+        self.entries.insert(index, First { entry, outcome, hash, at: now });
+        self.fresh.push(index);
+        true
+    }
+
+    fn follow(&mut self, entry: &Entry, outcome: &Outcome, now: u64) {
+        match (&entry.command, outcome) {
+            (Command::Checkout(_), Outcome::Granted(grant)) => {
+                let Actor::Device(device) = entry.actor else { return };
+                let session = Session {
+                    device,
+                    seat: grant.seat.0,
+                    attach: grant.attach,
+                    ttl_ms: grant.ttl_ms,
+                    license: grant.license.clone(),
+                    ended: None,
+                };
+                self.sessions.insert(grant.session, session);
+            }
+            (Command::Return { session, .. } | Command::Expire { session, .. }, Outcome::Done) => {
+                if let Some(known) = self.sessions.get_mut(session) {
+                    known.ended.get_or_insert(now);
+                }
+            }
+            (Command::Leave, Outcome::Done) => {
+                let Actor::Device(device) = entry.actor else { return };
+                for session in self.sessions.values_mut().filter(|session| session.device == device) {
+                    session.ended.get_or_insert(now);
+                }
+            }
+            (Command::AddLicense { text }, Outcome::Done) => {
+                if let Ok(signed) = SignedLicense::parse(text) {
+                    let license = signed.license().clone();
+                    self.licenses.insert(license.id.clone(), Owned { license, active: true });
+                }
+            }
+            (Command::RemoveLicense { license } | Command::EndLicense { license }, Outcome::Done) => {
+                if let Some(owned) = self.licenses.get_mut(license) {
+                    owned.active = false;
+                }
+            }
+            _ => {}
+        }
+    }
+}

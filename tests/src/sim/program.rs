@@ -1,0 +1,256 @@
+//! The programs of a device: they use seats by what their agent tells them, and by nothing else.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use seatkeeper::node::{Node, SeatAsk, SeatError};
+use seatkeeper::seam::{BoxTree, Later, Tree, TreeIdentity};
+use seatkeeper_protocol::api::{SeatEvent, SeatGranted};
+use seatkeeper_protocol::id::{Name, ProductId, SessionId};
+use tokio::sync::watch;
+
+use super::watch::{Seen, Watch};
+
+/// How a program holds its seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// As `seatkeeper run`: by a connection and its process tree; resumes when the agent is back.
+    Run,
+    /// As `curl`: by its connection alone, which ends with the agent.
+    Connection,
+}
+
+/// Where a program stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It has asked and waits.
+    Asking,
+    /// It may use the seat until this time of the device's boot clock, milliseconds.
+    Using {
+        /// The seat's session.
+        session: SessionId,
+        /// The seat.
+        seat: String,
+        /// The license that its ticket names.
+        license: String,
+        /// Deadline.
+        until: u64,
+    },
+    /// It does not run any more, or must not use the seat.
+    Over(String),
+}
+
+/// A program on a device. Its state outlives the agent.
+#[derive(Clone, Debug)]
+pub struct Program(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    number: u64,
+    device: usize,
+    kind: Kind,
+    user: Name,
+    product: ProductId,
+    state: Mutex<State>,
+    /// The process lives.
+    running: watch::Sender<bool>,
+}
+
+impl Program {
+    /// A program that has not asked yet.
+    pub fn new(number: u64, device: usize, kind: Kind, user: Name, product: ProductId) -> Self {
+        Self(Arc::new(Inner {
+            number,
+            device,
+            kind,
+            user,
+            product,
+            state: Mutex::new(State::Asking),
+            running: watch::Sender::new(true),
+        }))
+    }
+
+    /// Its number, which is also its process id.
+    pub fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    /// How it holds its seat.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Who runs it.
+    pub fn user(&self) -> &Name {
+        &self.0.user
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.lock().clone()
+    }
+
+    /// Whether its process lives.
+    pub fn is_running(&self) -> bool {
+        *self.0.running.borrow()
+    }
+
+    /// Ends the process, whatever it was doing.
+    pub fn end(&self) {
+        self.over("ended");
+        self.0.running.send_replace(false);
+    }
+
+    /// The connection to the agent broke: who has nothing else ends, who has not got an answer gives up.
+    pub fn agent_died(&self) {
+        let asking = matches!(*self.lock(), State::Asking);
+        if asking || self.0.kind == Kind::Connection {
+            self.end();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn over(&self, why: &str) {
+        let mut state = self.lock();
+        if !matches!(*state, State::Over(_)) {
+            *state = State::Over(why.to_owned());
+        }
+    }
+
+    fn extend(&self, until: u64) {
+        if let State::Using { until: known, .. } = &mut *self.lock() {
+            *known = (*known).max(until);
+        }
+    }
+
+    /// Asks the agent for a seat, or for the one it has had; then lives with it until it ends.
+    pub async fn live(self, node: Node, watch: Watch) {
+        let session = match self.state() {
+            State::Using { session, .. } => Some(session),
+            State::Asking => None,
+            State::Over(_) => return,
+        };
+        let (device, program) = (self.0.device, self.0.number);
+        let mut running = self.0.running.subscribe();
+        loop {
+            let ask = SeatAsk {
+                user: self.0.user.clone(),
+                product: self.0.product.clone(),
+                version: None,
+                features: Vec::new(),
+                pid: u32::try_from(program).ok(),
+                nonce: None,
+                session,
+                tree: (self.0.kind == Kind::Run).then(|| self.tree()),
+            };
+            let asked = tokio::select! {
+                biased;
+                asked = node.take_seat(ask) => asked,
+                _ = running.wait_for(|running| !running) => return,
+            };
+            let mut hold = match asked {
+                Ok(hold) => hold,
+                // A wrapper tries to get back what its child still uses.
+                Err(SeatError::Node(_)) if session.is_some() && self.is_running() => {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    continue;
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    watch.note(Seen::Refused { device, program, reason: reason.clone() });
+                    self.over(&reason);
+                    self.end();
+                    return;
+                }
+            };
+            if !self.is_running() {
+                return;
+            }
+            self.granted(&hold.granted, &watch);
+            loop {
+                let event = tokio::select! {
+                    biased;
+                    event = hold.events.recv() => event,
+                    _ = running.wait_for(|running| !running) => break,
+                };
+                match event {
+                    Some(SeatEvent::Alive { until_boot_ms }) => self.alive(until_boot_ms, &watch),
+                    Some(SeatEvent::Unreachable { until_boot_ms }) => self.extend(until_boot_ms),
+                    Some(SeatEvent::Granted(granted)) => self.granted(&granted, &watch),
+                    Some(SeatEvent::Reachable) => {}
+                    Some(SeatEvent::Lost { reason }) => {
+                        self.over(&reason);
+                        watch.note(Seen::Lost { device, program, reason });
+                        self.end();
+                        return;
+                    }
+                    // Superseded, or the agent is stopping.
+                    None => break,
+                }
+            }
+            let ended = !self.is_running();
+            drop(hold);
+            if !ended && self.0.kind == Kind::Connection {
+                self.end();
+            }
+            return;
+        }
+    }
+
+    fn granted(&self, granted: &SeatGranted, watch: &Watch) {
+        let (device, program) = (self.0.device, self.0.number);
+        let Ok(session) = granted.session.parse::<SessionId>() else {
+            return watch.note(Seen::Wrong(format!("a grant with the session {}", granted.session)));
+        };
+        watch.note(Seen::Granted { device, program, ticket: granted.ticket.clone() });
+        let until = granted.until_boot_ms;
+        *self.lock() =
+            State::Using { session, seat: granted.seat.clone(), license: granted.license.clone(), until };
+        watch.note(Seen::Alive { device, session, until });
+    }
+
+    fn alive(&self, until: u64, watch: &Watch) {
+        self.extend(until);
+        if let State::Using { session, .. } = self.state() {
+            watch.note(Seen::Alive { device: self.0.device, session, until });
+        }
+    }
+
+    fn identity(&self) -> TreeIdentity {
+        TreeIdentity {
+            pid: u32::try_from(self.0.number).unwrap_or(u32::MAX),
+            start_time: self.0.number,
+            token: format!("program {}", self.0.number),
+        }
+    }
+
+    fn tree(&self) -> BoxTree {
+        Box::new(ProgramTree(self.clone()))
+    }
+
+    /// Its tree, if this is the one that is looked for and a process of it lives.
+    pub fn tree_if(&self, identity: &TreeIdentity) -> Option<BoxTree> {
+        (self.is_running() && self.identity() == *identity).then(|| self.tree())
+    }
+}
+
+/// A program as the agent watches it.
+#[derive(Debug)]
+struct ProgramTree(Program);
+
+impl Tree for ProgramTree {
+    fn identity(&self) -> TreeIdentity {
+        self.0.identity()
+    }
+
+    fn ended(&mut self) -> Later<'_, ()> {
+        let mut running = self.0.0.running.subscribe();
+        Box::pin(async move {
+            // The sender lives as long as the program, which this tree keeps.
+            let _ = running.wait_for(|running| !running).await;
+        })
+    }
+}
