@@ -279,7 +279,6 @@ impl SimDisk {
     /// For the next run of the agent; ends the last one. `chance` draws the times that its work takes.
     pub fn mount(&self, latency: Latency, chance: Chance) -> Arc<Mounted> {
         let mut hardware = self.lock();
-        hardware.stop();
         hardware.mounts += 1;
         hardware.mounted = Some(hardware.mounts);
         hardware.open.clear();
@@ -312,7 +311,8 @@ impl SimDisk {
     }
 
     /// The power fails within the work, after so many operations more (writes, syncs, new lengths; a record takes
-    /// three). The next one and all after it fail. A `kill` or `power_cut` before that calls it off.
+    /// three), also of the next run. The next one and all after it fail. A `kill` or `power_cut` before that calls it
+    /// off.
     pub fn cut_after(&self, operations: u64) {
         self.lock().cut_in = Some(operations);
     }

@@ -72,17 +72,18 @@ fn commit(db: &Database, next: &mut Table, chance: &mut Chance) -> Result<(), re
 /// One life of a database, from power cut to power cut; `acknowledged` is what it has promised.
 fn live(disk: &SimDisk, acknowledged: &mut Table, chance: &mut Chance) {
     if chance.chance(0.8) {
-        disk.cut_after(chance.range(0..=80));
+        disk.cut_after(chance.range(0..=40));
     }
     let mounted = mount(disk);
     let mut next = acknowledged.clone();
     // Opening can be cut off as well.
-    if let Ok(db) = open(&mounted)
-        && let Ok(found) = content(&db)
+    let opened = open(&mounted);
+    if let Ok(db) = &opened
+        && let Ok(found) = content(db)
     {
         assert_eq!(&found, acknowledged);
         for _ in 0..chance.range(0..=8) {
-            if commit(&db, &mut next, chance).is_err() {
+            if commit(db, &mut next, chance).is_err() {
                 break;
             }
             acknowledged.clone_from(&next);
@@ -90,18 +91,19 @@ fn live(disk: &SimDisk, acknowledged: &mut Table, chance: &mut Chance) {
     }
     let cut_within = disk.is_dead();
     disk.power_cut(chance);
+    // Only now, so that the disk has a database that was not closed.
+    drop(opened);
     let db = open(&mount(disk)).unwrap();
     let found = content(&db).unwrap();
     assert!(&found == acknowledged || (cut_within && found == next), "neither before nor after the commit");
     *acknowledged = found;
-    // So that the next life finds a database that was not closed.
     disk.power_cut(chance);
 }
 
 #[test]
 fn a_database_keeps_what_it_acknowledged_through_a_thousand_power_cuts() {
     let mut lost = Counters::default();
-    for seed in 0..20 {
+    for seed in 0..10 {
         let mut chance = Chance::new(seed);
         let disk = SimDisk::new();
         let mut acknowledged = Table::new();
@@ -111,8 +113,8 @@ fn a_database_keeps_what_it_acknowledged_through_a_thousand_power_cuts() {
         assert!(!acknowledged.is_empty());
         lost += disk.counters();
     }
-    assert_eq!(lost.power_cuts, 2_000);
-    assert!(lost.cuts_within > 500 && lost.lost_unsynced > 1_000 && lost.torn > 100, "{lost:?}");
+    assert_eq!(lost.power_cuts, 1_000);
+    assert!(lost.cuts_within > 200 && lost.lost_unsynced > 200 && lost.torn > 200, "{lost:?}");
 }
 
 /// The test above would notice: on a disk that lies, commits are lost.
@@ -499,7 +501,7 @@ fn a_voters_log_opens_after_each_power_cut_with_all_that_it_acknowledged() {
     let disk = SimDisk::new();
     let mut chance = Chance::new(9);
     let mut promised = Vec::new();
-    let (mut checks, mut snapshots) = (0, 0);
+    let mut checks = 0;
     for life in 0..150 {
         if chance.chance(0.8) {
             disk.cut_after(chance.range(0..=150));
@@ -511,8 +513,9 @@ fn a_voters_log_opens_after_each_power_cut_with_all_that_it_acknowledged() {
             checks += 1;
         }
         promised.extend(acknowledged);
-        snapshots = promised.len() / 20;
         disk.power_cut(&mut chance);
     }
-    assert!(checks > 50 && promised.len() > 300 && snapshots > 10, "{checks} {}", promised.len());
+    let lost = disk.counters();
+    assert!(lost.cuts_within > 50 && lost.lost_unsynced > 50 && lost.torn > 50, "{lost:?}");
+    assert!(checks > 50 && promised.len() > 300, "{checks} {}", promised.len());
 }
