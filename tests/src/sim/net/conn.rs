@@ -82,7 +82,7 @@ pub(super) struct Conn {
     pub(super) open: usize,
     /// Who waits until they are fewer.
     pub(super) openers: Vec<Waker>,
-    /// Streams in somebody's hands, at both ends.
+    /// Streams in somebody's hands at either end, or waiting to be taken.
     pub(super) handles: usize,
 }
 
@@ -243,6 +243,7 @@ impl Office {
                 self.wakers.extend(half.reader.take());
                 if side == DIALED && !std::mem::replace(&mut flow.announced, true) {
                     let serial = conn.ends[side].serial;
+                    conn.handles += 1;
                     if let Some(port) = self.port(host, serial) {
                         port.streams.items.push_back((id, stream));
                         let waker = port.streams.waker.take();
@@ -347,10 +348,9 @@ impl Office {
         let host = end.host;
         let until = end.idle_from + timeouts(conn.channel).0;
         let left = until.saturating_sub(self.awake_ns(host));
-        if left > 0 || self.is_paused(host) {
-            // A paused machine's timers stand still: it is looked at again.
-            let at = self.now(host) + if left > 0 { left } else { SECOND };
-            return self.schedule(at, Due::Idle(id, side));
+        if left > 0 {
+            // Something was heard since, or the machine was paused and its timers stood still.
+            return self.schedule(self.now(host) + left, Due::Idle(id, side));
         }
         self.counters.idle_timeouts += 1;
         self.lose(id, side, (io::ErrorKind::TimedOut, "the other machine does not answer"), None);

@@ -157,10 +157,8 @@ impl Office {
 
     fn tell_sighting(&mut self, from: Host, to: Host, sighting: Sighting) {
         let Some(browse) = self.machine(to).announcer.browse.as_ref().map(|browse| browse.id) else { return };
-        if self.links.passes(from, to) {
-            let at = self.now(from) + ns(self.chance.duration(TOLD_AFTER));
-            self.schedule(at, Due::Sighted(Told { from, to, browse, sighting }));
-        }
+        let at = self.now(from) + ns(self.chance.duration(TOLD_AFTER));
+        self.schedule(at, Due::Sighted(Told { from, to, browse, sighting }));
     }
 
     /// What a machine announces, with its address of now.

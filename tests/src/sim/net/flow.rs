@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::task::{Poll, Waker};
 
-use seatkeeper::seam::Peer;
 use seatkeeper_election::seam::Channel;
 
 use super::conn::{DIALED, DIALER, Side, What, other};
@@ -107,11 +106,12 @@ impl Office {
         Poll::Ready(Ok(stream))
     }
 
-    /// The dialed side takes a stream; `None` when its connection is over.
-    pub(super) fn accept_stream(&mut self, id: u64) -> Option<(Peer, Channel)> {
-        let conn = self.conns.get_mut(&id).filter(|conn| conn.ends[DIALED].closed.is_none())?;
-        conn.handles += 1;
-        Some((conn.ends[DIALER].peer, conn.channel))
+    /// Nobody has taken this stream, and nobody will.
+    pub(super) fn forgo_stream(&mut self, id: u64) {
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.handles -= 1;
+            self.reap(id);
+        }
     }
 
     pub(super) fn read(

@@ -87,7 +87,8 @@ pub(super) struct Port {
     pub(super) open: bool,
     /// Connections that wait for the gate's word.
     pub(super) dials: Waiting<u64>,
-    /// Streams that peers opened: connection and stream. Their bound is the connections' on streams.
+    /// Streams that peers opened: connection and stream. Their bound is the connections' on streams. They are handed
+    /// out also when the connection is over by then.
     pub(super) streams: Waiting<(u64, u64)>,
 }
 
@@ -236,6 +237,7 @@ impl Office {
         let Some(port) = machine.port.take() else { return };
         self.attempts.retain(|_, attempt| attempt.host != host);
         self.lose_ends(port.serial);
+        port.streams.items.into_iter().for_each(|(conn, _)| self.forgo_stream(conn));
     }
 
     pub(super) fn pause(&mut self, host: Host, pause: Pause) {
@@ -285,14 +287,9 @@ impl Office {
 
     /// Sends a packet, due not before the given time; answers when it is due.
     pub(super) fn send(&mut self, packet: Packet, not_before: u64) -> u64 {
-        let now = self.now(packet.from);
         self.counters.packets += 1;
-        if !self.links.passes(packet.from, packet.to) {
-            self.hold(packet);
-            return now;
-        }
         let latency = self.links.latency_ns(&mut self.chance, packet.from, packet.to);
-        let due = (now + latency).max(not_before);
+        let due = (self.now(packet.from) + latency).max(not_before);
         self.schedule(due, Due::Arrives(packet));
         due
     }

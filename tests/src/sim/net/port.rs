@@ -17,7 +17,7 @@ use tokio::time::Sleep;
 
 use super::Host;
 use super::conn::{DIALED, DIALER, take};
-use super::office::{Attempt, Shared};
+use super::office::{Attempt, Office, Shared};
 use super::stream::NetStream;
 
 // As in the agent's `quic`.
@@ -311,8 +311,10 @@ async fn hand_out(shared: Shared, host: Host, serial: u64, inbound: mpsc::Sender
             shared.with(|office| take(office.port(host, serial).map(|port| &mut port.streams), cx.waker()))
         });
         let Some((conn, stream)) = next.await else { return };
-        let Some((peer, channel)) = shared.with(|office| office.accept_stream(conn)) else { continue };
         let stream = Box::new(NetStream::new(shared.clone(), (conn, stream, DIALED)));
+        let dialer =
+            |office: &mut Office| office.conns.get(&conn).map(|conn| (conn.ends[DIALER].peer, conn.channel));
+        let Some((peer, channel)) = shared.with(dialer) else { continue };
         if inbound.send(Inbound { peer, channel, stream }).await.is_err() {
             shared.with(|office| office.close(conn, DIALED, "the agent is stopping"));
         }
