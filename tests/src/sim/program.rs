@@ -1,5 +1,6 @@
 //! The programs of a device: they use seats by what their agent tells them, and by nothing else.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ struct Inner {
     user: Name,
     product: ProductId,
     state: Mutex<State>,
+    /// Its agent tells it what happens to its seat.
+    connected: AtomicBool,
     /// The process lives.
     running: watch::Sender<bool>,
 }
@@ -66,6 +69,7 @@ impl Program {
             user,
             product,
             state: Mutex::new(State::Asking),
+            connected: AtomicBool::new(false),
             running: watch::Sender::new(true),
         }))
     }
@@ -95,6 +99,11 @@ impl Program {
         *self.0.running.borrow()
     }
 
+    /// Whether its agent tells it what happens to its seat. Without, it keeps to the deadline that it knows.
+    pub fn is_connected(&self) -> bool {
+        self.0.connected.load(Ordering::Relaxed)
+    }
+
     /// Ends the process, whatever it was doing.
     pub fn end(&self) {
         self.over("ended");
@@ -103,6 +112,7 @@ impl Program {
 
     /// The connection to the agent broke: who has nothing else ends, who has not got an answer gives up.
     pub fn agent_died(&self) {
+        self.0.connected.store(false, Ordering::Relaxed);
         let asking = matches!(*self.lock(), State::Asking);
         if asking || self.0.kind == Kind::Connection {
             self.end();
@@ -169,6 +179,7 @@ impl Program {
             if !self.is_running() {
                 return;
             }
+            self.0.connected.store(true, Ordering::Relaxed);
             self.granted(&hold.granted, &watch);
             loop {
                 let event = tokio::select! {
@@ -192,6 +203,7 @@ impl Program {
                 }
             }
             let ended = !self.is_running();
+            self.0.connected.store(false, Ordering::Relaxed);
             drop(hold);
             if !ended && self.0.kind == Kind::Connection {
                 self.end();

@@ -43,7 +43,7 @@ impl Trace {
 
     /// Something that the world did or saw.
     pub fn tell(&mut self, now: u64, what: fmt::Arguments<'_>) {
-        let line = format!("{:>10.3}  {what}", Seconds(now));
+        let line = format!("{:>6}.{:03}  {what}", now / 1_000, now % 1_000);
         self.hash.update(line.as_bytes());
         self.events += 1;
         if self.telling == Telling::Aloud {
@@ -123,12 +123,4 @@ impl Trace {
 
 fn short(text: &str) -> String {
     text.chars().take(160).collect()
-}
-
-struct Seconds(u64);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}.{:03}", self.0 / 1_000, self.0 % 1_000))
-    }
 }

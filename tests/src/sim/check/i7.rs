@@ -34,7 +34,7 @@ impl DeviceStopsFirst {
         let mut overdue = BTreeMap::new();
         for device in view.devices.iter().filter(|device| device.is_awake() && device.is_ready()) {
             let mono = device.mono();
-            for program in device.programs().iter().filter(|program| program.is_running()) {
+            for program in device.programs().iter().filter(|program| program.is_connected()) {
                 let State::Using { until, .. } = program.state() else { continue };
                 if mono >= until {
                     let known = self.overdue.get(&program.number()).copied().unwrap_or(0);

@@ -306,6 +306,25 @@ fn who_sleeps_too_long_finds_its_connections_forgotten() {
 }
 
 #[test]
+fn a_sleeper_sends_nothing_again_before_it_wakes() {
+    let mut world = World::new(2, 22);
+    let (a, b) = (world.host(0), world.host(1));
+    let (ours, theirs) = world.pair(0, 1, Channel::Session);
+    world.net.cut(a, b);
+    let (_, _ours) = world.until(world.sending(0, ours, b"!".to_vec())).0;
+    world.pass(SECOND);
+    world.pause(0, Pause::Suspended);
+    world.net.heal_all();
+    let reading = world.reading(1, theirs, 1);
+    world.pass(3 * SECOND);
+    assert!(!reading.is_finished());
+    world.resume(0);
+    let ((read, _), took) = world.until(reading);
+    read.unwrap();
+    assert!(took <= 600 * MS, "{took:?}");
+}
+
+#[test]
 fn what_waited_for_a_stalled_process_is_there_when_it_runs_and_for_a_sleeping_machine_not() {
     for (pause, comes) in [(Pause::Stalled, true), (Pause::Suspended, false)] {
         let mut world = World::new(2, 13);
