@@ -6,9 +6,11 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.split_first() {
         Some((command, rest)) if command == "sim" => seatkeeper_tests::sim::cli::main(rest),
+        #[cfg(target_os = "linux")]
+        Some((command, rest)) if command == "bench" => seatkeeper_tests::bench::main(rest),
         _ => {
             use std::io::Write as _;
-            let _ = writeln!(std::io::stderr(), "usage: seatkeeper-tests sim [--help]");
+            let _ = writeln!(std::io::stderr(), "usage: seatkeeper-tests sim|bench [--help]");
             ExitCode::from(2)
         }
     }
