@@ -8,7 +8,7 @@ use seatkeeper_protocol::time::WallTime;
 use sha2::{Digest, Sha256};
 
 use crate::codec;
-use crate::command::{Actor, AdminRole, Command, Denial, Entry, Outcome, Refusal, admin_message};
+use crate::command::{Actor, AdminRole, Command, Denial, Entry, Grant, Outcome, Refusal, admin_message};
 use crate::memory::{ActorKey, Memory, RequestDigest};
 use crate::records::Happening;
 use crate::state::{Index, Site, State};
@@ -208,7 +208,7 @@ impl Ledger {
         };
         Some(match outcome {
             // A seat that was given back or expired meanwhile must not come to life again by a late repetition (I1).
-            Outcome::Granted(grant) if !self.live(&grant.session, grant.attach) => {
+            Outcome::Granted(grant) if !self.in_force(&grant) => {
                 Outcome::Refused(match self.state.sessions.get(&grant.session) {
                     Some(session) if session.attach != grant.attach => Refusal::Superseded,
                     _ => Refusal::SessionEnded,
@@ -222,6 +222,13 @@ impl Ledger {
             }
             other => other,
         })
+    }
+
+    /// Whether a grant is still what its session has. A device that left and came back counts its attaches anew, so
+    /// that the same session under the same attach may have another seat by now.
+    fn in_force(&self, grant: &Grant) -> bool {
+        self.live(&grant.session, grant.attach)
+            && self.state.sessions.get(&grant.session).is_some_and(|session| session.seat == grant.seat)
     }
 
     fn remember(

@@ -61,6 +61,20 @@ fn a_grant_that_is_over_does_not_come_back_to_life() {
 }
 
 #[test]
+fn a_grant_of_an_earlier_life_of_its_device_is_over() {
+    let mut office = Office::with_license(2, "");
+    let checkout = Command::Checkout(want(1, "eva", "cad"));
+    // Two requests under way at once arrive in the other order: the newest that is remembered is the grant.
+    let Outcome::Granted(first) = ask(&mut office, 1, id(1, 8), checkout.clone()) else { panic!() };
+    assert_eq!(ask(&mut office, 1, id(1, 5), Command::Leave), Outcome::Done);
+    office.done_by_admin(Command::Admit { key: device_key(1), info: info("back") });
+    let Outcome::Granted(second) = ask(&mut office, 1, id(1, 9), checkout.clone()) else { panic!() };
+    assert_eq!((first.session, first.attach), (second.session, second.attach), "attaches begin anew");
+    assert_ne!(first.seat, second.seat);
+    assert_eq!(refusal(ask(&mut office, 1, id(1, 8), checkout)), Refusal::SessionEnded, "I4");
+}
+
+#[test]
 fn what_is_forgotten_is_stale() {
     let mut office = Office::open();
     let describe = |n: u64| Command::Describe(info(&format!("ws {n}")));
