@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::SessionId;
 use seatkeeper_protocol::time::BootTime;
 
@@ -47,7 +46,7 @@ impl Leases {
             // A newer attach than the table knew: the ledger was asked, the table is behind.
             *lease = Lease { attach, until, expiring: false };
         }
-        if lease.expiring && !planted(Fault::ExpireRacesPing) {
+        if lease.expiring {
             return false;
         }
         lease.until = lease.until.max(until);

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::SessionId;
 use seatkeeper_protocol::time::{BootTime, WallTime, device_deadline_ms};
 use seatkeeper_protocol::wire::{Ping, Pong};
@@ -71,15 +72,16 @@ impl Sessions {
         ping
     }
 
-    /// A ping was answered. Returns the sessions that lost their seat; they are no longer held.
+    /// A ping was answered, and the answer `received` now. Returns the sessions that lost their seat; they are no longer held.
     ///
     /// Live sessions are extended from the *sending* of that ping. A session attached anew since the ping was sent
     /// is left alone: the pong speaks of its older attach.
-    pub fn pong(&mut self, pong: &Pong) -> Vec<SessionId> {
+    pub fn pong(&mut self, pong: &Pong, received: BootTime) -> Vec<SessionId> {
         let Some(at) = self.in_flight.iter().position(|(_, ping)| ping.number == pong.number) else {
             return Vec::new();
         };
         let Some((sent, ping)) = self.in_flight.remove(at) else { return Vec::new() };
+        let sent = if planted(Fault::DeadlineFromReceiving) { received } else { sent };
         // Earlier pings may still be answered; their answers extend less and are harmless.
         let mut lost = Vec::new();
         for (session, attach) in ping.sessions {
@@ -130,7 +132,7 @@ mod tests {
     fn a_pong_extends_from_the_sending_of_its_ping() {
         let mut sessions = held();
         let ping = sessions.ping(at(5_000), WallTime(0));
-        assert_eq!(sessions.pong(&Pong { number: ping.number, term: 1, live: vec![S] }), vec![]);
+        assert_eq!(sessions.pong(&Pong { number: ping.number, term: 1, live: vec![S] }, at(99)), vec![]);
         assert_eq!(sessions.next_deadline(), Some(at(5_000 + device_deadline_ms(TTL))));
     }
 
@@ -139,8 +141,8 @@ mod tests {
         let mut sessions = held();
         let early = sessions.ping(at(1_000), WallTime(0));
         let late = sessions.ping(at(9_000), WallTime(0));
-        sessions.pong(&Pong { number: late.number, term: 1, live: vec![S] });
-        sessions.pong(&Pong { number: early.number, term: 1, live: vec![S] });
+        sessions.pong(&Pong { number: late.number, term: 1, live: vec![S] }, at(99));
+        sessions.pong(&Pong { number: early.number, term: 1, live: vec![S] }, at(99));
         assert_eq!(sessions.next_deadline(), Some(at(9_000 + device_deadline_ms(TTL))));
     }
 
@@ -148,7 +150,7 @@ mod tests {
     fn a_session_that_the_pong_leaves_out_is_lost() {
         let mut sessions = held();
         let ping = sessions.ping(at(1), WallTime(0));
-        assert_eq!(sessions.pong(&Pong { number: ping.number, term: 1, live: vec![] }), vec![S]);
+        assert_eq!(sessions.pong(&Pong { number: ping.number, term: 1, live: vec![] }, at(99)), vec![S]);
         assert!(sessions.is_empty());
     }
 
@@ -157,14 +159,14 @@ mod tests {
         let mut sessions = held();
         let ping = sessions.ping(at(1), WallTime(0));
         sessions.granted(S, 2, TTL, at(2));
-        assert_eq!(sessions.pong(&Pong { number: ping.number, term: 1, live: vec![] }), vec![]);
+        assert_eq!(sessions.pong(&Pong { number: ping.number, term: 1, live: vec![] }, at(99)), vec![]);
         assert_eq!(sessions.held(&S).map(|h| h.attach), Some(2));
     }
 
     #[test]
     fn an_unknown_pong_extends_nothing() {
         let mut sessions = held();
-        sessions.pong(&Pong { number: 77, term: 1, live: vec![S] });
+        sessions.pong(&Pong { number: 77, term: 1, live: vec![S] }, at(99));
         assert_eq!(sessions.next_deadline(), Some(at(device_deadline_ms(TTL))));
     }
 

@@ -208,7 +208,11 @@ fn expire(inner: &Arc<Inner>, duty: &Arc<Duty>, now: BootTime) {
         }
         let (inner, duty) = (inner.clone(), duty.clone());
         tokio::spawn(async move {
-            let outcome = duty.propose_own(&inner, Command::Expire { session, attach }).await;
+            let mut outcome = duty.propose_own(&inner, Command::Expire { session, attach }).await;
+            while outcome.is_none() && planted(Fault::StaleHolderCommand) {
+                tokio::time::sleep(LOOK_EVERY).await;
+                outcome = duty.propose_own(&inner, Command::Expire { session, attach }).await;
+            }
             tracing::info!(?session, ?outcome, "a silent session's seat expired");
             duty.expiry_done(session);
         });

@@ -213,7 +213,7 @@ impl Seats {
                 .keys()
                 .filter_map(|id| state.sessions.held(id).map(|held| (*id, held.attach)))
                 .collect();
-            let lost = state.sessions.pong(pong);
+            let lost = state.sessions.pong(pong, inner.clock.mono());
             state.answered = Some(inner.clock.mono());
             if std::mem::take(&mut state.unreachable) {
                 state.tell_all(|_| Some(SeatEvent::Reachable));

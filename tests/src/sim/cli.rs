@@ -1,22 +1,40 @@
 //! `seatkeeper-tests sim`.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use super::run::{self, Report};
-use super::trace::Telling;
 use seatkeeper_protocol::fault::Fault;
 
+use super::batch::{self, Told};
+use super::counts::Counts;
+use super::run;
+use super::trace::Telling;
+
+/// Seeds that have caught a fault: tried first, so that a check of all of them is quick.
+const CAUGHT_AT: [(Fault, u64); 0] = [];
+
 const USAGE: &str = "\
-usage: seatkeeper-tests sim --seed N [--steps]
+usage: seatkeeper-tests sim --seed N [--steps] [--fault NAME]
        seatkeeper-tests sim --seeds A..B [--jobs N] [--fault NAME]
-       seatkeeper-tests sim --faults [--within N]
+       seatkeeper-tests sim --faults [--within N] [--jobs N]
 
   --seed N      runs one schedule and says what came of it; --steps narrates it
-  --seeds A..B  runs all of them, each in a process of its own
+  --seeds A..B  runs all of them, each in a process of its own; 400 or more
+                fail also if anything was never seen to happen
+  --fresh N     the same with N seeds that nobody has chosen
   --fault NAME  with a planted fault
-  --faults      plants each fault in turn and counts the seeds until it is caught
+  --faults      plants each fault in turn and says how many seeds it took to be caught
+
+  --jobs N      processes at once (2)
+  --within N    seeds in which a planted fault must be caught (2000)
 ";
+
+/// In so many seeds everything must have happened once.
+const ALL_SEEN_IN: u64 = 400;
+/// Every so many seeds are run twice: the same seed has the same trace.
+const AGAIN_EVERY: u64 = 50;
 
 fn line(text: impl std::fmt::Display) {
     // Whoever reads no further needs no more.
@@ -26,8 +44,9 @@ fn line(text: impl std::fmt::Display) {
 /// Runs the command line.
 pub fn main(args: &[String]) -> ExitCode {
     run::note_panics();
-    match Options::read(args) {
-        Ok(options) => options.run(),
+    match Options::read(args).and_then(|options| options.run()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "{error}\n\n{USAGE}");
             ExitCode::from(2)
@@ -35,56 +54,178 @@ pub fn main(args: &[String]) -> ExitCode {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Options {
     seed: Option<u64>,
+    seeds: Option<std::ops::Range<u64>>,
+    fresh: Option<u64>,
     steps: bool,
+    for_a_parent: bool,
     fault: Option<Fault>,
+    faults: bool,
+    within: u64,
+    jobs: usize,
 }
 
 impl Options {
     fn read(args: &[String]) -> Result<Self, String> {
-        let mut options = Self::default();
+        let mut options = Self {
+            seed: None,
+            seeds: None,
+            fresh: None,
+            steps: false,
+            for_a_parent: false,
+            fault: None,
+            faults: false,
+            within: 2_000,
+            jobs: 2,
+        };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} wants a value"));
+            let number = |text: &String| text.parse().map_err(|_| format!("{text} is not a number"));
             match arg.as_str() {
-                "--seed" => {
-                    options.seed = Some(value()?.parse().map_err(|_| "a seed is a number".to_owned())?)
+                "--seed" => options.seed = Some(number(value()?)?),
+                "--seeds" => {
+                    let (from, to) = value()?.split_once("..").ok_or("--seeds wants A..B")?;
+                    options.seeds = Some(number(&from.to_owned())?..number(&to.to_owned())?);
                 }
+                "--fresh" => options.fresh = Some(number(value()?)?),
                 "--steps" => options.steps = true,
+                "--for-a-parent" => options.for_a_parent = true,
                 "--fault" => {
                     let name = value()?;
                     let fault = Fault::ALL.into_iter().find(|fault| format!("{fault:?}") == *name);
                     options.fault = Some(fault.ok_or_else(|| format!("there is no fault {name}"))?);
                 }
+                "--faults" => options.faults = true,
+                "--within" => options.within = number(value()?)?,
+                "--jobs" => options.jobs = usize::try_from(number(value()?)?).unwrap_or(usize::MAX),
                 other => return Err(format!("{other} is not understood")),
             }
         }
         Ok(options)
     }
 
-    fn run(&self) -> ExitCode {
-        let Some(seed) = self.seed else { return ExitCode::from(2) };
+    /// Whether all was well.
+    fn run(&self) -> Result<bool, String> {
+        if self.faults {
+            return self.catch_all();
+        }
+        if let Some(seed) = self.seed {
+            return Ok(self.one(seed));
+        }
+        if let Some(seeds) = &self.seeds {
+            return self.many(seeds.clone());
+        }
+        let count = self.fresh.ok_or("nothing to do")?;
+        let chance = seatkeeper::keys::random::<4>().map_err(|error| error.to_string())?;
+        let first = u64::from(u32::from_le_bytes(chance));
+        self.many(first..first + count)
+    }
+
+    fn one(&self, seed: u64) -> bool {
         let telling = if self.steps { Telling::Aloud } else { Telling::Quiet };
         let report = run::run(seed, self.fault, telling);
-        tell(&report);
-        if report.violation.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        if self.for_a_parent {
+            line(batch::print(&report));
+            return true;
+        }
+        if !self.steps {
+            report.last.iter().for_each(line);
+        }
+        tell_counts(&report.counts);
+        line(format_args!("seed {seed}: {} s simulated, trace {}", report.lasted_ms / 1_000, report.trace));
+        if let Some(violation) = &report.violation {
+            line(format_args!("seed {seed}: {}: {}", violation.invariant, violation.found));
+        }
+        report.violation.is_none()
+    }
+
+    /// Runs seeds and says what came of them.
+    fn many(&self, seeds: std::ops::Range<u64>) -> Result<bool, String> {
+        line(format_args!("seeds {}..{}", seeds.start, seeds.end));
+        let all = seeds.end - seeds.start >= ALL_SEEN_IN;
+        let (mut counts, mut found, mut runs, mut lasted_ms) = (Counts::default(), Vec::new(), 0u64, 0);
+        let mut again = Vec::new();
+        let each = |told: Told| {
+            runs += 1;
+            lasted_ms += told.lasted_ms;
+            for (name, count) in told.counts.all() {
+                counts.add(name, count);
+            }
+            if let Some((invariant, what)) = told.found {
+                line(format_args!("seed {}: {invariant}: {what}", told.seed));
+                found.push((told.seed, invariant));
+            }
+            if told.seed.is_multiple_of(AGAIN_EVERY) {
+                again.push((told.seed, told.trace.clone()));
+            }
+            if runs.is_multiple_of(100) {
+                line(format_args!("{runs} runs, {} found", found.len()));
+            }
+            true
+        };
+        batch::many(seeds, self.jobs, self.fault, each).map_err(|error| error.to_string())?;
+        for (seed, trace) in &again {
+            let told = batch::one(*seed, self.fault).map_err(|error| error.to_string())?;
+            if told.trace != *trace {
+                line(format_args!(
+                    "seed {seed}: the second run had the trace {}, the first {trace}",
+                    told.trace
+                ));
+                found.push((*seed, "trace".to_owned()));
+            }
+        }
+        tell_counts(&counts);
+        let hours = Duration::from_millis(lasted_ms).as_secs() / 3_600;
+        line(format_args!(
+            "{runs} runs, {hours} h simulated, {} violations; {} runs repeated, to the same trace",
+            found.len(),
+            again.len()
+        ));
+        let never: Vec<&str> =
+            counts.all().into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect();
+        if !never.is_empty() {
+            line(format_args!("never seen to happen: {}", never.join(", ")));
+        }
+        Ok(found.is_empty() && (never.is_empty() || !all))
+    }
+
+    /// Plants each fault in turn; each must be caught by a checker.
+    fn catch_all(&self) -> Result<bool, String> {
+        let faults = self.fault.map_or_else(|| Fault::ALL.to_vec(), |fault| vec![fault]);
+        let mut escaped = Vec::new();
+        for fault in faults {
+            let mut caught: BTreeMap<u64, (String, String)> = BTreeMap::new();
+            let each = |told: Told| match told.found {
+                // A person who can't work is no proof: a fault has to be caught by the invariant that it breaks.
+                Some((invariant, _)) if invariant == "liveness" => true,
+                Some(found) => {
+                    caught.insert(told.seed, found);
+                    false
+                }
+                None => true,
+            };
+            let known = CAUGHT_AT.iter().find(|(known, _)| *known == fault).map_or(0, |(_, seed)| *seed);
+            let within = known..known + self.within;
+            batch::many(within, self.jobs, Some(fault), each).map_err(|error| error.to_string())?;
+            match caught.first_key_value() {
+                Some((seed, (invariant, what))) => {
+                    line(format_args!("{fault:?}: caught by {invariant} at seed {seed}: {what}"));
+                }
+                None => {
+                    line(format_args!("{fault:?}: NOT CAUGHT within {} seeds", self.within));
+                    escaped.push(fault);
+                }
+            }
+        }
+        Ok(escaped.is_empty())
     }
 }
 
-fn tell(report: &Report) {
-    if let Some(violation) = &report.violation {
-        report.last.iter().for_each(line);
-        line(format_args!("seed {}: {}: {}", report.seed, violation.invariant, violation.found));
-    }
-    for (name, count) in report.counts.all() {
+fn tell_counts(counts: &Counts) {
+    for (name, count) in counts.all() {
         line(format_args!("{count:>9}  {name}"));
     }
-    line(format_args!(
-        "seed {} trace {} simulated {} s",
-        report.seed,
-        report.trace,
-        report.lasted_ms / 1_000
-    ));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use seatkeeper_election::Peer;
 use seatkeeper_ledger::command::{Actor, Command, Outcome, Refusal};
 use seatkeeper_protocol::id::{DeviceId, SessionId};
 
@@ -9,6 +10,8 @@ use super::device::Device;
 use super::history::History;
 use super::watch::Seen;
 
+/// Steps between two looks at the engines.
+const LOOK_EVERY: u64 = 8;
 /// A clock that is further off than this is wrong in its date.
 const A_MONTH_MS: i64 = 30 * 24 * 3_600_000;
 
@@ -26,7 +29,7 @@ macro_rules! counts {
         pub struct Counts {
             $(#[doc = $text] pub $name: u64,)*
             terms: BTreeSet<u64>,
-            in_joint: BTreeSet<usize>,
+            members: BTreeSet<Vec<(Peer, bool)>>,
             voters: BTreeSet<usize>,
             sessions: BTreeSet<SessionId>,
             requests: BTreeSet<(ActorOf, u64, u64)>,
@@ -56,7 +59,8 @@ counts! {
     elections: "terms that somebody held",
     transfers: "holders that handed over",
     snapshots: "snapshots restored",
-    joint: "two-step membership changes seen",
+    memberships: "changes of who holds the log",
+    pool_keys: "pool keys sealed to another log holder",
     promotions: "devices that became voters",
     grants: "seats granted",
     denials: "seats refused for want of one",
@@ -67,7 +71,6 @@ counts! {
     expiries: "seats expired",
     losses: "programs that lost their seat",
     repeats: "requests that stood in the log twice",
-    stale_holders: "holders' commands of another term refused",
     released: "seats taken back by an admin",
     license_ends: "licenses that ended",
     license_swaps: "licenses removed",
@@ -133,7 +136,7 @@ impl Counts {
                     self.resumes += u64::from(!self.sessions.insert(want.session));
                 }
                 (_, Outcome::Refused(Refusal::NoSeat(_))) => self.denials += 1,
-                (_, Outcome::Refused(Refusal::OtherTerm { .. })) => self.stale_holders += 1,
+                (Command::SealPoolKey { .. }, Outcome::Done) => self.pool_keys += 1,
                 (Command::Return { .. }, Outcome::Done) => self.returns += 1,
                 (Command::Expire { .. }, Outcome::Done) => self.expiries += 1,
                 (Command::ReleaseSeat { .. }, Outcome::Done) => self.released += 1,
@@ -145,6 +148,9 @@ impl Counts {
                 _ => {}
             }
         }
+        if !self.steps.is_multiple_of(LOOK_EVERY) {
+            return;
+        }
         for device in devices {
             if let Some(term) = device.holds()
                 && self.terms.insert(term)
@@ -153,11 +159,8 @@ impl Counts {
                 self.year_off += u64::from(device.clock().wall_error_ms().abs() > A_MONTH_MS);
             }
             let Some(status) = device.status() else { continue };
-            if !status.joint {
-                self.in_joint.remove(&device.number());
-            } else if self.in_joint.insert(device.number()) {
-                self.joint += 1;
-            }
+            let members = status.members.iter().map(|member| (member.peer, member.voter)).collect();
+            self.memberships += u64::from(status.is_leader && self.members.insert(members));
             let votes = status.members.iter().any(|member| member.peer == status.me && member.voter);
             if !votes {
                 self.voters.remove(&device.number());

@@ -181,6 +181,11 @@ impl Device {
         self.agent.as_ref().filter(|agent| agent.stopping.is_none())?.node.get()?.as_ref().ok()
     }
 
+    /// Whether its agent is up and in a site.
+    pub fn in_site(&self) -> bool {
+        self.node().is_some_and(|node| node.site().is_some())
+    }
+
     /// Its device id, once an agent has run.
     pub fn id(&self) -> Option<DeviceId> {
         self.agent.as_ref()?.node.get()?.as_ref().ok().map(Node::device)

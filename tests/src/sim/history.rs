@@ -2,7 +2,7 @@
 //!
 //! Told apart from the product's own books on purpose: it is made from entries and outcomes alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use seatkeeper_ledger::command::{Actor, Command, Entry, Outcome};
@@ -59,6 +59,8 @@ pub struct History {
     pub sessions: BTreeMap<SessionId, Session>,
     /// Every license that was ever added.
     pub licenses: BTreeMap<Name, Owned>,
+    /// The devices that are enrolled.
+    pub enrolled: BTreeSet<DeviceId>,
     /// The last entry that each device has applied in its present run.
     pub applied: BTreeMap<usize, u64>,
     /// Entries applied first in this step, in order.
@@ -124,8 +126,18 @@ impl History {
                     known.ended.get_or_insert(now);
                 }
             }
+            (Command::Found(found), Outcome::Done) => {
+                self.enrolled.insert(found.device.device());
+            }
+            (Command::AdmitInvited { key, .. } | Command::Admit { key, .. }, Outcome::Done) => {
+                self.enrolled.insert(key.device());
+            }
+            (Command::RevokeDevice { device }, Outcome::Done) => {
+                self.enrolled.remove(device);
+            }
             (Command::Leave, Outcome::Done) => {
                 let Actor::Device(device) = entry.actor else { return };
+                self.enrolled.remove(&device);
                 for session in self.sessions.values_mut().filter(|session| session.device == device) {
                     session.ended.get_or_insert(now);
                 }

@@ -11,6 +11,7 @@
 //! | [`watch`], [`history`], [`check`] | what is seen, what the books were, what must hold |
 //! | [`counts`], [`trace`] | what happened |
 
+pub mod batch;
 pub mod chance;
 pub mod check;
 pub mod cli;

@@ -8,7 +8,7 @@ use seatkeeper::node::{Node, SeatAsk, SeatError};
 use seatkeeper::seam::{BoxTree, Later, Tree, TreeIdentity};
 use seatkeeper_protocol::api::{SeatEvent, SeatGranted};
 use seatkeeper_protocol::id::{Name, ProductId, SessionId};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::watch::{Seen, Watch};
 
@@ -55,8 +55,12 @@ struct Inner {
     state: Mutex<State>,
     /// Its agent tells it what happens to its seat.
     connected: AtomicBool,
+    /// The site said that only one disk has its grant.
+    single: AtomicBool,
     /// The process lives.
     running: watch::Sender<bool>,
+    /// It drops its connection and asks again for the same session.
+    reconnect: Notify,
 }
 
 impl Program {
@@ -70,7 +74,9 @@ impl Program {
             product,
             state: Mutex::new(State::Asking),
             connected: AtomicBool::new(false),
+            single: AtomicBool::new(false),
             running: watch::Sender::new(true),
+            reconnect: Notify::new(),
         }))
     }
 
@@ -102,6 +108,16 @@ impl Program {
     /// Whether its agent tells it what happens to its seat. Without, it keeps to the deadline that it knows.
     pub fn is_connected(&self) -> bool {
         self.0.connected.load(Ordering::Relaxed)
+    }
+
+    /// Whether the site said that only one disk has its grant.
+    pub fn is_single(&self) -> bool {
+        self.0.single.load(Ordering::Relaxed)
+    }
+
+    /// Drops its connection and asks again for the same session, as a program does that was interrupted.
+    pub fn reconnect(&self) {
+        self.0.reconnect.notify_waiters();
     }
 
     /// Ends the process, whatever it was doing.
@@ -138,7 +154,7 @@ impl Program {
 
     /// Asks the agent for a seat, or for the one it has had; then lives with it until it ends.
     pub async fn live(self, node: Node, watch: Watch) {
-        let session = match self.state() {
+        let mut session = match self.state() {
             State::Using { session, .. } => Some(session),
             State::Asking => None,
             State::Over(_) => return,
@@ -181,11 +197,16 @@ impl Program {
             }
             self.0.connected.store(true, Ordering::Relaxed);
             self.granted(&hold.granted, &watch);
+            let mut again = false;
             loop {
                 let event = tokio::select! {
                     biased;
                     event = hold.events.recv() => event,
                     _ = running.wait_for(|running| !running) => break,
+                    () = self.0.reconnect.notified() => {
+                        again = true;
+                        break;
+                    }
                 };
                 match event {
                     Some(SeatEvent::Alive { until_boot_ms }) => self.alive(until_boot_ms, &watch),
@@ -204,6 +225,15 @@ impl Program {
             }
             let ended = !self.is_running();
             self.0.connected.store(false, Ordering::Relaxed);
+            if again && !ended {
+                if self.0.kind == Kind::Connection {
+                    // Its connection was all that held the seat: until it is answered it has none.
+                    *self.lock() = State::Asking;
+                }
+                session = hold.granted.session.parse().ok();
+                drop(hold);
+                continue;
+            }
             drop(hold);
             if !ended && self.0.kind == Kind::Connection {
                 self.end();
@@ -218,6 +248,7 @@ impl Program {
             return watch.note(Seen::Wrong(format!("a grant with the session {}", granted.session)));
         };
         watch.note(Seen::Granted { device, program, ticket: granted.ticket.clone() });
+        self.0.single.store(granted.durability == "single", Ordering::Relaxed);
         let until = granted.until_boot_ms;
         *self.lock() =
             State::Using { session, seat: granted.seat.clone(), license: granted.license.clone(), until };

@@ -346,7 +346,11 @@ impl World {
         }
     }
 
-    fn join(&mut self, number: usize) -> Result<(), Violation> {
+    /// A machine joins, invited by way of the first one.
+    ///
+    /// # Errors
+    /// When it does not, within 30 s.
+    pub fn join(&mut self, number: usize) -> Result<(), Violation> {
         let (command, code) = self.admin.invite(wall_at(self.now()).plus_ms(3_600_000));
         self.done(0, "invite", command)?;
         let answer = self.begin_join(number, code);
@@ -402,14 +406,18 @@ impl World {
 
     /// A machine with a copy of another's disk.
     pub fn add_clone(&mut self, image: &Image) -> usize {
+        let number = self.add_machine(false);
+        self.devices[number].disk().restore(image);
+        number
+    }
+
+    /// One machine more, switched off.
+    pub fn add_machine(&mut self, laptop: bool) -> usize {
         let number = self.devices.len();
         let mut chance = Chance::new(self.setting.seed).fork(format!("clone {number}"));
-        let make =
-            Make { number, laptop: false, engine: self.setting.engine, peers: Vec::new(), discovers: true };
+        let make = Make { number, laptop, engine: self.setting.engine, peers: Vec::new(), discovers: true };
         let clock = SimClock::new(&self.time, &mut chance);
-        let device = Device::new(make, &self.net, clock, self.watch.clone(), chance);
-        device.disk().restore(image);
-        self.devices.push(device);
+        self.devices.push(Device::new(make, &self.net, clock, self.watch.clone(), chance));
         number
     }
 

@@ -33,8 +33,9 @@ impl Check for ActsOnce {
                 continue;
             };
             let same = match (outcome, &first.outcome) {
-                _ if *command != entry.command => false,
+                // Also a device whose disk was rolled back counts anew, and learns that it must not.
                 (_, Outcome::Refused(Refusal::Stale { .. })) => true,
+                _ if *command != entry.command => false,
                 // It came to an end meanwhile.
                 (Outcome::Granted(_), Outcome::Refused(Refusal::SessionEnded | Refusal::Superseded)) => true,
                 // Who has the seats is looked up anew.

@@ -1,64 +1,23 @@
-//! Random schedules: an office at work, with everything going wrong that can.
-//!
-//! Every fault has its end in the same schedule, so that there is always something left to go wrong; the last phase
-//! ends all of them and sees that everybody can work.
+//! What goes wrong.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use seatkeeper_election::{EngineConfig, Timing};
-use seatkeeper_ledger::command::Command;
+use seatkeeper_ledger::command::{Command, Outcome};
 
-use super::chance::Chance;
-use super::check::Violation;
-use super::device::Device;
-use super::disk::{Image, Moment};
-use super::net::Pause;
-use super::program::{Kind, State};
-use super::site::Sale;
-use super::world::{Setting, World};
+use super::super::device::Device;
+use super::super::disk::Moment;
+use super::super::net::Pause;
+use super::super::program::{Program, State};
+use super::super::site::Sale;
+use super::super::world::World;
+use super::{Mend, Schedule};
 
-/// Shortest schedule, milliseconds, and fewest events.
-const LASTS_MS: u64 = 600_000;
-const EVENTS: u64 = 200;
-/// Who runs programs.
-const USERS: [&str; 3] = ["eva", "jan", "ola"];
-/// A clock that is a year off, milliseconds.
-const YEAR_MS: i64 = 365 * 24 * 3_600_000;
 /// A rolled back disk is found out and replaced before anything else goes wrong, milliseconds.
 const QUIET_MS: u64 = 15_000;
-/// After everything is mended, an office has this long to notice that old seats are free, milliseconds.
-const SETTLE_MS: u64 = 45_000;
-/// Then everybody who asks within the pool's size has a seat within this time, milliseconds.
-const SEAT_WITHIN_MS: u64 = 10_000;
-
-/// The end of a fault.
-#[derive(Clone, Debug)]
-enum Mend {
-    Start(usize),
-    Links,
-    Calm,
-    Disk(usize),
-    Clock(usize, i64),
-    SwitchOff(usize),
-}
-
-/// A random schedule under way.
-#[derive(Debug)]
-pub struct Schedule {
-    chance: Chance,
-    mends: BTreeMap<(u64, u64), Mend>,
-    number: u64,
-    quiet_until: u64,
-    images: BTreeMap<usize, Image>,
-    revoked: Vec<usize>,
-    away: Vec<usize>,
-    weights: Vec<(Fault, u64)>,
-}
 
 /// What goes wrong, or is just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub(super) enum Fault {
     Kill,
     KillHolder,
     Stop,
@@ -90,9 +49,13 @@ enum Fault {
     Release,
     SwapLicense,
     Rival,
+    CutAtGrant,
+    Flap,
+    CutOffAndStall,
+    BackAtTtl,
 }
 
-const FAULTS: [(Fault, u64); 31] = [
+pub(super) const FAULTS: [(Fault, u64); 35] = [
     (Fault::Kill, 10),
     (Fault::KillHolder, 12),
     (Fault::Stop, 6),
@@ -117,173 +80,20 @@ const FAULTS: [(Fault, u64); 31] = [
     (Fault::ClockStep, 6),
     (Fault::FullDisk, 3),
     (Fault::BrokenDisk, 4),
-    (Fault::Rollback, 2),
-    (Fault::Clone, 2),
+    (Fault::Rollback, 6),
+    (Fault::Clone, 5),
     (Fault::Leave, 3),
     (Fault::Revoke, 1),
     (Fault::Release, 5),
     (Fault::SwapLicense, 2),
     (Fault::Rival, 3),
+    (Fault::CutAtGrant, 4),
+    (Fault::Flap, 5),
+    (Fault::CutOffAndStall, 10),
+    (Fault::BackAtTtl, 8),
 ];
 
-/// The world of a seed.
-pub fn setting(seed: u64) -> Setting {
-    let mut chance = Chance::new(seed).fork("setting");
-    let devices = 3 + chance.index(4);
-    let lan = chance.chance(0.3);
-    Setting {
-        devices,
-        laptops: chance.index(2),
-        quantum_ms: if lan { 5 } else { 10 },
-        engine: EngineConfig {
-            timing: if lan { Timing::lan() } else { Timing::wifi() },
-            snapshot_every_entries: chance.range(30..=120),
-            keep_log_entries: chance.range(5..=30),
-            ..EngineConfig::default()
-        },
-        discovery: chance.chance(0.85),
-        sale: Sale {
-            seats: u32::try_from(chance.range(1..=3)).unwrap_or(1),
-            ttl_s: chance.range(15..=20),
-            share: if chance.chance(0.5) { "user-device" } else { "none" },
-            valid_until: chance.chance(0.4).then_some("2026-01-04"),
-        },
-        ..Setting::office(seed, devices)
-    }
-}
-
 impl Schedule {
-    /// The schedule of a seed.
-    pub fn new(seed: u64) -> Self {
-        let mut chance = Chance::new(seed).fork("schedule");
-        // Each schedule has its own kinds of trouble: some not at all, some all the time.
-        let weights = FAULTS
-            .iter()
-            .map(|(fault, weight)| (*fault, weight * [0, 1, 1, 4][chance.index(4)]))
-            .filter(|(_, weight)| *weight > 0)
-            .collect();
-        Self {
-            chance,
-            mends: BTreeMap::new(),
-            number: 0,
-            quiet_until: 0,
-            images: BTreeMap::new(),
-            revoked: Vec::new(),
-            away: Vec::new(),
-            weights,
-        }
-    }
-
-    /// Runs the whole schedule on a world that is founded.
-    ///
-    /// # Errors
-    /// The first invariant that does not hold.
-    pub fn run(&mut self, world: &mut World) -> Result<(), Violation> {
-        if self.chance.chance(0.3) {
-            let number = self.chance.index(world.devices().len());
-            let year = if self.chance.chance(0.5) { YEAR_MS } else { -YEAR_MS };
-            world.device(number).clock().step(year);
-            let now = world.now();
-            world.trace.tell(now, format_args!("the clock of pc{number} is a year off"));
-        }
-        let lasts = LASTS_MS + if self.chance.chance(0.15) { 700_000 } else { 0 };
-        let until = world.now() + lasts;
-        while world.now() < until || world.counts.events < EVENTS {
-            let pause = self.chance.range(20..=4_500);
-            let next = world.now() + pause;
-            while world.now() < next {
-                self.mend_due(world);
-                world.step()?;
-            }
-            world.tell_answers();
-            world.counts.events += 1;
-            if self.chance.chance(0.5) {
-                self.work(world);
-            } else {
-                self.trouble(world);
-            }
-        }
-        self.end(world)
-    }
-
-    fn later(&mut self, world: &World, within_ms: std::ops::RangeInclusive<u64>, mend: Mend) {
-        self.number += 1;
-        let at = world.now() + self.chance.range(within_ms);
-        self.mends.insert((at, self.number), mend);
-    }
-
-    fn mend_due(&mut self, world: &mut World) {
-        while let Some(entry) = self.mends.first_entry() {
-            if entry.key().0 > world.now() {
-                return;
-            }
-            let mend = entry.remove();
-            self.mend(world, mend);
-        }
-    }
-
-    fn mend(&mut self, world: &mut World, mend: Mend) {
-        let now = world.now();
-        match mend {
-            Mend::Start(number) => {
-                if !world.devices()[number].has_agent() {
-                    world.start(number);
-                }
-            }
-            Mend::Links => {
-                world.trace.tell(now, format_args!("the network is whole again"));
-                world.net().heal_all();
-            }
-            Mend::Calm => {
-                world.trace.tell(now, format_args!("the network is fast again"));
-                world.net().calm();
-            }
-            Mend::Disk(number) => {
-                world.trace.tell(now, format_args!("pc{number}'s disk is mended"));
-                let device = world.device(number);
-                device.disk().mend();
-                device.disk().fill(None);
-                // What failed stays failed until the agent starts again.
-                device.kill();
-                self.later(world, 50..=1_000, Mend::Start(number));
-            }
-            Mend::Clock(number, ms) => world.device(number).clock().step(ms),
-            Mend::SwitchOff(number) => {
-                world.trace.tell(now, format_args!("pc{number} is switched off for good"));
-                world.device(number).power_cut();
-            }
-        }
-    }
-
-    /// Programs start and end.
-    fn work(&mut self, world: &mut World) {
-        let now = world.now();
-        let running: Vec<u64> = world
-            .devices()
-            .iter()
-            .flat_map(Device::programs)
-            .filter(|program| program.is_running())
-            .map(super::program::Program::number)
-            .collect();
-        let seats = usize::try_from(world.setting().sale.seats).unwrap_or(1);
-        if running.len() > seats || (!running.is_empty() && self.chance.chance(0.4)) {
-            if let Some(number) = self.chance.pick(&running).copied()
-                && let Some(program) = world.program(number).cloned()
-            {
-                world.trace.tell(now, format_args!("program {number} ends"));
-                program.end();
-            }
-            return;
-        }
-        let number = self.chance.index(world.devices().len());
-        let clone = number >= world.setting().devices;
-        let user = if clone { "clone" } else { USERS[self.chance.index(USERS.len())] };
-        let kind = if self.chance.chance(0.6) { Kind::Run } else { Kind::Connection };
-        if let Some(program) = world.checkout(number, user, kind) {
-            world.trace.tell(now, format_args!("pc{number}: {user} starts program {program} ({kind:?})"));
-        }
-    }
-
     fn pick_fault(&mut self) -> Option<Fault> {
         let all: u64 = self.weights.iter().map(|(_, weight)| weight).sum();
         let mut at = self.chance.range(1..=all.max(1));
@@ -296,7 +106,7 @@ impl Schedule {
         None
     }
 
-    fn holder(world: &World) -> Option<usize> {
+    pub(super) fn holder(world: &World) -> Option<usize> {
         world
             .devices()
             .iter()
@@ -304,13 +114,13 @@ impl Schedule {
             .map(Device::number)
     }
 
-    fn any(&mut self, world: &World, of: impl Fn(&Device) -> bool) -> Option<usize> {
+    pub(super) fn any(&mut self, world: &World, of: impl Fn(&Device) -> bool) -> Option<usize> {
         let all: Vec<usize> =
             world.devices().iter().filter(|device| of(device)).map(Device::number).collect();
         self.chance.pick(&all).copied()
     }
 
-    fn trouble(&mut self, world: &mut World) {
+    pub(super) fn trouble(&mut self, world: &mut World) {
         let now = world.now();
         if now < self.quiet_until {
             return;
@@ -318,7 +128,13 @@ impl Schedule {
         let Some(fault) = self.pick_fault() else { return };
         let holder = Self::holder(world);
         let any = self.any(world, Device::has_agent);
+        // A machine that lost power while it left knows nothing of it: its user tries again.
+        let outside = |device: &Device| {
+            device.in_site() && device.id().is_some_and(|id| !world.history().enrolled.contains(&id))
+        };
+        let undone = self.any(world, |device| outside(device));
         let number = match fault {
+            Fault::Leave => undone.or(any),
             Fault::KillHolder | Fault::StopHolder | Fault::StallHolder | Fault::IsolateHolder => {
                 holder.or(any)
             }
@@ -481,14 +297,83 @@ impl Schedule {
                 }
             }
             Fault::Rival => world.send_rival(number),
+            Fault::CutAtGrant => self.cut_at_grant = true,
+            Fault::Flap => {
+                self.flaps = self.chance.range(3..=12);
+                if let Some(holder) = holder {
+                    world.counts.kills += 1;
+                    world.device(holder).kill();
+                    self.later(world, 20..=6_000, Mend::Start(holder));
+                }
+                self.later(world, 50..=500, Mend::Flap);
+            }
+            Fault::CutOffAndStall => self.cut_off_and_stall(world, holder),
+            Fault::BackAtTtl => {
+                // Away for just so long that its seats expire the moment it is back.
+                world.counts.kills += 1;
+                world.device(number).kill();
+                let ttl = world.setting().sale.ttl_s * 1_000;
+                self.later(world, ttl - 200..=ttl + 1_500, Mend::Start(number));
+            }
         }
     }
 
+    /// All lights go out right after a seat was granted.
+    pub(super) fn dark_after_grant(&mut self, world: &mut World) {
+        let granted = |index: &u64| {
+            let first = world.history().entries.get(index);
+            first.is_some_and(|first| matches!(first.outcome, Outcome::Granted(_)))
+        };
+        if !self.cut_at_grant || !world.history().fresh.iter().any(granted) {
+            return;
+        }
+        self.cut_at_grant = false;
+        world.counts.mass_power_cuts += 1;
+        let now = world.now();
+        world.trace.tell(now, format_args!("the power fails everywhere"));
+        for number in 0..world.devices().len() {
+            if world.devices()[number].is_on() {
+                world.counts.power_cuts += 1;
+                world.device(number).power_cut();
+                if !self.away.contains(&number) {
+                    self.later(world, 100..=8_000, Mend::Start(number));
+                }
+            }
+        }
+    }
+
+    /// The holder and a machine whose program uses a seat hear nobody else, and then the holder stands still.
+    fn cut_off_and_stall(&mut self, world: &mut World, holder: Option<usize>) {
+        let uses = |device: &Device| {
+            device.programs().iter().any(|program| matches!(program.state(), State::Using { .. }))
+        };
+        let Some(holder) = holder else { return };
+        let Some(user) = self.any(world, |device| uses(device) && device.number() != holder) else { return };
+        world.counts.partitions += 1;
+        for device in world.devices() {
+            if device.number() != holder && device.number() != user {
+                world.net().cut(device.place(), world.devices()[holder].place());
+                world.net().cut(device.place(), world.devices()[user].place());
+            }
+        }
+        let ms = self.chance.range(2_000..=12_500);
+        let until = world.now() + ms;
+        world.counts.stalls += u64::from(world.device(holder).pause_until(until, Pause::Stalled));
+        self.later(world, ms + 2_000..=ms + 20_000, Mend::Links);
+    }
+
     fn power_cut(&mut self, world: &mut World, number: usize) {
-        world.counts.power_cuts += 1;
-        world.device(number).power_cut();
+        if self.chance.chance(0.5) {
+            // In the middle of its next write, if there is one soon.
+            let operations = self.chance.range(0..=12);
+            world.device(number).disk().cut_after(operations);
+            self.later(world, 100..=3_000, Mend::PowerOff(number));
+        } else {
+            world.counts.power_cuts += 1;
+            world.device(number).power_cut();
+        }
         if !self.away.contains(&number) {
-            self.later(world, 500..=30_000, Mend::Start(number));
+            self.later(world, 3_100..=30_000, Mend::Start(number));
         }
     }
 
@@ -503,7 +388,7 @@ impl Schedule {
         whole && self.mends.is_empty() && up.clone().all(|device| device.is_awake() && device.is_ready())
     }
 
-    fn is_out(&self, number: usize) -> bool {
+    pub(super) fn is_out(&self, number: usize) -> bool {
         self.revoked.contains(&number) || self.away.contains(&number)
     }
 
@@ -525,10 +410,13 @@ impl Schedule {
         self.quiet_until = now + QUIET_MS;
     }
 
-    /// A spare's disk is put into another machine too, for a while. A log holder's is not defended against that.
+    /// A spare's disk is put into another machine too, for a while. Not a log holder's, and none that remembers running
+    /// programs, which the copy would give up: a cloned machine is not defended (README).
     fn clone_disk(&mut self, world: &mut World) {
-        let spare = self
-            .any(world, |device| device.is_ready() && device.status().is_none() && device.root().is_some());
+        let spare = self.any(world, |device| {
+            let idle = !device.programs().iter().any(Program::is_running);
+            device.in_site() && device.status().is_none() && idle
+        });
         let Some(spare) = spare.filter(|spare| !self.is_out(*spare) && self.away.is_empty()) else { return };
         world.counts.clones += 1;
         let image = world.devices()[spare].disk().image();
@@ -556,78 +444,5 @@ impl Schedule {
         };
         self.revoked.push(number);
         world.ask(other, format!("revoke pc{number}"), Command::RevokeDevice { device });
-    }
-
-    /// Everything is mended; then everybody can work.
-    fn end(&mut self, world: &mut World) -> Result<(), Violation> {
-        let failed = |found: String| Violation { invariant: "liveness", found };
-        let now = world.now();
-        world.trace.tell(now, format_args!("everything is mended"));
-        for (_, mend) in std::mem::take(&mut self.mends) {
-            self.mend(world, mend);
-        }
-        self.mends.clear();
-        world.net().heal_all();
-        world.net().calm();
-        for number in 0..world.devices().len() {
-            let away = self.is_out(number);
-            let device = world.device(number);
-            device.disk().mend();
-            device.disk().fill(None);
-            device.programs().iter().for_each(super::program::Program::end);
-            device.wake(u64::MAX);
-            let dead = device.status().is_some_and(|status| status.fatal.is_some());
-            if away || dead {
-                device.kill();
-            }
-        }
-        world.run_ms(100)?;
-        for number in 0..world.devices().len() {
-            if !self.is_out(number) && !world.devices()[number].has_agent() {
-                world.start(number);
-            }
-        }
-        let holds = |world: &mut World| Self::holder(world).is_some();
-        if !world.run_until(SEAT_WITHIN_MS, holds)? {
-            return Err(failed("nobody holds 10 s after everything was mended".to_owned()));
-        }
-        world.run_ms(SETTLE_MS)?;
-        if let Some(session) = world.history().live().next() {
-            return Err(failed(format!("a seat is still taken that nobody uses: {session:?}")));
-        }
-        let owned: u32 = world
-            .history()
-            .licenses
-            .values()
-            .filter(|owned| owned.active)
-            .map(|owned| owned.license.seats)
-            .sum();
-        let ready: Vec<usize> = world
-            .devices()
-            .iter()
-            .filter(|device| device.is_ready() && device.root().is_some() && !self.is_out(device.number()))
-            .map(Device::number)
-            .collect();
-        let mut asked = Vec::new();
-        for at in 0..usize::try_from(owned).unwrap_or(0) {
-            let Some(number) = ready.get(at % ready.len().max(1)) else { break };
-            // Nobody shares with anybody.
-            if let Some(program) = world.checkout(*number, &format!("late {at}"), Kind::Run) {
-                asked.push(program);
-            }
-        }
-        let all = |world: &mut World| {
-            asked.iter().all(|program| {
-                world.program(*program).is_some_and(|program| matches!(program.state(), State::Using { .. }))
-            })
-        };
-        if !world.run_until(SEAT_WITHIN_MS, all)? {
-            let states: Vec<_> =
-                asked.iter().filter_map(|program| world.program(*program)).map(|p| p.state()).collect();
-            return Err(failed(format!(
-                "{owned} seats are owned, and after 10 s these asked for them: {states:?}"
-            )));
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,90 @@
+//! The last phase: everything is mended, and then everybody can work.
+
+use super::super::check::Violation;
+use super::super::device::Device;
+use super::super::program::{Kind, Program, State};
+use super::super::world::World;
+use super::Schedule;
+
+/// An office has this long to notice that old seats are free, milliseconds.
+const SETTLE_MS: u64 = 45_000;
+/// Then everybody who asks within the pool's size has a seat within this time, milliseconds.
+const SEAT_WITHIN_MS: u64 = 10_000;
+
+impl Schedule {
+    /// Everything is mended; then everybody can work.
+    pub(super) fn end(&mut self, world: &mut World) -> Result<(), Violation> {
+        let failed = |found: String| Violation { invariant: "liveness", found };
+        let now = world.now();
+        world.trace.tell(now, format_args!("everything is mended"));
+        for (_, mend) in std::mem::take(&mut self.mends) {
+            self.mend(world, mend);
+        }
+        self.mends.clear();
+        world.net().heal_all();
+        world.net().calm();
+        for number in 0..world.devices().len() {
+            let away = self.is_out(number);
+            let device = world.device(number);
+            device.disk().mend();
+            device.disk().fill(None);
+            device.programs().iter().for_each(Program::end);
+            device.wake(u64::MAX);
+            let dead = device.status().is_some_and(|status| status.fatal.is_some());
+            if away || dead {
+                device.kill();
+            }
+        }
+        world.run_ms(100)?;
+        for number in 0..world.devices().len() {
+            if !self.is_out(number) && !world.devices()[number].has_agent() {
+                world.start(number);
+            }
+        }
+        let holds = |world: &mut World| Self::holder(world).is_some();
+        if !world.run_until(SEAT_WITHIN_MS, holds)? {
+            return Err(failed("nobody holds 10 s after everything was mended".to_owned()));
+        }
+        world.run_ms(SETTLE_MS)?;
+        if let Some(session) = world.history().live().next() {
+            return Err(failed(format!("a seat is still taken that nobody uses: {session:?}")));
+        }
+        let owned: u32 = world
+            .history()
+            .licenses
+            .values()
+            .filter(|owned| owned.active)
+            .map(|owned| owned.license.seats)
+            .sum();
+        let ready: Vec<usize> = world
+            .devices()
+            .iter()
+            .filter(|device| {
+                let enrolled = device.id().is_some_and(|id| world.history().enrolled.contains(&id));
+                device.in_site() && enrolled && !self.is_out(device.number())
+            })
+            .map(Device::number)
+            .collect();
+        let mut asked = Vec::new();
+        for at in 0..usize::try_from(owned).unwrap_or(0) {
+            let Some(number) = ready.get(at % ready.len().max(1)) else { break };
+            // Nobody shares with anybody.
+            if let Some(program) = world.checkout(*number, &format!("late {at}"), Kind::Run) {
+                asked.push(program);
+            }
+        }
+        let all = |world: &mut World| {
+            asked.iter().all(|program| {
+                world.program(*program).is_some_and(|program| matches!(program.state(), State::Using { .. }))
+            })
+        };
+        if !world.run_until(SEAT_WITHIN_MS, all)? {
+            let states: Vec<_> =
+                asked.iter().filter_map(|program| world.program(*program)).map(|p| p.state()).collect();
+            return Err(failed(format!(
+                "{owned} seats are owned, and after 10 s these asked for them: {states:?}"
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! Random schedules: an office at work, with everything going wrong that can.
+//!
+//! Every fault has its end in the same schedule, so that there is always something left to go wrong; the last phase
+//! ends all of them and sees that everybody can work.
+
+mod end;
+mod trouble;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use seatkeeper_election::{EngineConfig, Timing};
+
+use super::chance::Chance;
+use super::check::Violation;
+use super::device::Device;
+use super::disk::Image;
+use super::program::{Kind, Program};
+use super::site::Sale;
+use super::world::{Setting, World};
+use trouble::{FAULTS, Fault};
+
+/// Shortest schedule, milliseconds, and fewest events.
+const LASTS_MS: u64 = 600_000;
+const EVENTS: u64 = 200;
+/// Who runs programs.
+const USERS: [&str; 3] = ["eva", "jan", "ola"];
+/// A clock that is a year off, milliseconds.
+const YEAR_MS: i64 = 365 * 24 * 3_600_000;
+
+/// The end of a fault.
+#[derive(Clone, Debug)]
+enum Mend {
+    Start(usize),
+    Links,
+    Calm,
+    Disk(usize),
+    Clock(usize, i64),
+    /// A voter dies and comes back at once, and so on.
+    Flap,
+    /// The power is off by now.
+    PowerOff(usize),
+    SwitchOff(usize),
+}
+
+/// A random schedule under way.
+#[derive(Debug)]
+pub struct Schedule {
+    chance: Chance,
+    mends: BTreeMap<(u64, u64), Mend>,
+    number: u64,
+    quiet_until: u64,
+    images: BTreeMap<usize, Image>,
+    revoked: Vec<usize>,
+    away: Vec<usize>,
+    weights: Vec<(Fault, u64)>,
+    /// Of a hundred events, how many are trouble.
+    trouble: u64,
+    /// The next grant is followed by darkness.
+    cut_at_grant: bool,
+    /// Voters that are still to die and come back at once.
+    flaps: u64,
+}
+
+/// The clockwork of elections on a slow network.
+fn slow() -> Timing {
+    let ms = Duration::from_millis;
+    Timing { heartbeat: ms(500), election_min: ms(1_500), election_max: ms(3_000) }
+}
+
+/// The world of a seed.
+pub fn setting(seed: u64) -> Setting {
+    let mut chance = Chance::new(seed).fork("setting");
+    let devices = 3 + chance.index(5);
+    let (timing, quantum_ms) = match chance.index(10) {
+        0 => (Timing::lan(), 10),
+        1..5 => (Timing::wifi(), [20, 25, 40][chance.index(3)]),
+        // Not a product's: half the messages, so twice the schedules in the same time.
+        _ => (slow(), [20, 25, 40][chance.index(3)]),
+    };
+    Setting {
+        devices,
+        laptops: chance.index(2),
+        quantum_ms,
+        engine: EngineConfig {
+            timing,
+            snapshot_every_entries: chance.range(30..=120),
+            keep_log_entries: chance.range(5..=30),
+            ..EngineConfig::default()
+        },
+        discovery: chance.chance(0.85),
+        sale: Sale {
+            seats: u32::try_from(chance.range(1..=3)).unwrap_or(1),
+            ttl_s: chance.range(15..=20),
+            share: if chance.chance(0.5) { "user-device" } else { "none" },
+            valid_until: chance.chance(0.4).then_some("2026-01-04"),
+        },
+        ..Setting::office(seed, devices)
+    }
+}
+
+impl Schedule {
+    /// The schedule of a seed.
+    pub fn new(seed: u64) -> Self {
+        let mut chance = Chance::new(seed).fork("schedule");
+        // Each schedule has its own kinds of trouble: some not at all, some all the time.
+        let weights = FAULTS
+            .iter()
+            .map(|(fault, weight)| (*fault, weight * [0, 1, 1, 4][chance.index(4)]))
+            .filter(|(_, weight)| *weight > 0)
+            .collect();
+        let trouble = [6, 40, 50, 70][chance.index(4)];
+        Self {
+            chance,
+            mends: BTreeMap::new(),
+            number: 0,
+            quiet_until: 0,
+            images: BTreeMap::new(),
+            revoked: Vec::new(),
+            away: Vec::new(),
+            weights,
+            trouble,
+            cut_at_grant: false,
+            flaps: 0,
+        }
+    }
+
+    /// Runs the whole schedule on a world that is founded.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn run(&mut self, world: &mut World) -> Result<(), Violation> {
+        if self.chance.chance(0.3) {
+            let number = self.chance.index(world.devices().len());
+            let year = if self.chance.chance(0.5) { YEAR_MS } else { -YEAR_MS };
+            world.device(number).clock().step(year);
+            let now = world.now();
+            world.trace.tell(now, format_args!("the clock of pc{number} is a year off"));
+        }
+        // Long enough for a license to end, now and then where it is quiet enough for that.
+        let long = self.chance.chance(if self.trouble < 10 { 0.5 } else { 0.1 });
+        let lasts = LASTS_MS + if long { 800_000 } else { 0 };
+        let until = world.now() + lasts;
+        while world.now() < until || world.counts.events < EVENTS {
+            let pause = self.chance.range(20..=4_500);
+            let next = world.now() + pause;
+            while world.now() < next {
+                self.mend_due(world);
+                world.step()?;
+                self.dark_after_grant(world);
+            }
+            world.tell_answers();
+            world.counts.events += 1;
+            if self.chance.range(1..=100) > self.trouble {
+                self.work(world);
+            } else {
+                self.trouble(world);
+            }
+        }
+        self.end(world)
+    }
+
+    fn later(&mut self, world: &World, within_ms: std::ops::RangeInclusive<u64>, mend: Mend) {
+        self.number += 1;
+        let at = world.now() + self.chance.range(within_ms);
+        self.mends.insert((at, self.number), mend);
+    }
+
+    fn mend_due(&mut self, world: &mut World) {
+        while let Some(entry) = self.mends.first_entry() {
+            if entry.key().0 > world.now() {
+                return;
+            }
+            let mend = entry.remove();
+            self.mend(world, mend);
+        }
+    }
+
+    fn mend(&mut self, world: &mut World, mend: Mend) {
+        let now = world.now();
+        match mend {
+            Mend::Start(number) => {
+                if !world.devices()[number].has_agent() {
+                    world.start(number);
+                }
+            }
+            Mend::Links => {
+                world.trace.tell(now, format_args!("the network is whole again"));
+                world.net().heal_all();
+            }
+            Mend::Calm => {
+                world.trace.tell(now, format_args!("the network is fast again"));
+                world.net().calm();
+            }
+            Mend::Disk(number) => {
+                world.trace.tell(now, format_args!("pc{number}'s disk is mended"));
+                let device = world.device(number);
+                device.disk().mend();
+                device.disk().fill(None);
+                // What failed stays failed until the agent starts again.
+                device.kill();
+                self.later(world, 50..=1_000, Mend::Start(number));
+            }
+            Mend::Clock(number, ms) => world.device(number).clock().step(ms),
+            Mend::Flap => {
+                self.flaps = self.flaps.saturating_sub(1);
+                let votes = |device: &Device| device.status().is_some();
+                if let Some(number) = self.any(world, votes) {
+                    world.counts.kills += 1;
+                    world.trace.tell(now, format_args!("pc{number} dies and comes back at once"));
+                    world.device(number).kill();
+                    world.start(number);
+                }
+                if self.flaps > 0 {
+                    self.later(world, 20..=600, Mend::Flap);
+                }
+            }
+            Mend::PowerOff(number) => world.device(number).power_cut(),
+            Mend::SwitchOff(number) => {
+                world.trace.tell(now, format_args!("pc{number} is switched off for good"));
+                world.device(number).power_cut();
+            }
+        }
+    }
+
+    /// Programs start and end.
+    fn work(&mut self, world: &mut World) {
+        let now = world.now();
+        let running: Vec<u64> = world
+            .devices()
+            .iter()
+            .flat_map(Device::programs)
+            .filter(|program| program.is_running())
+            .map(Program::number)
+            .collect();
+        let seats = usize::try_from(world.setting().sale.seats).unwrap_or(1);
+        if self.chance.chance(0.08)
+            && let Some(program) = self.chance.pick(&running).and_then(|number| world.program(*number))
+        {
+            let program = program.clone();
+            world.trace.tell(now, format_args!("program {} connects anew", program.number()));
+            program.reconnect();
+            return;
+        }
+        if running.len() > seats || (!running.is_empty() && self.chance.chance(0.4)) {
+            if let Some(number) = self.chance.pick(&running).copied()
+                && let Some(program) = world.program(number).cloned()
+            {
+                world.trace.tell(now, format_args!("program {number} ends"));
+                program.end();
+            }
+            return;
+        }
+        let number = self.chance.index(world.devices().len());
+        let clone = number >= world.setting().devices;
+        let user = if clone { "clone" } else { USERS[self.chance.index(USERS.len())] };
+        let kind = if self.chance.chance(0.6) { Kind::Run } else { Kind::Connection };
+        if let Some(program) = world.checkout(number, user, kind) {
+            world.trace.tell(now, format_args!("pc{number}: {user} starts program {program} ({kind:?})"));
+        }
+    }
+}
