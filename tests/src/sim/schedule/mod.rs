@@ -18,7 +18,7 @@ use super::disk::Image;
 use super::program::{Kind, Program};
 use super::site::Sale;
 use super::world::{Setting, World};
-use trouble::{FAULTS, Fault};
+use trouble::{FAULTS, Fault, HUNTED};
 
 /// Shortest schedule, milliseconds, and fewest events.
 const LASTS_MS: u64 = 600_000;
@@ -38,6 +38,8 @@ enum Mend {
     Clock(usize, i64),
     /// A voter dies and comes back at once, and so on.
     Flap,
+    /// Nobody hears it, nor it them.
+    CutOff(usize),
     /// The power is off by now.
     PowerOff(usize),
     SwitchOff(usize),
@@ -109,7 +111,16 @@ impl Schedule {
             .map(|(fault, weight)| (*fault, weight * [0, 1, 1, 4][chance.index(4)]))
             .filter(|(_, weight)| *weight > 0)
             .collect();
-        let trouble = [6, 40, 50, 70][chance.index(4)];
+        let mut trouble = [6, 40, 50, 70][chance.index(4)];
+        let mut weights: Vec<(Fault, u64)> = weights;
+        if chance.chance(0.6) {
+            // A hunt: one kind of trouble again and again, so that what happens right after it is seen too.
+            let hunted = HUNTED[chance.index(HUNTED.len())];
+            weights.retain(|(fault, _)| !HUNTED.contains(fault));
+            let rest: u64 = weights.iter().map(|(_, weight)| weight).sum();
+            weights.push((hunted, 2 * rest.max(1)));
+            trouble = trouble.max(40);
+        }
         Self {
             chance,
             mends: BTreeMap::new(),
@@ -214,6 +225,11 @@ impl Schedule {
                 if self.flaps > 0 {
                     self.later(world, 20..=600, Mend::Flap);
                 }
+            }
+            Mend::CutOff(number) => {
+                world.trace.tell(now, format_args!("pc{number} is cut off"));
+                let place = world.devices()[number].place();
+                world.net().isolate(place);
             }
             Mend::PowerOff(number) => world.device(number).power_cut(),
             Mend::SwitchOff(number) => {

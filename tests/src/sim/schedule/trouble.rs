@@ -7,7 +7,7 @@ use seatkeeper_ledger::command::{Command, Outcome};
 use super::super::device::Device;
 use super::super::disk::Moment;
 use super::super::net::Pause;
-use super::super::program::{Program, State};
+use super::super::program::{Kind, Program, State};
 use super::super::site::Sale;
 use super::super::world::World;
 use super::{Mend, Schedule};
@@ -53,9 +53,23 @@ pub(super) enum Fault {
     Flap,
     CutOffAndStall,
     BackAtTtl,
+    LateAndCut,
+    Reconnect,
 }
 
-pub(super) const FAULTS: [(Fault, u64); 35] = [
+/// What is worth a whole schedule.
+pub(super) const HUNTED: [Fault; 8] = [
+    Fault::CutOffAndStall,
+    Fault::CutAtGrant,
+    Fault::Flap,
+    Fault::BackAtTtl,
+    Fault::LateAndCut,
+    Fault::IsolateHolder,
+    Fault::SuspendLong,
+    Fault::Reconnect,
+];
+
+pub(super) const FAULTS: [(Fault, u64); 37] = [
     (Fault::Kill, 10),
     (Fault::KillHolder, 12),
     (Fault::Stop, 6),
@@ -91,6 +105,8 @@ pub(super) const FAULTS: [(Fault, u64); 35] = [
     (Fault::Flap, 5),
     (Fault::CutOffAndStall, 10),
     (Fault::BackAtTtl, 8),
+    (Fault::LateAndCut, 8),
+    (Fault::Reconnect, 6),
 ];
 
 impl Schedule {
@@ -307,6 +323,8 @@ impl Schedule {
                 }
                 self.later(world, 50..=500, Mend::Flap);
             }
+            Fault::LateAndCut => self.late_and_cut(world, holder),
+            Fault::Reconnect => self.reconnect(world, holder),
             Fault::CutOffAndStall => self.cut_off_and_stall(world, holder),
             Fault::BackAtTtl => {
                 // Away for just so long that its seats expire the moment it is back.
@@ -340,6 +358,44 @@ impl Schedule {
                 }
             }
         }
+    }
+
+    /// What the holder answers a machine comes late, and then nothing more comes: its seats end soon.
+    fn late_and_cut(&mut self, world: &mut World, holder: Option<usize>) {
+        let Some(holder) = holder else { return };
+        let Some(number) = self.any(world, |device| device.number() != holder && device.is_ready()) else {
+            return;
+        };
+        world.counts.message_stalls += 1;
+        world.counts.partitions += 1;
+        let (a, b) = (world.devices()[holder].place(), world.devices()[number].place());
+        let late = self.chance.range(2_000..=5_000);
+        world.net().slow(a, b, Duration::from_millis(late)..=Duration::from_millis(late + 500));
+        if let Some(program) = world.checkout(number, "late", Kind::Run) {
+            let now = world.now();
+            world.trace.tell(now, format_args!("pc{number}: program {program} asks over a slow link"));
+        }
+        let cut = 2 * late + self.chance.range(0..=6_000);
+        self.later(world, cut..=cut, Mend::CutOff(number));
+        self.later(world, cut + 15_000..=cut + 30_000, Mend::Links);
+        self.later(world, cut + 100..=cut + 100, Mend::Calm);
+    }
+
+    /// A program drops its connection over a link on which messages overtake each other, and asks again at once.
+    fn reconnect(&mut self, world: &mut World, holder: Option<usize>) {
+        let using: Vec<(usize, Program)> = world
+            .devices()
+            .iter()
+            .flat_map(|device| device.programs().iter().map(|program| (device.number(), program.clone())))
+            .filter(|(_, program)| program.is_connected())
+            .collect();
+        let Some((number, program)) = self.chance.pick(&using).cloned() else { return };
+        if let Some(holder) = holder.filter(|holder| *holder != number) {
+            let (a, b) = (world.devices()[holder].place(), world.devices()[number].place());
+            world.net().slow(a, b, Duration::from_millis(20)..=Duration::from_millis(900));
+            self.later(world, 2_000..=4_000, Mend::Calm);
+        }
+        program.reconnect();
     }
 
     /// The holder and a machine whose program uses a seat hear nobody else, and then the holder stands still.
