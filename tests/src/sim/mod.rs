@@ -10,6 +10,7 @@
 //! | [`world`] | true time: one step after the other |
 //! | [`watch`], [`history`], [`check`] | what is seen, what the books were, what must hold |
 //! | [`counts`], [`trace`] | what happened |
+//! | [`script`] | stories: a cluster's behaviour as a script that people read |
 
 pub mod batch;
 pub mod chance;
@@ -25,6 +26,7 @@ pub mod program;
 pub mod rival;
 pub mod run;
 pub mod schedule;
+pub mod script;
 pub mod site;
 pub mod trace;
 pub mod watch;

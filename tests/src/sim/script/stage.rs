@@ -1,0 +1,282 @@
+//! Carries a story's commands out.
+
+use std::collections::BTreeMap;
+
+use seatkeeper_ledger::command::{Command as Order, DeviceSettings};
+
+use super::look::{Meaningless, Names, is_using};
+use super::parse::{Ask, Command, Condition, Office, Role, Scene, Set};
+use crate::sim::check::Violation;
+use crate::sim::device::{Answer, Device};
+use crate::sim::disk::Image;
+use crate::sim::net::{Host, Pause};
+use crate::sim::program::{Kind, State};
+use crate::sim::site::Sale;
+use crate::sim::trace::{Telling, Trace};
+use crate::sim::world::{Setting, World};
+
+/// A step, milliseconds; no message is faster.
+const QUANTUM_MS: u64 = 10;
+/// An agent stops, and an admin's command is answered, within this time, milliseconds.
+const DONE_WITHIN_MS: u64 = 20_000;
+/// A rival has spoken to everybody by then, milliseconds.
+const RIVAL_MS: u64 = 6_000;
+
+/// Why a story does not go on.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// It asks for what cannot be.
+    Meaningless(Meaningless),
+    /// An invariant does not hold.
+    Violation(Violation),
+}
+
+impl From<Meaningless> for Stop {
+    fn from(problem: Meaningless) -> Self {
+        Self::Meaningless(problem)
+    }
+}
+
+impl From<Violation> for Stop {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
+}
+
+/// An office under way.
+pub(super) struct Stage {
+    world: World,
+    names: Names,
+    images: BTreeMap<usize, Image>,
+    moves: u8,
+}
+
+impl Stage {
+    /// An office in which everybody has joined and has found their role.
+    pub(super) fn new(seed: u64, office: Office, telling: Telling) -> Result<Self, Stop> {
+        let Office { machines, laptops, seats, ttl_s } = office;
+        let sale = Sale { seats, ttl_s, share: "user-device", valid_until: None };
+        let setting = Setting { laptops, quantum_ms: QUANTUM_MS, sale, ..Setting::office(seed, machines) };
+        let world = World::new(setting, Trace::new(telling));
+        let mut stage = Self { world, names: Names::default(), images: BTreeMap::new(), moves: 0 };
+        let founded = stage.world.found();
+        if let Err(violation) = founded {
+            return Err(Stop::Violation(violation));
+        }
+        stage.names.learn(&stage.world);
+        Ok(stage)
+    }
+
+    /// The last lines of the trace.
+    pub(super) fn last(&self) -> Vec<String> {
+        self.world.trace.last().map(str::to_owned).collect()
+    }
+
+    /// The roles in a new office.
+    pub(super) fn roles(&self) -> Vec<String> {
+        self.names.roles(&self.world)
+    }
+
+    /// Carries a command out; what it says.
+    pub(super) fn act(&mut self, scene: &Scene) -> Result<Vec<String>, Stop> {
+        let now = self.world.now();
+        self.world.trace.tell(now, format_args!("{}", scene.text));
+        let said = self.carry_out(&scene.command);
+        self.names.learn(&self.world);
+        said
+    }
+
+    fn carry_out(&mut self, command: &Command) -> Result<Vec<String>, Stop> {
+        match command {
+            Command::Office(_) => {}
+            Command::Call(name, role) => self.call(name, *role)?,
+            Command::Wait(ms) => self.world.run_ms(*ms)?,
+            Command::Await(condition, ms) => return self.wait_for(condition, *ms),
+            Command::Start(set) => self.each(set, |world, number| world.start(number))?,
+            Command::Kill(set) => self.each(set, |world, number| world.device(number).kill())?,
+            Command::Stop(set, within_ms) => self.stop(set, *within_ms)?,
+            Command::PowerCut(set) => self.each(set, |world, number| world.device(number).power_cut())?,
+            Command::Suspend(set, ms) => self.pause(set, *ms, Pause::Suspended)?,
+            Command::Stall(set, ms) => self.pause(set, *ms, Pause::Stalled)?,
+            Command::Partition(set) => self.partition(set)?,
+            Command::Deafen(from, to) => {
+                let (from, to) =
+                    (self.names.machine(&self.world, from)?, self.names.machine(&self.world, to)?);
+                self.world.net().cut_one_way(self.place(from), self.place(to));
+            }
+            Command::Heal => self.world.net().heal_all(),
+            Command::Clock(set, by_ms) => self.each(set, |world, number| {
+                world.device(number).clock().step(*by_ms);
+            })?,
+            Command::Move(who, keeping) => {
+                let number = self.names.machine(&self.world, who)?;
+                self.moves += 1;
+                let address = std::net::SocketAddr::from(([10, 1, 1, self.moves], 7410));
+                self.world.net().move_to(self.place(number), address, if *keeping { 1.0 } else { 0.0 });
+            }
+            Command::Image(who) => {
+                let number = self.names.machine(&self.world, who)?;
+                self.images.insert(number, self.world.devices()[number].disk().image());
+            }
+            Command::RollBack(who) => {
+                let number = self.names.machine(&self.world, who)?;
+                let image = self.images.get(&number).ok_or("there is no image of its disk".to_owned())?;
+                self.world.device(number).power_cut();
+                self.world.device(number).disk().restore(image);
+                self.world.start(number);
+            }
+            Command::Clone(who, name) => {
+                let number = self.names.machine(&self.world, who)?;
+                let image = self.world.devices()[number].disk().image();
+                let clone = self.world.add_clone(&image);
+                self.world.start(clone);
+                self.name(name, clone)?;
+            }
+            Command::Add(laptop, name) => {
+                let number = self.world.add_machine(*laptop);
+                self.name(name, number)?;
+                self.world.start(number);
+                self.world.run_until(2_000, |world| world.devices()[number].is_ready())?;
+                self.world.join(number)?;
+            }
+            Command::Leave(who) => return self.leave(self.names.machine(&self.world, who)?),
+            Command::AlwaysOn(who) => return self.declare_always_on(self.names.machine(&self.world, who)?),
+            Command::Rival(who) => {
+                let number = self.names.machine(&self.world, who)?;
+                let before = self.world.counts.rivals;
+                self.world.send_rival(number);
+                self.world.run_ms(RIVAL_MS)?;
+                return Ok(vec![format!("refused {} times", self.world.counts.rivals - before)]);
+            }
+            Command::Checkout(ask, within_ms) => return self.checkout(ask, *within_ms),
+            Command::End(name) => self.names.program(name)?.end(),
+            Command::Show(show) => return Ok(self.names.show(&self.world, show)?),
+        }
+        Ok(Vec::new())
+    }
+
+    fn place(&self, number: usize) -> Host {
+        self.world.devices()[number].place()
+    }
+
+    fn name(&mut self, name: &str, number: usize) -> Result<(), Meaningless> {
+        if self.names.machines.iter().any(|(known, _)| known == name) {
+            return Err(format!("another machine is called {name} already"));
+        }
+        self.names.machines.push((name.to_owned(), number));
+        Ok(())
+    }
+
+    fn call(&mut self, name: &str, role: Role) -> Result<(), Meaningless> {
+        let nameless = |number: &usize| !self.names.machines.iter().any(|(_, named)| named == number);
+        let mut numbers = (0..self.world.devices().len()).filter(nameless);
+        let found = numbers.find(|number| self.names.role(&self.world, *number) == Some(role));
+        let number = found.ok_or_else(|| format!("there is no other {role} now"))?;
+        self.name(name, number)
+    }
+
+    fn each(&mut self, set: &Set, act: impl Fn(&mut World, usize)) -> Result<(), Meaningless> {
+        let numbers = self.names.machines(&self.world, set)?;
+        numbers.into_iter().for_each(|number| act(&mut self.world, number));
+        Ok(())
+    }
+
+    fn wait_for(&mut self, condition: &Condition, ms: u64) -> Result<Vec<String>, Stop> {
+        // A name that means nothing is found out before the first step.
+        let named = !matches!(condition, Condition::HolderBesides(_));
+        if named || self.names.holder(&self.world).is_some() {
+            self.names.is_so(&self.world, condition)?;
+        }
+        let names = &mut self.names;
+        let so = self.world.run_until(ms, |world| {
+            names.learn(world);
+            names.is_so(world, condition) == Ok(true)
+        })?;
+        Ok(vec![if so { "yes".to_owned() } else { format!("not within {} s", ms / 1_000) }])
+    }
+
+    /// The first at once, the last after `within_ms`, the others evenly between.
+    fn stop(&mut self, set: &Set, within_ms: u64) -> Result<(), Stop> {
+        let numbers = self.names.machines(&self.world, set)?;
+        let begun = self.world.now();
+        let gaps = u64::try_from(numbers.len().saturating_sub(1)).unwrap_or(1).max(1);
+        for (at, number) in (0u64..).zip(numbers) {
+            let due = begun + within_ms * at / gaps;
+            self.world.run_ms(due.saturating_sub(self.world.now()))?;
+            self.world.device(number).stop();
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, set: &Set, ms: u64, pause: Pause) -> Result<(), Meaningless> {
+        let until = self.world.now() + ms;
+        for number in self.names.machines(&self.world, set)? {
+            if !self.world.device(number).pause_until(until, pause) {
+                return Err(format!("pc{number} does not run"));
+            }
+        }
+        Ok(())
+    }
+
+    fn partition(&mut self, set: &Set) -> Result<(), Meaningless> {
+        let these = self.names.machines(&self.world, set)?;
+        let others = (0..self.world.devices().len()).filter(|number| !these.contains(number));
+        for other in others {
+            these.iter().for_each(|this| self.world.net().cut(self.place(*this), self.place(other)));
+        }
+        Ok(())
+    }
+
+    fn checkout(&mut self, ask: &Ask, within_ms: Option<u64>) -> Result<Vec<String>, Stop> {
+        let on = self.names.machine(&self.world, &ask.on)?;
+        let kind = if ask.by_connection { Kind::Connection } else { Kind::Run };
+        let number = self.world.checkout(on, &ask.user, kind);
+        let program = number.and_then(|number| self.world.program(number)).cloned();
+        let program = program.ok_or_else(|| format!("no agent runs on pc{on} that could be asked"))?;
+        self.names.programs.insert(ask.name.clone(), program.clone());
+        let Some(within_ms) = within_ms else { return Ok(Vec::new()) };
+        let answered = self.world.run_until(within_ms, |_| !matches!(program.state(), State::Asking))?;
+        let said = match program.state() {
+            _ if !answered => format!("no answer within {} s", within_ms / 1_000),
+            State::Over(why) => format!("refused: {}", self.names.brief(&why)),
+            _ if !is_using(&self.world, &program) => "granted too late".to_owned(),
+            _ if program.is_single() => "granted, on one disk only".to_owned(),
+            _ => "granted".to_owned(),
+        };
+        Ok(vec![said])
+    }
+
+    fn leave(&mut self, number: usize) -> Result<Vec<String>, Stop> {
+        let node = self.world.devices()[number].node().cloned();
+        let node = node.ok_or_else(|| format!("no agent runs on pc{number} that could be asked"))?;
+        let answer = Answer::default();
+        let given = answer.clone();
+        self.world.devices()[number].spawn(async move {
+            given.give(node.leave_site().await.map_err(|error| error.to_string()));
+        });
+        self.answered(&answer)
+    }
+
+    fn declare_always_on(&mut self, number: usize) -> Result<Vec<String>, Stop> {
+        let by = self.world.devices().iter().find(|device| device.is_awake() && device.is_ready());
+        let by = by.map(Device::number).ok_or_else(|| "no agent runs that could be asked".to_owned())?;
+        let device =
+            self.world.devices()[number].id().ok_or_else(|| format!("no agent runs on pc{number}"))?;
+        let settings = DeviceSettings { always_on: Some(true), ..DeviceSettings::default() };
+        let answer = self.world.command(by, Order::SetDevice { device, settings });
+        self.answered(&answer)
+    }
+
+    fn answered(&mut self, answer: &Answer<Result<(), String>>) -> Result<Vec<String>, Stop> {
+        let mut result = None;
+        self.world.run_until(DONE_WITHIN_MS, |_| {
+            result = answer.take();
+            result.is_some()
+        })?;
+        Ok(vec![match result {
+            Some(Ok(())) => "done".to_owned(),
+            Some(Err(error)) => format!("refused: {}", self.names.brief(&error)),
+            None => format!("no answer within {} s", DONE_WITHIN_MS / 1_000),
+        }])
+    }
+}
