@@ -15,7 +15,7 @@ const DIGEST_EVERY: u64 = 8;
 #[derive(Clone, Debug)]
 pub enum Seen {
     /// An entry was applied to its books.
-    Applied(Applied),
+    Applied(Box<Applied>),
     /// Its books were replaced by a snapshot's.
     Restored {
         /// The device's number.
@@ -125,7 +125,7 @@ pub struct BooksOf {
 
 impl Observer for BooksOf {
     fn applied(&self, index: u64, entry: &[u8], outcome: &Outcome, ledger: &Ledger) {
-        self.watch.note(Seen::Applied(Applied {
+        self.watch.note(Seen::Applied(Box::new(Applied {
             device: self.device,
             index,
             entry: decode(entry).ok().map(Arc::new),
@@ -133,7 +133,7 @@ impl Observer for BooksOf {
             hash: ledger.hash(),
             digest: index.is_multiple_of(DIGEST_EVERY).then(|| ledger.digest()),
             bug: ledger.bug().map(str::to_owned),
-        }));
+        })));
     }
 
     fn restored(&self, ledger: &Ledger) {

@@ -382,7 +382,7 @@ impl Schedule {
     }
 
     /// A program drops its connection over a link on which messages overtake each other, and asks again at once.
-    fn reconnect(&mut self, world: &mut World, holder: Option<usize>) {
+    fn reconnect(&mut self, world: &World, holder: Option<usize>) {
         let using: Vec<(usize, Program)> = world
             .devices()
             .iter()
@@ -404,7 +404,16 @@ impl Schedule {
             device.programs().iter().any(|program| matches!(program.state(), State::Using { .. }))
         };
         let Some(holder) = holder else { return };
-        let Some(user) = self.any(world, |device| uses(device) && device.number() != holder) else { return };
+        // With a voter on the holder's side it may keep its majority; one without a vote tells more.
+        let votes = |device: &Device| {
+            let me = |status: seatkeeper_election::Status| {
+                status.members.iter().any(|member| member.peer == status.me && member.voter)
+            };
+            device.status().is_some_and(me)
+        };
+        let other = |device: &Device| uses(device) && device.number() != holder;
+        let user = self.any(world, |device| other(device) && !votes(device));
+        let Some(user) = user.or_else(|| self.any(world, other)) else { return };
         world.counts.partitions += 1;
         for device in world.devices() {
             if device.number() != holder && device.number() != user {
@@ -482,7 +491,7 @@ impl Schedule {
         self.later(world, 5_000..=60_000, Mend::SwitchOff(number));
     }
 
-    fn leave_and_rejoin(&mut self, world: &mut World, number: usize) {
+    fn leave_and_rejoin(&self, world: &mut World, number: usize) {
         if self.is_out(number) || world.devices().len() < 4 {
             return;
         }
