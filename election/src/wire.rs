@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::{Command, Entry, LogId, Membership, Place, SnapshotMeta, StoredMembership, Types, Vote};
 
+#[cfg(test)]
+mod tests;
+
 /// Most voters plus standbys that a membership read from outside may name.
 const MEMBERS_MAX: usize = 64;
 
