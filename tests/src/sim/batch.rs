@@ -3,7 +3,7 @@
 use std::io;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use seatkeeper_protocol::fault::Fault;
 
@@ -85,21 +85,18 @@ pub fn one(seed: u64, fault: Option<Fault>) -> io::Result<Told> {
 /// # Errors
 /// When processes can't be started.
 pub fn many(
-    seeds: std::ops::Range<u64>,
+    seeds: &[u64],
     jobs: usize,
     fault: Option<Fault>,
     each: impl FnMut(Told) -> bool + Send,
 ) -> io::Result<()> {
-    let next = AtomicU64::new(seeds.start);
+    let next = AtomicUsize::new(0);
     let state = Mutex::new((each, Ok(())));
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
-                        return;
-                    }
+                    let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)).copied() else { return };
                     let told = one(seed, fault);
                     let mut state = state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     let go_on = match told {
@@ -110,7 +107,7 @@ pub fn many(
                         }
                     };
                     if !go_on {
-                        next.store(seeds.end, Ordering::Relaxed);
+                        next.store(seeds.len(), Ordering::Relaxed);
                     }
                 }
             });

@@ -9,11 +9,8 @@ use seatkeeper_protocol::fault::Fault;
 
 use super::batch::{self, Told};
 use super::counts::Counts;
-use super::run;
 use super::trace::Telling;
-
-/// Seeds that have caught a fault: tried first, so that a check of all of them is quick.
-const CAUGHT_AT: [(Fault, u64); 0] = [];
+use super::{run, schedule};
 
 const USAGE: &str = "\
 usage: seatkeeper-tests sim --seed N [--steps] [--fault NAME]
@@ -166,7 +163,8 @@ impl Options {
             }
             true
         };
-        batch::many(seeds, self.jobs, self.fault, each).map_err(|error| error.to_string())?;
+        let seeds: Vec<u64> = seeds.collect();
+        batch::many(&seeds, self.jobs, self.fault, each).map_err(|error| error.to_string())?;
         for (seed, trace) in &again {
             let told = batch::one(*seed, self.fault).map_err(|error| error.to_string())?;
             if told.trace != *trace {
@@ -207,9 +205,13 @@ impl Options {
                 }
                 None => true,
             };
-            let known = CAUGHT_AT.iter().find(|(known, _)| *known == fault).map_or(0, |(_, seed)| *seed);
-            let within = known..known + self.within;
-            batch::many(within, self.jobs, Some(fault), each).map_err(|error| error.to_string())?;
+            // Schedules that hunt what brings it out come first.
+            let (mut seeds, rest): (Vec<u64>, Vec<u64>) =
+                (0..self.within).partition(|seed| schedule::hunts(*seed, fault));
+            let first = seeds.len();
+            seeds.extend(rest);
+            batch::many(&seeds, self.jobs, Some(fault), each).map_err(|error| error.to_string())?;
+            line(format_args!("{fault:?}: {first} of {} schedules hunt it", self.within));
             match caught.first_key_value() {
                 Some((seed, (invariant, what))) => {
                     line(format_args!("{fault:?}: caught by {invariant} at seed {seed}: {what}"));

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use seatkeeper_election::{EngineConfig, Timing};
+use seatkeeper_protocol::fault::Fault;
 
 use super::chance::Chance;
 use super::check::Violation;
@@ -18,7 +19,7 @@ use super::disk::Image;
 use super::program::{Kind, Program};
 use super::site::Sale;
 use super::world::{Setting, World};
-use trouble::{FAULTS, Fault, HUNTED};
+use trouble::{HUNTED, TROUBLE, Trouble};
 
 /// Shortest schedule, milliseconds, and fewest events.
 const LASTS_MS: u64 = 600_000;
@@ -55,7 +56,7 @@ pub struct Schedule {
     images: BTreeMap<usize, Image>,
     revoked: Vec<usize>,
     away: Vec<usize>,
-    weights: Vec<(Fault, u64)>,
+    weights: Vec<(Trouble, u64)>,
     /// Of a hundred events, how many are trouble.
     trouble: u64,
     /// The next grant is followed by darkness.
@@ -101,21 +102,42 @@ pub fn setting(seed: u64) -> Setting {
     }
 }
 
+/// What a seed's schedule hunts: one kind of trouble again and again, so that what happens right after it is seen too.
+fn hunted(seed: u64) -> Option<Trouble> {
+    let mut chance = Chance::new(seed).fork("hunt");
+    chance.chance(0.6).then(|| HUNTED[chance.index(HUNTED.len())])
+}
+
+/// Whether a seed's schedule hunts what brings out a planted fault.
+pub fn hunts(seed: u64, fault: Fault) -> bool {
+    let by = match fault {
+        Fault::PongWithoutRead => Trouble::CutOffAndStall,
+        Fault::DeadlineFromReceiving => Trouble::LateAndCut,
+        Fault::UnsyncedVote => Trouble::Flap,
+        Fault::UnsyncedAppend => Trouble::CutAtGrant,
+        Fault::ExpireAnyAttach => Trouble::BackAtTtl,
+        Fault::ReturnAnyAttach => Trouble::Reconnect,
+        Fault::StaleHolderCommand | Fault::LeasesAcrossTerms => Trouble::IsolateHolder,
+        Fault::SuspendNotCounted => Trouble::SuspendLong,
+        _ => return true,
+    };
+    hunted(seed) == Some(by)
+}
+
 impl Schedule {
     /// The schedule of a seed.
     pub fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed).fork("schedule");
+        let hunted = hunted(seed);
         // Each schedule has its own kinds of trouble: some not at all, some all the time.
-        let weights = FAULTS
+        let weights = TROUBLE
             .iter()
             .map(|(fault, weight)| (*fault, weight * [0, 1, 1, 4][chance.index(4)]))
             .filter(|(_, weight)| *weight > 0)
             .collect();
         let mut trouble = [6, 40, 50, 70][chance.index(4)];
-        let mut weights: Vec<(Fault, u64)> = weights;
-        if chance.chance(0.6) {
-            // A hunt: one kind of trouble again and again, so that what happens right after it is seen too.
-            let hunted = HUNTED[chance.index(HUNTED.len())];
+        let mut weights: Vec<(Trouble, u64)> = weights;
+        if let Some(hunted) = hunted {
             weights.retain(|(fault, _)| !HUNTED.contains(fault));
             let rest: u64 = weights.iter().map(|(_, weight)| weight).sum();
             weights.push((hunted, 2 * rest.max(1)));

@@ -17,7 +17,7 @@ const QUIET_MS: u64 = 15_000;
 
 /// What goes wrong, or is just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum Trouble {
     Kill,
     KillHolder,
     Stop,
@@ -58,59 +58,59 @@ pub(super) enum Fault {
 }
 
 /// What is worth a whole schedule.
-pub(super) const HUNTED: [Fault; 8] = [
-    Fault::CutOffAndStall,
-    Fault::CutAtGrant,
-    Fault::Flap,
-    Fault::BackAtTtl,
-    Fault::LateAndCut,
-    Fault::IsolateHolder,
-    Fault::SuspendLong,
-    Fault::Reconnect,
+pub(super) const HUNTED: [Trouble; 8] = [
+    Trouble::CutOffAndStall,
+    Trouble::CutAtGrant,
+    Trouble::Flap,
+    Trouble::BackAtTtl,
+    Trouble::LateAndCut,
+    Trouble::IsolateHolder,
+    Trouble::SuspendLong,
+    Trouble::Reconnect,
 ];
 
-pub(super) const FAULTS: [(Fault, u64); 37] = [
-    (Fault::Kill, 10),
-    (Fault::KillHolder, 12),
-    (Fault::Stop, 6),
-    (Fault::StopHolder, 8),
-    (Fault::PowerCut, 8),
-    (Fault::MassPowerCut, 3),
-    (Fault::CutInWrite, 6),
-    (Fault::Suspend, 8),
-    (Fault::SuspendLong, 6),
-    (Fault::Stall, 8),
-    (Fault::StallHolder, 8),
-    (Fault::DiskStall, 10),
-    (Fault::MessageStall, 8),
-    (Fault::Isolate, 8),
-    (Fault::IsolateHolder, 14),
-    (Fault::Split, 8),
-    (Fault::OneWay, 10),
-    (Fault::Heal, 10),
-    (Fault::Slow, 6),
-    (Fault::Lossy, 6),
-    (Fault::Move, 3),
-    (Fault::ClockStep, 6),
-    (Fault::FullDisk, 3),
-    (Fault::BrokenDisk, 4),
-    (Fault::Rollback, 6),
-    (Fault::Clone, 5),
-    (Fault::Leave, 3),
-    (Fault::Revoke, 1),
-    (Fault::Release, 5),
-    (Fault::SwapLicense, 2),
-    (Fault::Rival, 3),
-    (Fault::CutAtGrant, 4),
-    (Fault::Flap, 5),
-    (Fault::CutOffAndStall, 10),
-    (Fault::BackAtTtl, 8),
-    (Fault::LateAndCut, 8),
-    (Fault::Reconnect, 6),
+pub(super) const TROUBLE: [(Trouble, u64); 37] = [
+    (Trouble::Kill, 10),
+    (Trouble::KillHolder, 12),
+    (Trouble::Stop, 6),
+    (Trouble::StopHolder, 8),
+    (Trouble::PowerCut, 8),
+    (Trouble::MassPowerCut, 3),
+    (Trouble::CutInWrite, 6),
+    (Trouble::Suspend, 8),
+    (Trouble::SuspendLong, 6),
+    (Trouble::Stall, 8),
+    (Trouble::StallHolder, 8),
+    (Trouble::DiskStall, 10),
+    (Trouble::MessageStall, 8),
+    (Trouble::Isolate, 8),
+    (Trouble::IsolateHolder, 14),
+    (Trouble::Split, 8),
+    (Trouble::OneWay, 10),
+    (Trouble::Heal, 10),
+    (Trouble::Slow, 6),
+    (Trouble::Lossy, 6),
+    (Trouble::Move, 3),
+    (Trouble::ClockStep, 6),
+    (Trouble::FullDisk, 3),
+    (Trouble::BrokenDisk, 4),
+    (Trouble::Rollback, 6),
+    (Trouble::Clone, 5),
+    (Trouble::Leave, 3),
+    (Trouble::Revoke, 1),
+    (Trouble::Release, 5),
+    (Trouble::SwapLicense, 2),
+    (Trouble::Rival, 3),
+    (Trouble::CutAtGrant, 4),
+    (Trouble::Flap, 5),
+    (Trouble::CutOffAndStall, 10),
+    (Trouble::BackAtTtl, 8),
+    (Trouble::LateAndCut, 8),
+    (Trouble::Reconnect, 6),
 ];
 
 impl Schedule {
-    fn pick_fault(&mut self) -> Option<Fault> {
+    fn pick_fault(&mut self) -> Option<Trouble> {
         let all: u64 = self.weights.iter().map(|(_, weight)| weight).sum();
         let mut at = self.chance.range(1..=all.max(1));
         for (fault, weight) in &self.weights {
@@ -150,8 +150,8 @@ impl Schedule {
         };
         let undone = self.any(world, |device| outside(device));
         let number = match fault {
-            Fault::Leave => undone.or(any),
-            Fault::KillHolder | Fault::StopHolder | Fault::StallHolder | Fault::IsolateHolder => {
+            Trouble::Leave => undone.or(any),
+            Trouble::KillHolder | Trouble::StopHolder | Trouble::StallHolder | Trouble::IsolateHolder => {
                 holder.or(any)
             }
             _ => any,
@@ -159,21 +159,21 @@ impl Schedule {
         let Some(number) = number else { return };
         world.trace.tell(now, format_args!("{fault:?} pc{number}"));
         match fault {
-            Fault::Kill | Fault::KillHolder => {
+            Trouble::Kill | Trouble::KillHolder => {
                 world.counts.kills += 1;
                 world.device(number).kill();
                 self.later(world, 50..=25_000, Mend::Start(number));
             }
-            Fault::Stop | Fault::StopHolder => {
+            Trouble::Stop | Trouble::StopHolder => {
                 world.counts.stops += 1;
-                if fault == Fault::StopHolder {
+                if fault == Trouble::StopHolder {
                     world.counts.transfers += u64::from(holder == Some(number));
                 }
                 world.device(number).stop();
                 self.later(world, 5_000..=40_000, Mend::Start(number));
             }
-            Fault::PowerCut => self.power_cut(world, number),
-            Fault::MassPowerCut => {
+            Trouble::PowerCut => self.power_cut(world, number),
+            Trouble::MassPowerCut => {
                 world.counts.mass_power_cuts += 1;
                 for number in 0..world.devices().len() {
                     if world.devices()[number].is_on() && self.chance.chance(0.8) {
@@ -181,13 +181,13 @@ impl Schedule {
                     }
                 }
             }
-            Fault::CutInWrite => {
+            Trouble::CutInWrite => {
                 let operations = self.chance.range(0..=40);
                 world.device(number).disk().cut_after(operations);
                 self.later(world, 5_000..=30_000, Mend::Start(number));
             }
-            Fault::Suspend | Fault::SuspendLong => {
-                let long = fault == Fault::SuspendLong;
+            Trouble::Suspend | Trouble::SuspendLong => {
+                let long = fault == Trouble::SuspendLong;
                 let ms =
                     if long { self.chance.range(16_000..=60_000) } else { self.chance.range(500..=15_000) };
                 if world.device(number).pause_until(now + ms, Pause::Suspended) {
@@ -195,20 +195,20 @@ impl Schedule {
                     world.counts.suspends_past_ttl += u64::from(ms > world.setting().sale.ttl_s * 1_000);
                 }
             }
-            Fault::Stall | Fault::StallHolder => {
+            Trouble::Stall | Trouble::StallHolder => {
                 let ms = self.chance.range(30..=8_000);
                 world.counts.stalls += u64::from(world.device(number).pause_until(now + ms, Pause::Stalled));
             }
-            Fault::DiskStall => {
+            Trouble::DiskStall => {
                 world.counts.disk_stalls += 1;
                 let moment = if self.chance.chance(0.5) { Moment::BeforeWork } else { Moment::BeforeAnswer };
                 let time = Duration::from_millis(self.chance.range(20..=4_000));
                 world.device(number).disk().stall(moment, time);
             }
-            Fault::MessageStall | Fault::Slow => {
+            Trouble::MessageStall | Trouble::Slow => {
                 let Some(other) = holder.filter(|other| *other != number) else { return };
                 let (a, b) = (world.devices()[number].place(), world.devices()[other].place());
-                let ms = if fault == Fault::Slow {
+                let ms = if fault == Trouble::Slow {
                     world.counts.slow_links += 1;
                     self.chance.range(20..=300)
                 } else {
@@ -218,12 +218,12 @@ impl Schedule {
                 world.net().slow(a, b, Duration::from_millis(ms / 2)..=Duration::from_millis(ms));
                 self.later(world, 200..=15_000, Mend::Calm);
             }
-            Fault::Isolate | Fault::IsolateHolder => {
+            Trouble::Isolate | Trouble::IsolateHolder => {
                 world.counts.partitions += 1;
                 world.net().isolate(world.devices()[number].place());
                 self.later(world, 300..=45_000, Mend::Links);
             }
-            Fault::Split => {
+            Trouble::Split => {
                 world.counts.partitions += 1;
                 let (mut left, mut right) = (Vec::new(), Vec::new());
                 for device in world.devices() {
@@ -239,7 +239,7 @@ impl Schedule {
                 world.trace.tell(now, format_args!("left: {left:?}"));
                 self.later(world, 300..=45_000, Mend::Links);
             }
-            Fault::OneWay => {
+            Trouble::OneWay => {
                 world.counts.one_way += 1;
                 let Some(other) = self.any(world, |device| device.number() != number) else { return };
                 let (a, b) = (world.devices()[number].place(), world.devices()[other].place());
@@ -247,8 +247,8 @@ impl Schedule {
                 world.trace.tell(now, format_args!("pc{other} no longer hears pc{number}"));
                 self.later(world, 300..=30_000, Mend::Links);
             }
-            Fault::Heal => world.net().heal_all(),
-            Fault::Lossy => {
+            Trouble::Heal => world.net().heal_all(),
+            Trouble::Lossy => {
                 world.counts.lossy_links += 1;
                 let Some(other) = self.any(world, |device| device.number() != number) else { return };
                 let (a, b) = (world.devices()[number].place(), world.devices()[other].place());
@@ -256,14 +256,14 @@ impl Schedule {
                 world.net().lossy(a, b, probability);
                 self.later(world, 1_000..=30_000, Mend::Calm);
             }
-            Fault::Move => {
+            Trouble::Move => {
                 world.counts.moves += 1;
                 let last = u8::try_from(self.chance.range(1..=250)).unwrap_or(1);
                 let subnet = u8::try_from(1 + number).unwrap_or(1);
                 let address = std::net::SocketAddr::from(([10, 1, subnet, last], 7410));
                 world.net().move_to(world.devices()[number].place(), address, 0.7);
             }
-            Fault::ClockStep => {
+            Trouble::ClockStep => {
                 world.counts.clock_steps += 1;
                 let far = [2_000, 90_000, 3_600_000][self.chance.index(3)];
                 let ms = i64::try_from(self.chance.range(0..=2 * far)).unwrap_or(0)
@@ -275,30 +275,30 @@ impl Schedule {
                 world.device(number).clock().step(ms);
                 self.later(world, 1_000..=90_000, Mend::Clock(number, -ms));
             }
-            Fault::FullDisk => {
+            Trouble::FullDisk => {
                 world.counts.full_disks += 1;
                 let left = self.chance.range(0..=20_000);
                 world.device(number).disk().fill(Some(left));
                 self.later(world, 1_000..=20_000, Mend::Disk(number));
             }
-            Fault::BrokenDisk => {
+            Trouble::BrokenDisk => {
                 world.counts.broken_disks += 1;
                 let operations = self.chance.range(0..=30);
                 world.device(number).disk().break_writes(operations);
                 self.later(world, 1_000..=20_000, Mend::Disk(number));
             }
-            Fault::Rollback => self.roll_back(world, number),
-            Fault::Clone => self.clone_disk(world),
-            Fault::Leave => self.leave_and_rejoin(world, number),
-            Fault::Revoke => self.revoke(world, number),
-            Fault::Release => {
+            Trouble::Rollback => self.roll_back(world, number),
+            Trouble::Clone => self.clone_disk(world),
+            Trouble::Leave => self.leave_and_rejoin(world, number),
+            Trouble::Revoke => self.revoke(world, number),
+            Trouble::Release => {
                 let live: Vec<u64> = world.history().live().map(|session| session.seat).collect();
                 if let Some(seat) = self.chance.pick(&live).copied() {
                     let command = Command::ReleaseSeat { seat: seatkeeper_protocol::id::SeatId(seat) };
                     world.ask(number, format!("release seat {seat}"), command);
                 }
             }
-            Fault::SwapLicense => {
+            Trouble::SwapLicense => {
                 let old: Vec<_> = world.history().licenses.iter().filter(|(_, owned)| owned.active).collect();
                 let old = old.first().map(|(id, _)| (*id).clone());
                 let sale = Sale { valid_until: None, ..world.setting().sale.clone() };
@@ -312,9 +312,9 @@ impl Schedule {
                     );
                 }
             }
-            Fault::Rival => world.send_rival(number),
-            Fault::CutAtGrant => self.cut_at_grant = true,
-            Fault::Flap => {
+            Trouble::Rival => world.send_rival(number),
+            Trouble::CutAtGrant => self.cut_at_grant = true,
+            Trouble::Flap => {
                 self.flaps = self.chance.range(3..=12);
                 if let Some(holder) = holder {
                     world.counts.kills += 1;
@@ -323,10 +323,10 @@ impl Schedule {
                 }
                 self.later(world, 50..=500, Mend::Flap);
             }
-            Fault::LateAndCut => self.late_and_cut(world, holder),
-            Fault::Reconnect => self.reconnect(world, holder),
-            Fault::CutOffAndStall => self.cut_off_and_stall(world, holder),
-            Fault::BackAtTtl => {
+            Trouble::LateAndCut => self.late_and_cut(world, holder),
+            Trouble::Reconnect => self.reconnect(world, holder),
+            Trouble::CutOffAndStall => self.cut_off_and_stall(world, holder),
+            Trouble::BackAtTtl => {
                 // Away for just so long that its seats expire the moment it is back.
                 world.counts.kills += 1;
                 world.device(number).kill();
