@@ -2,7 +2,8 @@
 //!
 //! A story is a text file. A line is a comment (`#`), output (`> …`), or a command; output stands right below the
 //! command that says it. Running a story carries its commands out on simulated machines, with all checkers at every
-//! step, and compares what they say. A story begins with its office; a second `office` begins anew.
+//! step, and compares what they say. A story begins with its office; a second `office` begins anew. `over wifi` lets
+//! voters wait longer before they elect, which also costs less to simulate.
 //!
 //! ```text
 //! office 5 desktops seats 1 ttl 15s

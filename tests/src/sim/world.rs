@@ -321,7 +321,7 @@ impl World {
         let voters = if self.devices.len() < 3 { 1 } else { 3 };
         let settled = |world: &mut Self| {
             let leader = world.devices.iter().filter_map(Device::status).find(|status| status.is_leader);
-            leader.is_some_and(|status| status.voters() == voters)
+            leader.is_some_and(|status| status.voters() >= voters)
         };
         if !self.run_until(60_000, settled)? {
             return Err(failed("the office did not get its voters".to_owned()));

@@ -176,6 +176,9 @@ impl Names {
         let device = &world.devices()[number];
         let role = self.role(world, number);
         let mut text = role.map_or_else(|| "nobody holds".to_owned(), |role| role.to_string());
+        if device.is_laptop() {
+            text += ", laptop";
+        }
         if !device.has_agent() {
             text += ", off";
         } else if !device.is_awake() {

@@ -107,6 +107,8 @@ pub struct Office {
     pub seats: u32,
     /// The license's ttl, seconds.
     pub ttl_s: u64,
+    /// Voters are on Wi-Fi: the clockwork of elections is slower.
+    pub wifi: bool,
 }
 
 /// Something that can be waited for.
@@ -300,11 +302,12 @@ fn command(words: &[&str]) -> Result<Command, String> {
 const ANSWER_MS: u64 = 11_000;
 
 fn office(words: &[&str]) -> Result<Office, String> {
-    let usage = || "an office is `office N desktops [N laptops] seats N ttl TIME`".to_owned();
-    let (counts, seats, ttl) = match words {
-        [counts @ .., "seats", seats, "ttl", ttl] => (counts, seats, ttl),
-        _ => return Err(usage()),
+    let usage = || "an office is `office N desktops [N laptops] seats N ttl TIME [over wifi]`".to_owned();
+    let (words, wifi) = match words {
+        [words @ .., "over", "wifi"] => (words, true),
+        words => (words, false),
     };
+    let [counts @ .., "seats", seats, "ttl", ttl] = words else { return Err(usage()) };
     let (desktops, laptops) = match counts {
         [desktops, "desktops" | "desktop"] => (number(desktops)?, 0),
         [desktops, "desktops" | "desktop", laptops, "laptops" | "laptop"] => {
@@ -316,7 +319,7 @@ fn office(words: &[&str]) -> Result<Office, String> {
         return Err("the first machine of an office is a desktop".to_owned());
     }
     let seats = u32::try_from(number(seats)?).map_err(|_| usage())?;
-    Ok(Office { machines: desktops + laptops, laptops, seats, ttl_s: ms(ttl)? / 1_000 })
+    Ok(Office { machines: desktops + laptops, laptops, seats, ttl_s: ms(ttl)? / 1_000, wifi })
 }
 
 fn condition(words: &[&str]) -> Result<Condition, String> {
@@ -447,7 +450,7 @@ mod tests {
         let text = "# Two.\noffice 2 desktops 1 laptop seats 2 ttl 15s\n> 1 voter\n> more\n\nwait 2min\n";
         let story = Story::read(text).unwrap();
         let scenes: Vec<_> = story.scenes().collect();
-        let office = Office { machines: 3, laptops: 1, seats: 2, ttl_s: 15 };
+        let office = Office { machines: 3, laptops: 1, seats: 2, ttl_s: 15, wifi: false };
         assert_eq!((scenes[0].line, &scenes[0].command), (2, &Command::Office(office)));
         assert_eq!(scenes[0].expected, ["1 voter", "more"]);
         assert_eq!((scenes[1].line, &scenes[1].command), (6, &Command::Wait(120_000)));

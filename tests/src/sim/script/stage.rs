@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use seatkeeper_election::Timing;
 use seatkeeper_ledger::command::{Command as Order, DeviceSettings};
 
 use super::look::{Meaningless, Names, is_using};
@@ -15,8 +16,9 @@ use crate::sim::site::Sale;
 use crate::sim::trace::{Telling, Trace};
 use crate::sim::world::{Setting, World};
 
-/// A step, milliseconds; no message is faster.
+/// A step, milliseconds; no message is faster. The same over Wi-Fi.
 const QUANTUM_MS: u64 = 10;
+const WIFI_QUANTUM_MS: u64 = 20;
 /// An agent stops, and an admin's command is answered, within this time, milliseconds.
 const DONE_WITHIN_MS: u64 = 20_000;
 /// A rival has spoken to everybody by then, milliseconds.
@@ -54,9 +56,14 @@ pub(super) struct Stage {
 impl Stage {
     /// An office in which everybody has joined and has found their role.
     pub(super) fn new(seed: u64, office: Office, telling: Telling) -> Result<Self, Stop> {
-        let Office { machines, laptops, seats, ttl_s } = office;
+        let Office { machines, laptops, seats, ttl_s, wifi } = office;
         let sale = Sale { seats, ttl_s, share: "user-device", valid_until: None };
-        let setting = Setting { laptops, quantum_ms: QUANTUM_MS, sale, ..Setting::office(seed, machines) };
+        let mut setting =
+            Setting { laptops, quantum_ms: QUANTUM_MS, sale, ..Setting::office(seed, machines) };
+        if wifi {
+            setting.quantum_ms = WIFI_QUANTUM_MS;
+            setting.engine.timing = Timing::wifi();
+        }
         let world = World::new(setting, Trace::new(telling));
         let mut stage = Self { world, names: Names::default(), images: BTreeMap::new(), moves: 0 };
         let founded = stage.world.found();
@@ -120,7 +127,8 @@ impl Stage {
             }
             Command::RollBack(who) => {
                 let number = self.names.machine(&self.world, who)?;
-                let image = self.images.get(&number).ok_or("there is no image of its disk".to_owned())?;
+                let image =
+                    self.images.get(&number).ok_or_else(|| "there is no image of its disk".to_owned())?;
                 self.world.device(number).power_cut();
                 self.world.device(number).disk().restore(image);
                 self.world.start(number);
@@ -218,7 +226,7 @@ impl Stage {
         Ok(())
     }
 
-    fn partition(&mut self, set: &Set) -> Result<(), Meaningless> {
+    fn partition(&self, set: &Set) -> Result<(), Meaningless> {
         let these = self.names.machines(&self.world, set)?;
         let others = (0..self.world.devices().len()).filter(|number| !these.contains(number));
         for other in others {
