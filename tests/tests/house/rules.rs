@@ -151,7 +151,7 @@ pub(crate) fn clock_or_chance(source: &Source) -> Vec<Finding> {
         let line = code.lines().nth(finding.line - 1).unwrap_or_default();
         !line.contains("tokio::time::Instant::now")
     });
-    let engine = source.path.starts_with("election/");
+    let engine = source.path.starts_with("election/") || source.path.starts_with(NODE);
     if !engine || code.contains("std::time::Instant") {
         findings.extend(banned("Instant::now", "`now` is an argument"));
     }
