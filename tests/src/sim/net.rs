@@ -1,7 +1,7 @@
 //! The office's network: what the agent's `quic` and `mdns` are in life, seeded and in memory.
 //!
 //! The world makes one [`SimNet`] and attaches every machine to it; a run of the agent gets its
-//! [`Network`](seatkeeper::seam::Network) and [`Discovery`](seatkeeper::seam::Discovery) from the machine's
+//! [`Network`] and [`Discovery`] from the machine's
 //! [`NetCard`]. At the beginning of each quantum the world calls [`SimNet::deliver`]: what is due by then can be read.
 //! Nothing takes less than a quantum, so it does not matter in which order the machines are run within one.
 //!
