@@ -1,0 +1,39 @@
+# The site's time is the median of the voters' clocks: one wrong clock among three does not count, not even the
+# holder's.
+
+office 5 desktops seats 1 ttl 15s
+> 3 voters, 2 standbys, 0 spares
+call Old the holder
+call Desk a standby
+wait 6s
+clock Old +365d
+checkout eva@Desk as a
+> granted
+show time
+> right
+end a
+await 1 free within 2s
+> yes
+show time
+> right
+
+# Deadlines are counted on another clock: a step costs nobody a seat.
+checkout eva@Desk as b
+> granted
+clock Desk -1h
+wait 20s
+show b
+> uses a seat
+
+# The next holder knows the right time, too.
+kill Old
+await holder besides Old within 2s
+> yes
+await 3 voters within 10s
+> yes
+wait 6s
+end b
+await 1 free within 2s
+> yes
+show time
+> right
