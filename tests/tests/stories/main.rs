@@ -37,7 +37,7 @@ fn every_story_comes_out_as_it_is_told() {
     let files = std::fs::read_dir(&dir).expect("the stories").map(|entry| entry.expect("an entry").path());
     let mut files: Vec<PathBuf> =
         files.filter(|file| file.extension().is_some_and(|end| end == "story")).collect();
-    assert!(files.len() >= 13, "only {} stories found", files.len());
+    assert!(files.len() >= 17, "only {} stories found", files.len());
     files.sort();
     files.reverse();
     let write = std::env::var_os("SEATKEEPER_WRITE_GOLDEN").is_some_and(|write| write == "1");
