@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::engine::{Change, Engine};
-use crate::roles::{Standing, Step, View, plan};
+use crate::roles::{HAND_OVER_BY_MS, Standing, Step, View, plan};
 use crate::status::{Peer, Status};
 
 /// How soon a step that failed is looked at again.
@@ -55,8 +55,15 @@ pub fn spawn_controller<T: 'static>(
     recruit: Arc<dyn Recruit>,
 ) -> Controller {
     let leaving = engine.leaving();
-    let loop_ =
-        Loop { status: engine.status(), engine, standing, recruit, leaving, resting: BTreeMap::new() };
+    let loop_ = Loop {
+        status: engine.status(),
+        engine,
+        standing,
+        recruit,
+        leaving,
+        leaving_since: None,
+        resting: BTreeMap::new(),
+    };
     Controller(tokio::spawn(loop_.run()))
 }
 
@@ -65,6 +72,8 @@ struct Loop<T> {
     status: watch::Receiver<Status>,
     standing: watch::Receiver<Standing>,
     leaving: watch::Receiver<bool>,
+    /// Since when this node has been about to go.
+    leaving_since: Option<Instant>,
     recruit: Arc<dyn Recruit>,
     /// Devices that failed to open a log, until when they are left alone.
     resting: BTreeMap<DeviceId, Instant>,
@@ -78,7 +87,8 @@ impl<T: 'static> Loop<T> {
             }
             self.status.mark_unchanged();
             self.standing.mark_unchanged();
-            self.leaving.mark_unchanged();
+            let leaving = *self.leaving.borrow_and_update();
+            self.leaving_since = leaving.then(|| self.leaving_since.unwrap_or_else(Instant::now));
             let status = self.engine.status_now();
             if status.fatal.is_some() {
                 return;
@@ -88,7 +98,9 @@ impl<T: 'static> Loop<T> {
             // Without a majority no change would ever end.
             let step = if status.is_leader && status.quorum_ok { plan(&self.view(status)) } else { None };
             let wake_at = match step {
-                None => self.resting.values().min().copied(),
+                None => {
+                    self.resting.values().copied().chain(self.hand_over_by()).filter(|at| *at > now).min()
+                }
                 Some(step) if self.act(step).await => continue,
                 Some(_) => Some(Instant::now() + AGAIN_AFTER),
             };
@@ -103,7 +115,9 @@ impl<T: 'static> Loop<T> {
             joint: status.joint,
             last_log: status.last_log,
             standing: self.standing.borrow().clone(),
-            leaving: *self.leaving.borrow(),
+            leaving_ms: self
+                .leaving_since
+                .map(|since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)),
             resting: self.resting.keys().copied().collect::<BTreeSet<_>>(),
         }
     }
@@ -137,7 +151,7 @@ impl<T: 'static> Loop<T> {
             Step::FinishJoint => self.change(Change::FinishJoint).await,
             Step::Recruit(device) => return self.recruit(device).await,
             Step::AddStandby(peer) => self.change(Change::AddStandby(peer)).await,
-            Step::Promote(node) => self.change(Change::Promote(node)).await,
+            Step::Promote(node) => return self.promote(node).await,
             Step::Demote(node) => self.change(Change::Demote(node)).await,
             Step::Remove(node) => self.remove(node).await,
             Step::Transfer(node) => self.engine.transfer(node).await.map_err(|error| error.to_string()),
@@ -167,12 +181,47 @@ impl<T: 'static> Loop<T> {
         Ok(())
     }
 
-    async fn recruit(&mut self, device: DeviceId) -> bool {
-        let node = tokio::select! {
-            node = self.recruit.start_log(device) => node,
-            // Our own leave does not wait for a spare.
-            _ = self.leaving.wait_for(|leaving| *leaving) => Err(RecruitError("this machine leaves".to_owned())),
+    /// Asks the standby once more: one that is just going may have told that to an earlier leader only.
+    async fn promote(&mut self, node: NodeId) -> bool {
+        let members = self.engine.status_now().members;
+        let Some(member) = members.iter().find(|member| member.peer.node == node) else { return false };
+        let device = member.peer.device;
+        let stays = match self.start_log(device).await {
+            None => return false,
+            Some(Ok(own)) if own == node => Ok(()),
+            Some(Ok(_)) => Err("it has another log".to_owned()),
+            Some(Err(error)) => Err(error.to_string()),
         };
+        let made = match stays {
+            Ok(()) => self.change(Change::Promote(node)).await,
+            Err(reason) => {
+                self.resting.insert(device, Instant::now() + REST);
+                Err(reason)
+            }
+        };
+        if let Err(reason) = &made {
+            tracing::warn!(reason, device = %device.short(), "not promoted");
+        }
+        made.is_ok()
+    }
+
+    /// The node id of the log that a device opens, or has open; `None`: there is something better to do.
+    async fn start_log(&self, device: DeviceId) -> Option<Result<NodeId, RecruitError>> {
+        let mut standing = self.standing.clone();
+        let stays = |standing: &Standing| {
+            let own = standing.candidates.iter().find(|candidate| candidate.device == device);
+            own.is_some_and(|candidate| candidate.connected && !candidate.leaving)
+        };
+        tokio::select! {
+            node = self.recruit.start_log(device) => Some(node),
+            // Others may be waiting for their successor: one that goes is not waited for.
+            Ok(_) = standing.wait_for(|standing| !stays(standing)) => Some(Err(RecruitError("it goes".to_owned()))),
+            () = self.hurry() => None,
+        }
+    }
+
+    async fn recruit(&mut self, device: DeviceId) -> bool {
+        let Some(node) = self.start_log(device).await else { return false };
         let added = match node {
             Ok(node) => self.change(Change::AddStandby(Peer { node, device })).await,
             Err(error) => Err(error.to_string()),
@@ -182,6 +231,21 @@ impl<T: 'static> Loop<T> {
             self.resting.insert(device, Instant::now() + REST);
         }
         added.is_ok()
+    }
+
+    /// Until when a leader that goes has to hand over.
+    fn hand_over_by(&self) -> Option<Instant> {
+        self.leaving_since.map(|since| since + Duration::from_millis(HAND_OVER_BY_MS))
+    }
+
+    /// Ends when this node has something better to do than to wait for a spare: it begins to leave, or must hand over.
+    async fn hurry(&self) {
+        match self.hand_over_by() {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => {
+                let _ = self.leaving.clone().wait_for(|leaving| *leaving).await;
+            }
+        }
     }
 }
 
@@ -201,8 +265,9 @@ pub enum LeaveOutcome {
 impl<T> Engine<T> {
     /// Gives up leadership and vote, as far as that goes within `deadline`: the controller promotes a standby if
     /// there must be one, hands over, and the successor takes this node's vote. Afterwards this node may go whatever
-    /// came of it. On a node that does not lead, it waits for the leader to take its vote.
-    pub async fn leave(&self, deadline: Duration) -> LeaveOutcome {
+    /// came of it. On a node that does not lead, it waits for the leader to take its vote. `heirs`: whether there is a
+    /// machine without a vote that might take this one's; if not, handing over leadership is all there is to wait for.
+    pub async fn leave(&self, deadline: Duration, heirs: bool) -> LeaveOutcome {
         self.set_leaving(true);
         let me = self.me();
         let votes = |status: &Status| status.members.iter().any(|member| member.peer == me && member.voter);
@@ -213,10 +278,10 @@ impl<T> Engine<T> {
                 return LeaveOutcome::Alone;
             }
         }
-        // Three votes are the floor: with nobody to take this one it stays, and there is nothing to wait for.
+        // Three votes are the floor: with nobody to take this one it stays.
         let kept = |status: &Status| {
             let successor = status.leader.is_some_and(|leader| leader != me);
-            successor && status.members.len() == 3 && status.voters() == 3
+            !heirs && successor && status.members.len() == 3 && status.voters() == 3
         };
         let gone = status.wait_for(|status| !status.is_leader && (!votes(status) || kept(status)));
         if let Ok(Ok(status)) = tokio::time::timeout(deadline, gone).await {

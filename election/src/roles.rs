@@ -12,6 +12,9 @@ pub const SILENT_MS: u64 = 3_000;
 pub const GHOST_MS: u64 = 10_000;
 /// A standby is promoted when it lags by less, entries.
 pub const LAG_MAX: u64 = 100;
+/// A leader that goes together with other voters sees to their places first, but hands over after so long,
+/// milliseconds.
+pub const HAND_OVER_BY_MS: u64 = 1_500;
 /// Standbys beside the voters.
 pub const STANDBYS: usize = 2;
 
@@ -26,9 +29,10 @@ pub struct Candidate {
     pub rank: u32,
     /// Whether it may vote at all.
     pub may_vote: bool,
-    /// Whether it may hold a log.
-    pub may_hold_log: bool,
-    /// Whether it is connected, and has been for 5 s.
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Whether it has been connected for 5 s. One that is only just connected may hold a log and vote too when
+    /// a voter goes: better than no quorum.
     pub healthy: bool,
     /// Whether it has said that it is about to go.
     pub leaving: bool,
@@ -60,9 +64,9 @@ pub struct View {
     pub last_log: u64,
     /// The devices.
     pub standing: Standing,
-    /// Whether this node is about to go, whatever the standing says.
-    pub leaving: bool,
-    /// Devices that have just failed to open a log.
+    /// For how long this node has been about to go, whatever the standing says, milliseconds.
+    pub leaving_ms: Option<u64>,
+    /// Devices that have just failed to open a log, or to say that they stay.
     pub resting: BTreeSet<DeviceId>,
 }
 
@@ -114,6 +118,7 @@ struct Holder<'a> {
     candidate: Option<&'a Candidate>,
     me: bool,
     leaving: bool,
+    resting: bool,
     lag: Option<u64>,
 }
 
@@ -123,7 +128,7 @@ impl Holder<'_> {
     }
 
     fn may_stay(&self) -> bool {
-        self.candidate.is_some_and(|candidate| candidate.may_hold_log)
+        self.candidate.is_some()
     }
 
     /// May vote from now on.
@@ -135,14 +140,12 @@ impl Holder<'_> {
         self.me || self.member.silent_ms.is_some_and(|silent| silent < SILENT_MS)
     }
 
-    /// A standby that counts.
-    fn stands_by(&self) -> bool {
-        self.may_stay() && !self.leaving && self.live()
+    fn connected(&self) -> bool {
+        self.candidate.is_some_and(|candidate| candidate.connected)
     }
 
-    /// A standby that can be given a vote now.
-    fn ready(&self) -> bool {
-        self.fit() && self.answers() && self.candidate.is_some_and(|candidate| candidate.healthy)
+    fn healthy(&self) -> bool {
+        self.candidate.is_some_and(|candidate| candidate.healthy)
     }
 
     /// Has answered lately and has nearly everything.
@@ -168,6 +171,10 @@ struct Table<'a> {
     learners: Vec<Holder<'a>>,
     /// Devices that could open a log now, best first.
     spares: Vec<&'a Candidate>,
+    /// A voter is about to go: who takes its place need not have been here for long.
+    urgent: bool,
+    /// This node must go very soon.
+    late: bool,
     standing: &'a Standing,
 }
 
@@ -191,25 +198,43 @@ impl<'a> Table<'a> {
             .filter(|holder| holder.candidate.is_some())
             .map(|holder| holder.member.peer.device)
             .collect();
+        let urgent = me.leaving || others.iter().any(|voter| voter.leaving);
         let mut spares: Vec<&Candidate> = view
             .standing
             .candidates
             .iter()
-            .filter(|candidate| candidate.healthy && candidate.may_hold_log && !candidate.leaving)
+            .filter(|candidate| candidate.connected && (candidate.healthy || urgent) && !candidate.leaving)
             .filter(|candidate| {
                 !taken.contains(&candidate.device) && !view.resting.contains(&candidate.device)
             })
             .collect();
-        spares.sort_by_key(|candidate| (!candidate.may_vote, candidate.rank, candidate.device));
-        Some(Self { me, others, learners, spares, standing: &view.standing })
+        spares.sort_by_key(|candidate| {
+            (!candidate.may_vote, !candidate.healthy, candidate.rank, candidate.device)
+        });
+        let late = view.leaving_ms >= Some(HAND_OVER_BY_MS);
+        Some(Self { me, others, learners, spares, urgent, late, standing: &view.standing })
     }
 
     fn voter_count(&self) -> usize {
         self.others.len() + usize::from(self.me.member.voter)
     }
 
+    /// Whether a standby counts. When voters go, one that is not connected has gone as well: it may have told that to
+    /// an earlier leader only.
+    fn stands_by(&self, standby: &Holder<'_>) -> bool {
+        standby.may_stay()
+            && !standby.leaving
+            && standby.live()
+            && (!self.urgent || (standby.connected() && !standby.resting))
+    }
+
+    /// The standbys that can be given a vote now.
     fn ready(&self) -> impl Iterator<Item = Holder<'a>> + '_ {
-        self.learners.iter().copied().filter(Holder::ready)
+        let ready = |standby: &Holder<'_>| standby.fit() && standby.answers() && !standby.resting;
+        self.learners
+            .iter()
+            .copied()
+            .filter(move |standby| ready(standby) && (standby.healthy() || self.urgent))
     }
 
     /// A leader that should not lead hands over first and is demoted by its successor: a leader without a vote
@@ -217,6 +242,13 @@ impl<'a> Table<'a> {
     fn hand_over(&self) -> Option<Step> {
         if self.me.fit() {
             return None;
+        }
+        // Its successor would have to find out first who is there.
+        if !self.late && self.others.iter().any(|voter| voter.leaving) {
+            let step = self.voters().or_else(|| self.recruit());
+            if step.is_some() {
+                return step;
+            }
         }
         let successor = best(self.others.iter().copied().filter(|voter| voter.fit() && voter.answers()));
         if let Some(successor) = successor {
@@ -263,7 +295,7 @@ impl<'a> Table<'a> {
     fn voters_wanted(&self) -> usize {
         let fit_voters = self.others.iter().filter(|voter| voter.fit()).count() + usize::from(self.me.fit());
         let fit_standbys = self.learners.iter().filter(|standby| standby.fit() && standby.live()).count();
-        let fit_spares = self.spares.iter().filter(|spare| spare.may_vote).count();
+        let fit_spares = self.spares.iter().filter(|spare| spare.may_vote && spare.healthy).count();
         let possible = (fit_voters + fit_standbys + fit_spares).max(1);
         let target = voters_target(self.standing.enrolled, self.standing.desktops).min(possible);
         let target = if target % 2 == 0 { target - 1 } else { target };
@@ -279,35 +311,57 @@ impl<'a> Table<'a> {
         if let Some(out) = self.learners.iter().find(|standby| !standby.may_stay()) {
             return Some(Step::Remove(out.node()));
         }
-        let standing_by = || self.learners.iter().copied().filter(Holder::stands_by);
-        let voters_missing = self.voters_wanted().saturating_sub(self.voter_count());
-        let beside = STANDBYS.min(self.standing.enrolled.saturating_sub(1));
-        let want = voters_missing + beside;
-        let have = standing_by().count();
-        let could_vote = standing_by().filter(Holder::fit).count();
-        let spare = self.spares.first();
-        if let Some(spare) = spare {
-            let vote_needed = could_vote < voters_missing && spare.may_vote;
-            if have < want || vote_needed {
-                return Some(recruit(spare));
-            }
+        if let Some(step) = self.recruit() {
+            return Some(step);
         }
+        // Tidying up can wait until those who go have been seen to.
+        if self.urgent {
+            return None;
+        }
+        let standing_by = || self.standing_by();
+        let (have, want) = (standing_by().count(), self.standbys_wanted());
         if have > want {
             let out = standing_by().max_by_key(|standby| (!standby.fit(), standby.order()));
             return out.map(|standby| Step::Remove(standby.node()));
         }
+        // Those who do not count are kept only in the place of some who would.
+        let idle = || self.learners.iter().copied().filter(|standby| !self.stands_by(standby));
+        if idle().count() > want - have {
+            return worst(idle()).map(|standby| Step::Remove(standby.node()));
+        }
         if have < want {
             return None;
         }
-        // Those who do not count are kept only as long as nobody else is there.
-        let idle =
-            self.learners.iter().filter(|standby| !standby.stands_by()).max_by_key(|standby| standby.order());
-        if let Some(idle) = idle {
-            return Some(Step::Remove(idle.node()));
-        }
         let weakest = standing_by().map(|standby| (!standby.fit(), standby.rank())).max()?;
-        let spare = spare.filter(|spare| (!spare.may_vote, spare.rank) < weakest)?;
+        let spare = self.spares.first().filter(|spare| (!spare.may_vote, spare.rank) < weakest)?;
         Some(recruit(spare))
+    }
+
+    /// The standbys that count.
+    fn standing_by(&self) -> impl Iterator<Item = Holder<'a>> + '_ {
+        self.learners.iter().copied().filter(|standby| self.stands_by(standby))
+    }
+
+    /// Voters that there will be too few, once those who go are gone.
+    fn voters_missing(&self) -> usize {
+        let stay = self.others.iter().filter(|voter| !voter.leaving).count() + usize::from(!self.me.leaving);
+        self.voters_wanted().saturating_sub(stay)
+    }
+
+    fn standbys_wanted(&self) -> usize {
+        self.voters_missing() + STANDBYS.min(self.standing.enrolled.saturating_sub(1))
+    }
+
+    /// Another log, if there are too few of them, or too few that could vote.
+    fn recruit(&self) -> Option<Step> {
+        if self.late {
+            return None;
+        }
+        let spare = self.spares.first()?;
+        let could_vote = self.standing_by().filter(Holder::fit).count();
+        let vote_needed = could_vote < self.voters_missing() && spare.may_vote;
+        let few = self.standing_by().count() < self.standbys_wanted();
+        (few || vote_needed).then(|| recruit(spare))
     }
 }
 
@@ -332,7 +386,8 @@ fn holder<'a>(view: &'a View, member: &'a Member) -> Holder<'a> {
         member,
         candidate,
         me,
-        leaving: candidate.is_some_and(|candidate| candidate.leaving) || (me && view.leaving),
+        leaving: candidate.is_some_and(|candidate| candidate.leaving) || (me && view.leaving_ms.is_some()),
+        resting: view.resting.contains(&member.peer.device),
         lag: member.matched.map(|matched| view.last_log.saturating_sub(matched)),
     }
 }

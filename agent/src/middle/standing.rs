@@ -48,17 +48,15 @@ pub fn standing(now: BootTime, me: DeviceId, devices: &[DeviceFacts], presence: 
         .iter()
         .filter(|facts| !presence.banned.contains(&facts.device))
         .map(|facts| {
-            let connected = presence.since.get(&facts.device);
-            let here = facts.device == me || connected.is_some();
-            let healthy =
-                facts.device == me || connected.is_some_and(|since| now.ms_since(*since) >= HEALTHY_AFTER_MS);
+            let since = presence.since.get(&facts.device);
+            let long = since.is_some_and(|since| now.ms_since(*since) >= HEALTHY_AFTER_MS);
             Candidate {
                 device: facts.device,
                 node: facts.node,
                 rank: rank(facts),
                 may_vote: facts.has_pool_key && (!facts.laptop || desktops < 3),
-                may_hold_log: here || facts.node.is_some(),
-                healthy,
+                connected: facts.device == me || since.is_some(),
+                healthy: facts.device == me || long,
                 leaving: presence.leaving.contains(&facts.device),
                 always_on: facts.always_on,
             }

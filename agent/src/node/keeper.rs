@@ -148,7 +148,10 @@ async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
         let stale = refreshed.is_none_or(|at| now.ms_since(at) >= REFRESH_EVERY_MS);
         if stale {
             refresh(&inner, &duty);
-            seal_pool_key(&inner, &duty).await;
+            if seal_pool_key(&inner, &duty).await {
+                // They may vote from now on.
+                refresh(&inner, &duty);
+            }
             refreshed = Some(now);
         }
         end_licenses(&inner, &duty, now, &mut ending).await;
@@ -303,12 +306,12 @@ fn publish(inner: &Arc<Inner>, duty: &Duty, mut roster: Roster) {
     }
 }
 
-/// Log holders get the pool key sealed to them; before that they may not vote.
-async fn seal_pool_key(inner: &Arc<Inner>, duty: &Arc<Duty>) {
+/// Log holders get the pool key sealed to them; before that they may not vote. Whether there were any.
+async fn seal_pool_key(inner: &Arc<Inner>, duty: &Arc<Duty>) -> bool {
     let status = duty.log.engine.status().borrow().clone();
     let wanting: Vec<(DeviceId, PublicKey, u32)> = {
         let ledger = duty.log.books.read();
-        let Some(key) = ledger.pool_key() else { return };
+        let Some(key) = ledger.pool_key() else { return false };
         status
             .members
             .iter()
@@ -320,19 +323,20 @@ async fn seal_pool_key(inner: &Arc<Inner>, duty: &Arc<Duty>) {
             .collect()
     };
     if wanting.is_empty() {
-        return;
+        return false;
     }
-    let Some(key) = duty.pool_key(inner) else { return };
+    let Some(key) = duty.pool_key(inner) else { return false };
     for (device, public, number) in wanting {
         let sealed = match seal::seal_to(&public, key.as_bytes(), POOL_KEY_CONTEXT) {
             Ok(sealed) => Sealed(sealed),
             Err(error) => {
                 tracing::error!(%error, "the pool key could not be sealed");
-                return;
+                return false;
             }
         };
         duty.propose_own(inner, Command::SealPoolKey { device, number, sealed }).await;
     }
+    true
 }
 
 /// Ends licenses whose last day is over for ten minutes.

@@ -529,26 +529,14 @@ impl Inner {
         self.leaving.send_replace(true);
         self.intends(self.device, true);
         let Some(log) = self.log() else { return };
-        if let Some(duty) = self.duty() {
-            keeper::refresh(self, &duty);
-            let outcome = log.engine.leave(LEAVE_WITHIN).await;
-            tracing::info!(?outcome, "left");
-            return;
+        // A machine that could take this vote. Without one there is nothing to wait for but a new holder.
+        let heirs = self.site().is_some_and(|site| site.has_other_than_voters(&self.device));
+        match self.duty() {
+            Some(duty) => keeper::refresh(self, &duty),
+            None if !heirs => return,
+            None => {}
         }
-        // Somebody must be there to take this vote, else there is nothing to wait for.
-        let others = self.site().map(|site| {
-            let standby = |device: &DeviceId| site.role(device) == Some(Role::Standby);
-            site.log_holders().iter().any(|device| *device != self.device && standby(device))
-        });
-        if others != Some(true) {
-            return;
-        }
-        let mut status = log.engine.status();
-        let device = self.device;
-        let voteless = status.wait_for(|status| status.member_on(device).is_none_or(|member| !member.voter));
-        match tokio::time::timeout(LEAVE_WITHIN, voteless).await {
-            Ok(_) => tracing::info!("left; another machine votes now"),
-            Err(_) => tracing::info!("left without a replacement"),
-        }
+        let outcome = log.engine.leave(LEAVE_WITHIN, heirs).await;
+        tracing::info!(?outcome, "left");
     }
 }

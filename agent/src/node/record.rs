@@ -111,6 +111,12 @@ impl Site {
         with(Role::Voter).chain(with(Role::Standby)).collect()
     }
 
+    /// Whether a device beside `me` is enrolled that has no vote: it could take one.
+    pub(crate) fn has_other_than_voters(&self, me: &DeviceId) -> bool {
+        let other = |listed: &RosterDevice| listed.role != Role::Voter && listed.key.device() != *me;
+        self.roster.as_ref().is_some_and(|open| open.roster.devices.iter().any(other))
+    }
+
     pub(crate) fn api(&self) -> api::Site {
         api::Site { id: self.id.to_string(), name: self.name.to_string(), generation: self.generation.number }
     }

@@ -204,6 +204,9 @@ impl Inner {
             // A vote is taken by the log, not by a message.
             return Response::Unknown;
         }
+        if matches!(request, Request::StartLog) && *self.leaving.borrow() {
+            return Response::Unknown;
+        }
         let done = match request {
             Request::StartLog => self.open_log().await.map(Response::LogStarted),
             _ => self.drop_log().await.map(|()| Response::Done),

@@ -78,7 +78,7 @@ async fn a_leader_leaves_and_no_proposal_is_lost() {
     });
     site.edit(leader, |candidate| candidate.leaving = true);
     let began = Instant::now();
-    let outcome = site.office.engine(leader).leave(LEAVE).await;
+    let outcome = site.office.engine(leader).leave(LEAVE, false).await;
     assert_eq!(outcome, LeaveOutcome::Left);
     assert!(began.elapsed() < LEAVE);
     let slowest = writer.await.unwrap();
@@ -93,7 +93,7 @@ async fn a_leader_leaves_and_no_proposal_is_lost() {
 async fn the_only_voter_leaves_its_standby_behind_as_the_holder() {
     let site = Site::settled(2, 1, 1).await;
     site.edit(1, |candidate| candidate.leaving = true);
-    assert_eq!(site.office.engine(1).leave(LEAVE).await, LeaveOutcome::Left);
+    assert_eq!(site.office.engine(1).leave(LEAVE, false).await, LeaveOutcome::Left);
     assert_eq!(site.office.leader().await, 2);
     site.until(|status| status.voters() == 1).await;
     site.propose("alone").await;
@@ -104,7 +104,7 @@ async fn at_the_floor_a_leader_hands_over_and_goes_at_once() {
     let site = Site::settled(3, 3, 0).await;
     let leader = site.office.leader().await;
     let began = Instant::now();
-    assert_eq!(site.office.engine(leader).leave(LEAVE).await, LeaveOutcome::HandedOver);
+    assert_eq!(site.office.engine(leader).leave(LEAVE, false).await, LeaveOutcome::HandedOver);
     assert!(
         began.elapsed() < LEAVE / 2,
         "it waited for a demotion that the floor forbids: {:?}",
@@ -117,7 +117,7 @@ async fn at_the_floor_a_leader_hands_over_and_goes_at_once() {
 async fn nobody_to_hand_over_to() {
     let site = Site::settled(1, 1, 0).await;
     let began = Instant::now();
-    assert_eq!(site.office.engine(1).leave(LEAVE).await, LeaveOutcome::Alone);
+    assert_eq!(site.office.engine(1).leave(LEAVE, false).await, LeaveOutcome::Alone);
     assert!(began.elapsed() < Duration::from_millis(100));
 }
 
@@ -128,7 +128,7 @@ async fn a_leave_taken_back_changes_nothing_for_good() {
         site.office.close(n).await;
         site.edit(n, |candidate| candidate.healthy = false);
     }
-    assert_eq!(site.office.engine(1).leave(LEAVE).await, LeaveOutcome::TimedOut);
+    assert_eq!(site.office.engine(1).leave(LEAVE, false).await, LeaveOutcome::TimedOut);
     site.office.engine(1).stay();
     for n in [2, 3] {
         site.office.open(n).await;
@@ -147,7 +147,8 @@ async fn those_who_leave_together_are_replaced_together() {
         site.edit(*n, |candidate| candidate.leaving = true);
     }
     let outcomes =
-        futures_util::future::join_all(leavers.iter().map(|n| site.office.engine(*n).leave(LEAVE))).await;
+        futures_util::future::join_all(leavers.iter().map(|n| site.office.engine(*n).leave(LEAVE, false)))
+            .await;
     assert_eq!(outcomes, [LeaveOutcome::Left, LeaveOutcome::Left]);
     let status = site.until(|status| status.voters() == 3).await;
     assert!(leavers.iter().all(|n| !votes(&status, *n)));

@@ -1,6 +1,6 @@
 //! The plan, as a table. A device is written as a role, a number and marks:
 //! `L` leader, `V` voter, `S` standby, `l` leader without a vote, `-` spare;
-//! `~` silent, `?` silent for long, `%` lags, `g` leaving, `x` may not vote, `h` not healthy yet, `+` always on,
+//! `~` silent, `?` silent for long, `%` lags, `g` leaving, `x` may not vote, `h` not healthy yet, `_` off, `+` always on,
 //! `!` revoked, `w` worse rank, `b` better rank, `o` connected but with a fresh log elsewhere (wiped).
 
 use seatkeeper_election::roles::voters_target;
@@ -27,6 +27,7 @@ fn view(office: &str) -> View {
             let silent_ms = match () {
                 () if marked('?') => 20_000,
                 () if marked('~') => 3_500,
+                () if marked('_') => 1_000,
                 () => 0,
             };
             members.push(Member {
@@ -50,8 +51,8 @@ fn view(office: &str) -> View {
                     () => 5,
                 },
                 may_vote: !marked('x'),
-                may_hold_log: true,
-                healthy: leads || !(marked('h') || marked('~') || marked('?')),
+                connected: !(marked('_') || marked('~') || marked('?')),
+                healthy: leads || !(marked('h') || marked('_') || marked('~') || marked('?')),
                 leaving: marked('g'),
                 always_on: marked('+'),
             });
@@ -59,7 +60,7 @@ fn view(office: &str) -> View {
     }
     let desktops = candidates.iter().filter(|candidate| candidate.may_vote).count();
     let standing = Standing { enrolled: candidates.len(), desktops, candidates };
-    View { me, members, joint: false, last_log: LAST, standing, leaving: false, resting: [].into() }
+    View { me, members, joint: false, last_log: LAST, standing, leaving_ms: None, resting: [].into() }
 }
 
 fn say(step: Option<Step>) -> String {
@@ -150,7 +151,9 @@ fn leaving() {
     check("L2 V1g V3", "rest");
     check("L2 V1g", "demote 1");
     // All leavers are planned for together.
-    check("L1g V2g V3 S4 S5", "transfer 3");
+    check("L1g V2g V3 S4 S5", "promote 4");
+    check("L1g V2g V3 V4 S5", "demote 2");
+    check("L1g V3 V4 S5", "transfer 3");
     check("L1 V2g V3g S4 S5", "promote 4");
     check("L1 V2g V3g V4 S5", "demote 3");
     check("L1 V2g V3 V4 S5g", "demote 2");
@@ -163,8 +166,23 @@ fn leaving() {
     check("L1+ V2g", "demote 2");
     check("L1 V2g -3h", "demote 2");
     // Five become three while machines go for the evening.
-    check("L1 V2 V3 V4g V5g -6h -7h -8h -9h -10h", "demote 5");
-    check("L1 V2 V3 V4g -5h -6h -7h -8h -9h -10h", "demote 4");
+    check("L1 V2 V3 V4g V5g -6_ -7_ -8_ -9_ -10_", "demote 5");
+    check("L1 V2 V3 V4g -5_ -6_ -7_ -8_ -9_ -10_", "demote 4");
+    // When voters go, whoever is there takes their place, however short it has been there.
+    check("L1g V2g V3g -4h", "recruit 4");
+    check("L1g V2g V3g -4h -5", "recruit 5");
+    check("L1g V2g V3g S4h", "promote 4");
+    check("L1 V2g V3 S4h", "promote 4");
+    check("L1g V2g V3g V4h", "demote 3");
+    check("L1g V2g V4h", "transfer 4");
+    check("L1g V2g V3 -4 -5", "recruit 4");
+    // A leader that must go now hands over first.
+    let mut late = view("L1g V2g V3 S4 S5");
+    late.leaving_ms = Some(1_500);
+    assert_eq!(say(plan(&late)), "transfer 3");
+    // Standbys that went before this leader led count for nothing.
+    check("L1g V2g V3g S4_ S5_ -6h", "recruit 6");
+    check("L1 V2 V3 S4_ S5_ -6h", "rest");
 }
 
 #[test]
@@ -209,7 +227,7 @@ fn what_comes_before_everything() {
     resting.resting.insert(device(2));
     assert_eq!(say(plan(&resting)), "recruit 3");
     let mut leaving = view("L1 V2 V3");
-    leaving.leaving = true;
+    leaving.leaving_ms = Some(0);
     assert_eq!(say(plan(&leaving)), "transfer 2");
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn candidate(n: u8) -> Candidate {
         node: None,
         rank: 5,
         may_vote: true,
-        may_hold_log: true,
+        connected: true,
         healthy: true,
         leaving: false,
         always_on: false,
