@@ -29,7 +29,7 @@ show roles
 # Ten machines, but four desktops only: three.
 office 4 desktops 6 laptops seats 1 ttl 15s
 > 3 voters, 2 standbys, 5 spares
-await 5 voters within 10s
-> not within 10 s
+await 5 voters within 5s
+> not within 5 s
 show roles
 > 3 voters, 2 standbys, 5 spares

@@ -55,8 +55,8 @@ await One Two stopped within 3s
 > yes
 wait 2s
 show roles
-> 3 voters, 3 standbys, 0 spares
-> One: standby, off
+> 3 voters, 2 standbys, 1 spare
+> One: spare, off
 > Two: standby, off
 > Stand: voter
 > Stay: voter

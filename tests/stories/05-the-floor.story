@@ -51,9 +51,9 @@ await One Two Stand stopped within 3s
 > yes
 wait 1s
 show roles
-> 1 voter, 3 standbys, 0 spares
+> 1 voter, 2 standbys, 1 spare
 > Server: holder
-> One: standby, off
+> One: spare, off
 > Two: standby, off
 > Stand: standby, off
 checkout eva@Server as a within 3s

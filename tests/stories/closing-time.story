@@ -1,5 +1,31 @@
-# Closing time: of 44 machines 40 are switched off within one second, voters and standbys among them. Four stay.
+# Closing time. Of twelve machines eight leave within one second, all other voters and standbys among them. The holder
+# and three spares stay: they are the voters now, and work goes on.
 
+office 12 desktops seats 3 ttl 15s
+> 5 voters, 2 standbys, 5 spares
+await 5 voters within 20s
+> yes
+wait 5s
+call Holder the holder
+call Late a spare
+call Later a spare
+call Latest a spare
+checkout eva@Late as a
+> granted
+stop all but Holder Late Later Latest within 1s
+await Late Later Latest voter within 3s
+> yes
+ask jan@Later as b
+await b has a seat within 1s
+> yes
+wait 20s
+show a
+> uses a seat
+show seats
+> 2 of 3 taken in the books; used by a, b
+
+# Of 44 machines 40 leave within one second, the holder, all other voters and both standbys among them. Who they are
+# becomes known only while they go; before the last of them is off, the four who stay keep the books.
 office 44 desktops seats 3 ttl 15s
 > 5 voters, 2 standbys, 37 spares
 await 5 voters within 20s
@@ -11,18 +37,23 @@ call Latest a spare
 call Last a spare
 checkout eva@Late as a
 > granted
-show roles
-> 5 voters, 2 standbys, 37 spares
-> Late: spare
-> Later: spare
-> Latest: spare
-> Last: spare
 stop all but Late Later Latest Last within 1s
-ask jan@Last as b
 wait 3s
-show roles
-> nobody holds
+checkout jan@Last as b within 1s
+> granted
+wait 20s
 show a
 > uses a seat
-show b
-> uses a seat
+show roles
+> 3 voters, 2 standbys, 39 spares
+> Late: voter
+> Later: holder
+> Latest: voter
+> Last: standby
+
+# In the morning the others are switched on again.
+start all
+await 5 voters within 20s
+> yes
+show seats
+> 2 of 3 taken in the books; used by a, b

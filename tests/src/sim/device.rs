@@ -303,7 +303,8 @@ impl Device {
         if self.asleep_until != 0 {
             return;
         }
-        self.clock.run_quantum(&agent.runtime, quantum);
+        let span = tracing::info_span!("pc", number = self.number);
+        span.in_scope(|| self.clock.run_quantum(&agent.runtime, quantum));
         if agent.stopping.as_ref().is_some_and(|done| done.get().is_some()) {
             self.watch.note(Seen::Note { device: self.number, text: "has stopped".to_owned() });
             return self.kill();

@@ -6,6 +6,11 @@ use std::io::Write;
 
 use sha2::{Digest, Sha256};
 
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+
+use super::clock::WorldTime;
 use super::history::History;
 use super::watch::Seen;
 
@@ -19,6 +24,16 @@ pub enum Telling {
     Quiet,
     /// To standard output.
     Aloud,
+}
+
+/// The agents' own logs among the lines that are told aloud, as the variable `SEATKEEPER_LOG` says, by simulated time.
+struct SimTime(WorldTime);
+
+impl FormatTime for SimTime {
+    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
+        let ms = self.0.now_ns() / 1_000_000;
+        write!(w, "{:>6}.{:03} ", ms / 1_000, ms % 1_000)
+    }
 }
 
 /// The trace of a run.
@@ -39,6 +54,18 @@ impl Trace {
     /// Nothing has happened yet.
     pub fn new(telling: Telling) -> Self {
         Self { hash: Sha256::new(), telling, last: std::collections::VecDeque::new(), events: 0 }
+    }
+
+    /// The agents' logs are told too, if somebody listens and asks for them.
+    pub fn tell_logs(&self, time: &WorldTime) {
+        let Some(filter) = std::env::var_os("SEATKEEPER_LOG").filter(|_| self.telling == Telling::Aloud)
+        else {
+            return;
+        };
+        let filter = EnvFilter::new(filter.to_string_lossy());
+        let logs = tracing_subscriber::fmt().with_ansi(false).with_timer(SimTime(time.clone()));
+        // Of several worlds in one process the first is told.
+        let _ = logs.with_env_filter(filter).try_init();
     }
 
     /// Something that the world did or saw.

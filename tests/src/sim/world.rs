@@ -86,6 +86,7 @@ impl World {
         let chance = Chance::new(setting.seed);
         let quantum = Duration::from_millis(setting.quantum_ms);
         let time = WorldTime::new();
+        trace.tell_logs(&time);
         let latency = quantum..=quantum * 3;
         let net = SimNet::new(&time, chance.fork("network"), quantum, latency);
         let watch = Watch::default();

@@ -17,7 +17,7 @@ use crate::sim::trace::{Telling, Trace};
 use crate::sim::world::{Setting, World};
 
 /// A step, milliseconds; no message is faster. The same over Wi-Fi.
-const QUANTUM_MS: u64 = 10;
+const QUANTUM_MS: u64 = 5;
 const WIFI_QUANTUM_MS: u64 = 20;
 /// An agent stops, and an admin's command is answered, within this time, milliseconds.
 const DONE_WITHIN_MS: u64 = 20_000;
