@@ -10,9 +10,10 @@
 //! | `ledger` | [`Ledger`]: who may ask, what was asked before, the running hash |
 //! | `memory` | idempotency: the last outcomes of each actor (invariant I4) |
 //! | `state` | the books: plain records in ordered maps |
-//! | `seats` | checkout, resume, sharing, return, expire, release |
+//! | `seats` | checkout, resume, sharing |
+//! | `returns` | return, expire, release |
 //! | `tombstones` | sessions that ended, so that a late checkout of one is refused |
-//! | `admission` | which license takes a new seat |
+//! | `admission` | which license takes a seat: maximum flow |
 //! | `licenses` | vendors and license files |
 //! | `members` | founding, invitations, devices, admins |
 //! | `keys` | the pool key |
@@ -41,6 +42,7 @@ mod members;
 mod memory;
 mod query;
 mod records;
+mod returns;
 mod seats;
 mod snapshot;
 mod state;

@@ -1,0 +1,88 @@
+//! Sets of the licenses of one pool, by number.
+
+/// Bits in a word of a set.
+const WORD: usize = 64;
+
+/// Some licenses of one pool. Seats that may stand on the same licenses have equal sets, whatever versions and features
+/// brought it about; so there are few different ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PieceSet(Vec<u64>);
+
+impl PieceSet {
+    /// No license of a pool of so many.
+    pub(super) fn empty(pieces: usize) -> Self {
+        Self(vec![0; pieces.div_ceil(WORD)])
+    }
+
+    pub(super) fn insert(&mut self, number: usize) {
+        if let Some(word) = self.0.get_mut(number / WORD) {
+            *word |= 1 << (number % WORD);
+        }
+    }
+
+    pub(crate) fn contains(&self, number: usize) -> bool {
+        self.0.get(number / WORD).is_some_and(|word| word & (1 << (number % WORD)) != 0)
+    }
+
+    /// Its numbers, rising.
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().flat_map(|(n, word)| Numbers { next: n * WORD, rest: *word })
+    }
+
+    /// The numbers that are not in `seen` yet, rising; from now on they are.
+    pub(super) fn not_yet<'a>(&'a self, seen: &'a mut Self) -> impl Iterator<Item = usize> + 'a {
+        self.0.iter().zip(&mut seen.0).enumerate().flat_map(|(n, (word, seen))| {
+            let rest = word & !*seen;
+            *seen |= rest;
+            Numbers { next: n * WORD, rest }
+        })
+    }
+}
+
+/// The numbers of one word.
+struct Numbers {
+    /// The number of the lowest bit of `rest`.
+    next: usize,
+    rest: u64,
+}
+
+impl Iterator for Numbers {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        if self.rest == 0 {
+            return None;
+        }
+        let skip = self.rest.trailing_zeros();
+        let number = self.next + usize::try_from(skip).ok()?;
+        // Two steps: a shift by all 64 bits is none.
+        self.rest = (self.rest >> skip) >> 1;
+        self.next = number + 1;
+        Some(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_has_what_was_put_in() {
+        let numbers = [0, 1, 63, 64, 65, 127, 128, 199];
+        let mut set = PieceSet::empty(200);
+        numbers.iter().for_each(|number| set.insert(*number));
+        assert_eq!(set.iter().collect::<Vec<_>>(), numbers);
+        assert!((0..400).all(|number| set.contains(number) == numbers.contains(&number)));
+        assert_eq!(PieceSet::empty(0).iter().count(), 0);
+    }
+
+    #[test]
+    fn what_was_seen_is_not_told_again() {
+        let (mut set, mut seen) = (PieceSet::empty(130), PieceSet::empty(130));
+        [3, 70, 129].into_iter().for_each(|number| set.insert(number));
+        seen.insert(70);
+        assert_eq!(set.not_yet(&mut seen).collect::<Vec<_>>(), [3, 129]);
+        assert_eq!(set.not_yet(&mut seen).count(), 0);
+        assert!(seen.contains(3) && seen.contains(70) && !seen.contains(4));
+    }
+}

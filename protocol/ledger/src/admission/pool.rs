@@ -1,0 +1,298 @@
+//! What is known of a product's licenses and running seats; follows from the state, kept up to date by each command.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use seatkeeper_protocol::id::{DeviceId, Name, SeatId};
+use seatkeeper_protocol::license::{License, Share};
+use seatkeeper_protocol::time::WallTime;
+
+use super::{Demand, Need, PieceSet, flexibility, is_not_stricter};
+use crate::state::{LicenseRecord, SeatRecord, ShareKey};
+
+/// The licenses of one product, also those without seats now, and who stands on them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pool {
+    /// The least flexible first. Their places are the numbers of the sets.
+    pieces: Vec<Piece>,
+    number_of: BTreeMap<Name, usize>,
+    places: BTreeMap<SeatId, Place>,
+    /// Seats that further starts may share.
+    shareable: BTreeMap<ShareKey, BTreeSet<SeatId>>,
+}
+
+/// Where a seat stands, in the books, and where it may stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    piece: usize,
+    may: PieceSet,
+}
+
+/// One license.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) license: License,
+    starts: Option<WallTime>,
+    ended: bool,
+    removed: bool,
+    /// Numbers of the licenses that this one says it replaces, and of those that say so of this one.
+    replaces: Vec<usize>,
+    replaced_by: Vec<usize>,
+    used: u32,
+    /// Its seats by where they may stand.
+    pub(super) seated: BTreeMap<PieceSet, BTreeSet<SeatId>>,
+}
+
+impl Piece {
+    fn of(record: &LicenseRecord) -> Self {
+        let license = record.license().clone();
+        Self {
+            starts: license.valid_from.map(|from| from.starts()),
+            ended: record.ended.is_some(),
+            removed: record.removed,
+            replaces: Vec::new(),
+            replaced_by: Vec::new(),
+            used: 0,
+            seated: BTreeMap::new(),
+            license,
+        }
+    }
+
+    fn has_begun(&self, now: WallTime) -> bool {
+        self.starts.is_none_or(|from| now >= from)
+    }
+
+    /// Whether those that it replaces have no seats any more. That holds beyond its own end: what was given up for it
+    /// does not come back with the end of a subscription, only with its removal.
+    fn replaces_at(&self, now: WallTime) -> bool {
+        !self.removed && self.has_begun(now)
+    }
+}
+
+impl Pool {
+    /// A pool without seats in use.
+    pub(crate) fn new<'a>(records: impl Iterator<Item = &'a LicenseRecord>) -> Self {
+        let mut records: Vec<&LicenseRecord> = records.collect();
+        records.sort_by_cached_key(|record| flexibility(record.license()));
+        let mut pieces: Vec<Piece> = records.iter().map(|record| Piece::of(record)).collect();
+        for (old, replaced) in records.iter().enumerate() {
+            for (new, _) in records.iter().enumerate().filter(|(_, record)| record.replaces(replaced)) {
+                pieces.get_mut(new).into_iter().for_each(|piece| piece.replaces.push(old));
+                pieces.get_mut(old).into_iter().for_each(|piece| piece.replaced_by.push(new));
+            }
+        }
+        let number_of =
+            pieces.iter().enumerate().map(|(number, piece)| (piece.license.id.clone(), number)).collect();
+        Self { pieces, number_of, ..Self::default() }
+    }
+
+    /// A license ended, was removed, or came back.
+    pub(crate) fn set_standing(&mut self, record: &LicenseRecord) {
+        let number = self.number_of.get(&record.license().id);
+        if let Some(piece) = number.and_then(|number| self.pieces.get_mut(*number)) {
+            (piece.ended, piece.removed) = (record.ended.is_some(), record.removed);
+        }
+    }
+
+    pub(crate) fn number_of(&self, license: &Name) -> Option<usize> {
+        self.number_of.get(license).copied()
+    }
+
+    pub(crate) fn license(&self, number: usize) -> Option<&License> {
+        self.pieces.get(number).map(|piece| &piece.license)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    fn set_of(&self, fits: impl Fn(&License) -> bool) -> PieceSet {
+        let mut set = PieceSet::empty(self.pieces.len());
+        for (number, piece) in self.pieces.iter().enumerate() {
+            if fits(&piece.license) {
+                set.insert(number);
+            }
+        }
+        set
+    }
+
+    /// The licenses that cover a start, whether or not they have seats now.
+    pub(crate) fn covering(&self, demand: &Demand<'_>) -> PieceSet {
+        self.set_of(|license| demand.fits(license))
+    }
+
+    /// Where a running seat may stand beside its own license.
+    pub(crate) fn allowed(&self, need: &Need<'_>) -> PieceSet {
+        if need.pinned {
+            return PieceSet::empty(self.pieces.len());
+        }
+        self.set_of(|license| need.fits(license))
+    }
+
+    /// [`Pool::allowed`] for a seat that nobody shares yet, from what covers its one start.
+    pub(crate) fn allowed_of(&self, covering: &PieceSet, ttl_ms: u64, share: Share) -> PieceSet {
+        let mut set = PieceSet::empty(self.pieces.len());
+        for number in covering.iter() {
+            if self.license(number).is_some_and(|license| is_not_stricter(license, ttl_ms, share)) {
+                set.insert(number);
+            }
+        }
+        set
+    }
+
+    /// The license whose places the seats of this one take up: the one that replaces it, or itself.
+    pub(crate) fn counts_on(&self, number: usize, now: WallTime) -> usize {
+        let mut at = number;
+        // No more steps than licenses: circles are refused when a license is added, and nothing may hang on one.
+        for _ in 0..self.pieces.len() {
+            let in_force = |new: &&usize| self.pieces.get(**new).is_some_and(|piece| piece.replaces_at(now));
+            match self.pieces.get(at).and_then(|piece| piece.replaced_by.iter().find(in_force)) {
+                Some(new) => at = *new,
+                None => break,
+            }
+        }
+        at
+    }
+
+    /// Whether seats may start on a license. Only a start compares times; an end is an entry (design section 5).
+    pub(crate) fn is_open(&self, number: usize, now: WallTime) -> bool {
+        self.pieces.get(number).is_some_and(|piece| !piece.removed && !piece.ended && piece.has_begun(now))
+            && self.counts_on(number, now) == number
+    }
+
+    /// Whether any license has seats.
+    pub(crate) fn is_any_open(&self, now: WallTime) -> bool {
+        (0..self.pieces.len()).any(|number| self.is_open(number, now))
+    }
+
+    /// Of these, the licenses that have seats.
+    pub(crate) fn open<'a>(&'a self, set: &'a PieceSet, now: WallTime) -> impl Iterator<Item = usize> + 'a {
+        set.iter().filter(move |number| self.is_open(*number, now))
+    }
+
+    /// The license and those whose seats take up its places.
+    pub(super) fn counted(&self, number: usize, now: WallTime) -> impl Iterator<Item = &Piece> {
+        let mut numbers = BTreeSet::new();
+        let mut next = vec![number];
+        while let Some(at) = next.pop() {
+            if self.counts_on(at, now) == number && numbers.insert(at) {
+                next.extend(self.pieces.get(at).into_iter().flat_map(|piece| &piece.replaces));
+            }
+        }
+        numbers.into_iter().filter_map(|number| self.pieces.get(number))
+    }
+
+    /// The licenses on which a start may have a seat now.
+    pub(crate) fn open_set(&self, demand: &Demand<'_>, now: WallTime) -> PieceSet {
+        let mut set = PieceSet::empty(self.pieces.len());
+        self.open(&self.covering(demand), now).for_each(|number| set.insert(number));
+        set
+    }
+
+    /// How many seats take up places of a license: none on a replaced one.
+    pub(crate) fn used(&self, number: usize, now: WallTime) -> u32 {
+        match self.pieces.get(number) {
+            Some(piece) if piece.replaces.is_empty() && piece.replaced_by.is_empty() => piece.used,
+            _ => self.counted(number, now).fold(0, |sum, piece| sum.saturating_add(piece.used)),
+        }
+    }
+
+    /// How many seats stand on a license in the books.
+    pub(crate) fn standing(&self, license: &Name) -> u32 {
+        let number = self.number_of.get(license);
+        number.and_then(|number| self.pieces.get(*number)).map_or(0, |piece| piece.used)
+    }
+
+    /// The license whose place a seat takes up.
+    pub(crate) fn place(&self, seat: SeatId, now: WallTime) -> Option<usize> {
+        self.places.get(&seat).map(|place| self.counts_on(place.piece, now))
+    }
+
+    /// The seats that take up places of these licenses, longest first.
+    pub(crate) fn seats_of<'a>(
+        &'a self,
+        set: &'a PieceSet,
+        now: WallTime,
+    ) -> impl Iterator<Item = SeatId> + 'a {
+        let of = move |place: &Place| set.contains(self.counts_on(place.piece, now));
+        self.places.iter().filter(move |(_, place)| of(place)).map(|(seat, _)| *seat)
+    }
+
+    /// The seats that a start may share, should their licenses cover it.
+    pub(crate) fn shareable(&self, user: &Name, device: DeviceId) -> BTreeSet<SeatId> {
+        if self.shareable.is_empty() {
+            return BTreeSet::new();
+        }
+        let keys = [Share::UserDevice, Share::Device, Share::User].into_iter();
+        let keys = keys.filter_map(|share| ShareKey::of(share, user, device));
+        keys.filter_map(|key| self.shareable.get(&key)).flatten().copied().collect()
+    }
+
+    /// Puts a seat into the books.
+    pub(crate) fn add_seat(&mut self, id: SeatId, seat: &SeatRecord, may: PieceSet) {
+        self.stand(id, &seat.license, may);
+        let key = ShareKey::of(seat.share, &seat.user, seat.device);
+        if let Some(key) = key.filter(|_| seat.released_by.is_none()) {
+            self.shareable.entry(key).or_default().insert(id);
+        }
+    }
+
+    /// Takes a seat out of the books.
+    pub(crate) fn remove_seat(&mut self, id: SeatId, seat: &SeatRecord) {
+        self.leave(id);
+        self.stop_sharing(id, seat);
+    }
+
+    /// No further start shares the seat.
+    pub(crate) fn stop_sharing(&mut self, id: SeatId, seat: &SeatRecord) {
+        let Some(key) = ShareKey::of(seat.share, &seat.user, seat.device) else { return };
+        if let Some(seats) = self.shareable.get_mut(&key) {
+            seats.remove(&id);
+            if seats.is_empty() {
+                self.shareable.remove(&key);
+            }
+        }
+    }
+
+    /// Moves a seat to another license.
+    pub(crate) fn move_seat(&mut self, id: SeatId, to: &Name) {
+        if let Some(may) = self.leave(id) {
+            self.stand(id, to, may);
+        }
+    }
+
+    /// The seat may stand on these licenses from now on.
+    pub(crate) fn set_allowed(&mut self, id: SeatId, license: &Name, may: PieceSet) {
+        if self.places.get(&id).is_some_and(|place| place.may != may) {
+            self.leave(id);
+            self.stand(id, license, may);
+        }
+    }
+
+    fn stand(&mut self, id: SeatId, license: &Name, may: PieceSet) {
+        let Some(number) = self.number_of(license) else { return };
+        let Some(piece) = self.pieces.get_mut(number) else { return };
+        piece.used = piece.used.saturating_add(1);
+        match piece.seated.get_mut(&may) {
+            Some(seats) => _ = seats.insert(id),
+            None => _ = piece.seated.insert(may.clone(), BTreeSet::from([id])),
+        }
+        self.places.insert(id, Place { piece: number, may });
+    }
+
+    fn leave(&mut self, id: SeatId) -> Option<PieceSet> {
+        let Place { piece, may } = self.places.remove(&id)?;
+        let piece = self.pieces.get_mut(piece)?;
+        piece.used = piece.used.saturating_sub(1);
+        if let Some(seats) = piece.seated.get_mut(&may) {
+            seats.remove(&id);
+            if seats.is_empty() {
+                piece.seated.remove(&may);
+            }
+        }
+        Some(may)
+    }
+}
