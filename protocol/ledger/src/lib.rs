@@ -15,6 +15,7 @@
 //! | `tombstones` | sessions that ended, so that a late checkout of one is refused |
 //! | `admission` | which license takes a seat: maximum flow |
 //! | `licenses` | vendors and license files |
+//! | `renewals` | which licenses may replace which |
 //! | `members` | founding, invitations, devices, admins |
 //! | `keys` | the pool key |
 //! | `records` | the newest events, for people |
@@ -42,6 +43,7 @@ mod members;
 mod memory;
 mod query;
 mod records;
+mod renewals;
 mod returns;
 mod seats;
 mod snapshot;

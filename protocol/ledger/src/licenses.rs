@@ -73,6 +73,7 @@ impl Ledger {
         // A removed license whose seats still run and that comes back keeps them; one that had ended stays ended.
         let ended = known.and_then(|known| known.ended);
         let record = LicenseRecord { file, added: moment.time, ended, removed: false };
+        self.check_renewal(moment, &record)?;
         self.state.licenses.insert(id.clone(), record);
         self.by.build_pool(&self.state, &product);
         self.record(moment, Happening::LicenseAdded { license: id, product, seats, by: by.clone() });

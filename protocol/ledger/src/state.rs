@@ -172,6 +172,11 @@ impl LicenseRecord {
         self.file.license()
     }
 
+    /// Whether its first day has come.
+    pub(crate) fn has_begun(&self, now: WallTime) -> bool {
+        self.license().valid_from.is_none_or(|from| now >= from.starts())
+    }
+
     /// Whether it says that it replaces `other`. Ids are the vendor's: one of another vendor or product is not meant.
     pub(crate) fn replaces(&self, other: &Self) -> bool {
         let (own, theirs) = (self.license(), other.license());
@@ -288,7 +293,8 @@ pub struct SessionRecord {
 /// Starts with equal keys share a seat.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ShareKey {
-    UserDevice(Name, DeviceId),
+    /// The device first: it is compared without following a pointer.
+    UserDevice(DeviceId, Name),
     Device(DeviceId),
     User(Name),
 }
@@ -297,7 +303,7 @@ impl ShareKey {
     /// `None`: never shared.
     pub(crate) fn of(share: Share, user: &Name, device: DeviceId) -> Option<Self> {
         match share {
-            Share::UserDevice => Some(Self::UserDevice(user.clone(), device)),
+            Share::UserDevice => Some(Self::UserDevice(device, user.clone())),
             Share::Device => Some(Self::Device(device)),
             Share::User => Some(Self::User(user.clone())),
             Share::None => None,

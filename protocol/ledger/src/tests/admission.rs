@@ -16,7 +16,7 @@ use crate::state::{LicenseRecord, ShareKey};
 /// start of that person, `release WHO` takes its seat away, `expire WHO`; `end LICENSE`, `remove LICENSE`, `day N`
 /// from 2026-03-01; `books …` as [`Office::books`] says.
 #[track_caller]
-fn check(licenses: &[(&str, &str, u32, &str)], script: &str) {
+pub(super) fn check(licenses: &[(&str, &str, u32, &str)], script: &str) {
     let mut office = Office::open();
     for (id, version, seats, more) in licenses {
         office.add_license(id, "cad", version, *seats, more);

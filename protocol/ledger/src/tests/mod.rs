@@ -7,5 +7,6 @@ mod licenses;
 mod members;
 pub(crate) mod office;
 mod property;
+mod renewals;
 mod requests;
 mod seats;
