@@ -63,12 +63,15 @@ pub struct License {
 }
 
 impl License {
+    /// Whether a seat of this license may run `wanted` of its product.
+    pub fn covers_version(&self, wanted: &Version) -> bool {
+        self.version.covers(wanted) || self.downgrade.covers(wanted, &self.version)
+    }
+
     /// Whether a seat of this license may run `product` in `version` (`None`: any) with all of `features`.
     pub fn covers(&self, product: &ProductId, version: Option<&Version>, features: &[Feature]) -> bool {
         self.product == *product
-            && version.is_none_or(|wanted| {
-                self.version.covers(wanted) || self.downgrade.covers(wanted, &self.version)
-            })
+            && version.is_none_or(|wanted| self.covers_version(wanted))
             && features.iter().all(|feature| self.features.contains(feature))
     }
 }

@@ -214,7 +214,7 @@ impl Ledger {
         let left = self.move_seats(moves);
         if let Some(pool) = self.by.pools.get_mut(&seat.product) {
             let may = match &start.want.version {
-                Some(_) => pool.allowed_of(&covering, seat.ttl_ms, seat.share),
+                Some(_) => pool.allowed_of(covering, seat.ttl_ms, seat.share),
                 // From now on it is a seat of the version that it was granted.
                 None => pool.allowed(&start.need_of(&seat)),
             };

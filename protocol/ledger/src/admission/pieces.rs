@@ -24,6 +24,21 @@ impl PieceSet {
         self.0.get(number / WORD).is_some_and(|word| word & (1 << (number % WORD)) != 0)
     }
 
+    /// All of a pool of so many.
+    pub(super) fn full(pieces: usize) -> Self {
+        let mut set = Self::empty(pieces);
+        (0..pieces).for_each(|number| set.insert(number));
+        set
+    }
+
+    pub(super) fn add_all(&mut self, others: &Self) {
+        self.0.iter_mut().zip(&others.0).for_each(|(word, others)| *word |= others);
+    }
+
+    pub(super) fn keep_only(&mut self, others: &Self) {
+        self.0.iter_mut().zip(&others.0).for_each(|(word, others)| *word &= others);
+    }
+
     /// Its numbers, rising.
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
         self.0.iter().enumerate().flat_map(|(n, word)| Numbers { next: n * WORD, rest: *word })

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use seatkeeper_protocol::id::{DeviceId, Name, SeatId};
+use seatkeeper_protocol::id::{DeviceId, Feature, Name, SeatId};
 use seatkeeper_protocol::license::{License, Share};
 use seatkeeper_protocol::time::WallTime;
 
@@ -15,9 +15,54 @@ pub(crate) struct Pool {
     /// The least flexible first. Their places are the numbers of the sets.
     pieces: Vec<Piece>,
     number_of: BTreeMap<Name, usize>,
+    terms: Terms,
     places: BTreeMap<SeatId, Place>,
     /// Seats that further starts may share.
     shareable: BTreeMap<ShareKey, BTreeSet<SeatId>>,
+}
+
+/// Licenses with something in common, so that each term is looked at once and not once per license. The number is that
+/// of one of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Terms {
+    /// Equal version and earlier versions.
+    versions: Vec<(usize, PieceSet)>,
+    /// Equal ttl and sharing.
+    leases: Vec<(usize, PieceSet)>,
+    features: BTreeMap<Feature, PieceSet>,
+}
+
+impl Terms {
+    fn of(pieces: &[Piece]) -> Self {
+        let none = || PieceSet::empty(pieces.len());
+        let mut features: BTreeMap<Feature, PieceSet> = BTreeMap::new();
+        for (number, piece) in pieces.iter().enumerate() {
+            for feature in &piece.license.features {
+                features.entry(feature.clone()).or_insert_with(none).insert(number);
+            }
+        }
+        let alike = |alike: fn(&License, &License) -> bool| {
+            let mut kinds: Vec<(usize, PieceSet)> = Vec::new();
+            for (number, piece) in pieces.iter().enumerate() {
+                let of_kind = |(other, _): &&mut (usize, PieceSet)| {
+                    pieces.get(*other).is_some_and(|other| alike(&other.license, &piece.license))
+                };
+                if let Some((_, kind)) = kinds.iter_mut().find(of_kind) {
+                    kind.insert(number);
+                } else {
+                    let mut kind = none();
+                    kind.insert(number);
+                    kinds.push((number, kind));
+                }
+            }
+            kinds
+        };
+        Self {
+            versions: alike(|a, b| a.version == b.version && a.downgrade == b.downgrade),
+            leases: alike(|a, b| a.ttl_ms == b.ttl_ms && a.share == b.share),
+            features,
+        }
+    }
 }
 
 /// Where a seat stands, in the books, and where it may stand.
@@ -82,7 +127,8 @@ impl Pool {
         }
         let number_of =
             pieces.iter().enumerate().map(|(number, piece)| (piece.license.id.clone(), number)).collect();
-        Self { pieces, number_of, ..Self::default() }
+        let terms = Terms::of(&pieces);
+        Self { pieces, number_of, terms, ..Self::default() }
     }
 
     /// A license ended, was removed, or came back.
@@ -109,19 +155,27 @@ impl Pool {
         self.pieces.len()
     }
 
-    fn set_of(&self, fits: impl Fn(&License) -> bool) -> PieceSet {
+    /// Those of `kinds` of which one license, and so each, does `fit`.
+    fn fitting(&self, kinds: &[(usize, PieceSet)], fit: impl Fn(&License) -> bool) -> PieceSet {
         let mut set = PieceSet::empty(self.pieces.len());
-        for (number, piece) in self.pieces.iter().enumerate() {
-            if fits(&piece.license) {
-                set.insert(number);
-            }
-        }
+        let fit = |number: usize| self.license(number).is_some_and(&fit);
+        kinds.iter().filter(|(number, _)| fit(*number)).for_each(|(_, kind)| set.add_all(kind));
         set
     }
 
-    /// The licenses that cover a start, whether or not they have seats now.
+    /// The licenses that cover a start of this product, whether or not they have seats now.
     pub(crate) fn covering(&self, demand: &Demand<'_>) -> PieceSet {
-        self.set_of(|license| demand.fits(license))
+        let mut set = match demand.version {
+            Some(version) => self.fitting(&self.terms.versions, |license| license.covers_version(version)),
+            None => PieceSet::full(self.pieces.len()),
+        };
+        for feature in demand.features {
+            match self.terms.features.get(feature) {
+                Some(with) => set.keep_only(with),
+                None => return PieceSet::empty(self.pieces.len()),
+            }
+        }
+        set
     }
 
     /// Where a running seat may stand beside its own license.
@@ -129,18 +183,19 @@ impl Pool {
         if need.pinned {
             return PieceSet::empty(self.pieces.len());
         }
-        self.set_of(|license| need.fits(license))
+        let all = PieceSet::full(self.pieces.len());
+        let covering = need.granted.iter().fold(all, |mut set, demand| {
+            set.keep_only(&self.covering(demand));
+            set
+        });
+        self.allowed_of(covering, need.ttl_ms, need.share)
     }
 
-    /// [`Pool::allowed`] for a seat that nobody shares yet, from what covers its one start.
-    pub(crate) fn allowed_of(&self, covering: &PieceSet, ttl_ms: u64, share: Share) -> PieceSet {
-        let mut set = PieceSet::empty(self.pieces.len());
-        for number in covering.iter() {
-            if self.license(number).is_some_and(|license| is_not_stricter(license, ttl_ms, share)) {
-                set.insert(number);
-            }
-        }
-        set
+    /// [`Pool::allowed`] from the licenses that cover what was granted.
+    pub(crate) fn allowed_of(&self, mut covering: PieceSet, ttl_ms: u64, share: Share) -> PieceSet {
+        covering
+            .keep_only(&self.fitting(&self.terms.leases, |license| is_not_stricter(license, ttl_ms, share)));
+        covering
     }
 
     /// The license whose places the seats of this one take up: the one that replaces it, or itself.

@@ -133,7 +133,7 @@ impl<'a> Twin<'a> {
         self.next += 1;
         let may = self.pool.allowed(&need);
         if start.version.is_some() {
-            assert_eq!(may, self.pool.allowed_of(&on, need.ttl_ms, need.share));
+            assert_eq!(may, self.pool.allowed_of(on, need.ttl_ms, need.share));
         }
         self.pool.add_seat(id, &seat(&license, &need), may);
         self.seats.insert(id, (license, need));
