@@ -20,6 +20,12 @@ impl PieceSet {
         }
     }
 
+    pub(super) fn remove(&mut self, number: usize) {
+        if let Some(word) = self.0.get_mut(number / WORD) {
+            *word &= !(1 << (number % WORD));
+        }
+    }
+
     pub(crate) fn contains(&self, number: usize) -> bool {
         self.0.get(number / WORD).is_some_and(|word| word & (1 << (number % WORD)) != 0)
     }
@@ -42,6 +48,17 @@ impl PieceSet {
     /// Its numbers, rising.
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
         self.0.iter().enumerate().flat_map(|(n, word)| Numbers { next: n * WORD, rest: *word })
+    }
+
+    /// The numbers that are in both, rising.
+    pub(super) fn both<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = usize> + 'a {
+        let words = self.0.iter().zip(&other.0).enumerate();
+        words.flat_map(|(n, (word, other))| Numbers { next: n * WORD, rest: word & other })
+    }
+
+    /// Whether all its numbers are in `other`.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|(word, other)| word & !other == 0)
     }
 
     /// The numbers that are not in `seen` yet, rising; from now on they are.
@@ -88,6 +105,8 @@ mod tests {
         numbers.iter().for_each(|number| set.insert(*number));
         assert_eq!(set.iter().collect::<Vec<_>>(), numbers);
         assert!((0..400).all(|number| set.contains(number) == numbers.contains(&number)));
+        set.remove(64);
+        assert!(!set.contains(64) && set.contains(65));
         assert_eq!(PieceSet::empty(0).iter().count(), 0);
     }
 
@@ -96,7 +115,10 @@ mod tests {
         let (mut set, mut seen) = (PieceSet::empty(130), PieceSet::empty(130));
         [3, 70, 129].into_iter().for_each(|number| set.insert(number));
         seen.insert(70);
+        assert_eq!(set.both(&seen).collect::<Vec<_>>(), [70]);
+        assert!(!set.is_within(&seen));
         assert_eq!(set.not_yet(&mut seen).collect::<Vec<_>>(), [3, 129]);
+        assert!(set.is_within(&seen));
         assert_eq!(set.not_yet(&mut seen).count(), 0);
         assert!(seen.contains(3) && seen.contains(70) && !seen.contains(4));
     }

@@ -16,6 +16,8 @@ pub(crate) struct Pool {
     pieces: Vec<Piece>,
     number_of: BTreeMap<Name, usize>,
     terms: Terms,
+    /// The licenses on which fewer seats stand than they have. On others there is no room, whatever the time.
+    pub(super) roomy: PieceSet,
     places: BTreeMap<SeatId, Place>,
     /// Seats that further starts may share.
     shareable: BTreeMap<ShareKey, BTreeSet<SeatId>>,
@@ -102,6 +104,11 @@ impl Piece {
         }
     }
 
+    /// Whether it neither replaces another license nor is replaced by one.
+    fn is_single(&self) -> bool {
+        self.replaces.is_empty() && self.replaced_by.is_empty()
+    }
+
     fn has_begun(&self, now: WallTime) -> bool {
         self.starts.is_none_or(|from| now >= from)
     }
@@ -128,7 +135,9 @@ impl Pool {
         let number_of =
             pieces.iter().enumerate().map(|(number, piece)| (piece.license.id.clone(), number)).collect();
         let terms = Terms::of(&pieces);
-        Self { pieces, number_of, terms, ..Self::default() }
+        // A license has at least one seat.
+        let roomy = PieceSet::full(pieces.len());
+        Self { pieces, number_of, terms, roomy, ..Self::default() }
     }
 
     /// A license ended, was removed, or came back.
@@ -230,14 +239,15 @@ impl Pool {
 
     /// The license and those whose seats take up its places.
     pub(super) fn counted(&self, number: usize, now: WallTime) -> impl Iterator<Item = &Piece> {
+        let single = self.pieces.get(number).filter(|piece| piece.is_single());
         let mut numbers = BTreeSet::new();
-        let mut next = vec![number];
+        let mut next = if single.is_some() { Vec::new() } else { vec![number] };
         while let Some(at) = next.pop() {
             if self.counts_on(at, now) == number && numbers.insert(at) {
                 next.extend(self.pieces.get(at).into_iter().flat_map(|piece| &piece.replaces));
             }
         }
-        numbers.into_iter().filter_map(|number| self.pieces.get(number))
+        single.into_iter().chain(numbers.into_iter().filter_map(|number| self.pieces.get(number)))
     }
 
     /// The licenses on which a start may have a seat now.
@@ -250,7 +260,7 @@ impl Pool {
     /// How many seats take up places of a license: none on a replaced one.
     pub(crate) fn used(&self, number: usize, now: WallTime) -> u32 {
         match self.pieces.get(number) {
-            Some(piece) if piece.replaces.is_empty() && piece.replaced_by.is_empty() => piece.used,
+            Some(piece) if piece.is_single() => piece.used,
             _ => self.counted(number, now).fold(0, |sum, piece| sum.saturating_add(piece.used)),
         }
     }
@@ -331,6 +341,9 @@ impl Pool {
         let Some(number) = self.number_of(license) else { return };
         let Some(piece) = self.pieces.get_mut(number) else { return };
         piece.used = piece.used.saturating_add(1);
+        if piece.used >= piece.license.seats {
+            self.roomy.remove(number);
+        }
         match piece.seated.get_mut(&may) {
             Some(seats) => _ = seats.insert(id),
             None => _ = piece.seated.insert(may.clone(), BTreeSet::from([id])),
@@ -339,9 +352,12 @@ impl Pool {
     }
 
     fn leave(&mut self, id: SeatId) -> Option<PieceSet> {
-        let Place { piece, may } = self.places.remove(&id)?;
-        let piece = self.pieces.get_mut(piece)?;
+        let Place { piece: number, may } = self.places.remove(&id)?;
+        let piece = self.pieces.get_mut(number)?;
         piece.used = piece.used.saturating_sub(1);
+        if piece.used < piece.license.seats {
+            self.roomy.insert(number);
+        }
         if let Some(seats) = piece.seated.get_mut(&may) {
             seats.remove(&id);
             if seats.is_empty() {
