@@ -341,6 +341,40 @@ impl Version {
     pub fn covers(&self, wanted: &Self) -> bool {
         wanted.0.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
+
+    /// Whether `self` came before `other`. Versions are read as people read them, numbers as numbers: the first number
+    /// or word in which they differ decides, so that `9.2` is older than `10` and `2025.3` than `2026`; of two of
+    /// which one goes on where the other stops the shorter one is older. A number and a word do not compare: neither
+    /// is older.
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        let (mut mine, mut theirs) = (self.0.as_str(), other.0.as_str());
+        loop {
+            let ((a, a_rest), (b, b_rest)) = (first_run(mine), first_run(theirs));
+            let number = |run: &str| run.starts_with(|c: char| c.is_ascii_digit());
+            match (a.is_empty(), b.is_empty()) {
+                (true, _) => return !b.is_empty(),
+                (false, true) => return false,
+                _ if number(a) != number(b) => return false,
+                _ if number(a) => {
+                    // Without leading zeros, the longer number is the greater one.
+                    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+                    if a != b {
+                        return (a.len(), a) < (b.len(), b);
+                    }
+                }
+                _ if a != b => return a < b,
+                _ => {}
+            }
+            (mine, theirs) = (a_rest, b_rest);
+        }
+    }
+}
+
+/// The digits, or the other characters, that a text begins with, and what follows them.
+fn first_run(text: &str) -> (&str, &str) {
+    let digit = text.starts_with(|c: char| c.is_ascii_digit());
+    let end = text.find(|c: char| c.is_ascii_digit() != digit).unwrap_or(text.len());
+    text.split_at(end)
 }
 
 #[cfg(test)]
@@ -378,5 +412,29 @@ mod tests {
         assert!(v("2026").covers(&v("2026.1")));
         assert!(!v("2026").covers(&v("20261")));
         assert!(!v("2026.1").covers(&v("2026")));
+    }
+
+    #[test]
+    fn versions_are_older_as_people_read_them() {
+        let v = |t: &str| Version::new(t).unwrap();
+        let older = [
+            ("2025", "2026"),
+            ("2025.9", "2026"),
+            ("2026", "2026.1"),
+            ("9", "10"),
+            ("9.10", "10.2"),
+            ("1.9", "1.10"),
+            ("1.09", "1.10"),
+            ("2026a", "2026b"),
+            ("v2", "v10"),
+            ("10-beta", "10-rc"),
+        ];
+        for (a, b) in older {
+            assert!(v(a).is_older_than(&v(b)), "{a} < {b}");
+            assert!(!v(b).is_older_than(&v(a)), "{b} > {a}");
+        }
+        for (a, b) in [("2026", "2026"), ("01", "1"), ("xp", "2000"), ("v1", "1")] {
+            assert!(!v(a).is_older_than(&v(b)) && !v(b).is_older_than(&v(a)), "{a} and {b} do not compare");
+        }
     }
 }

@@ -40,6 +40,8 @@ pub struct License {
     pub title: Name,
     /// The version it covers, with its sub-versions.
     pub version: Version,
+    /// Which earlier versions it covers as well.
+    pub downgrade: Downgrade,
     /// Seats, 1 to [`limits::SEATS_PER_LICENSE_MAX`].
     pub seats: u32,
     /// Features it covers; each once, in the file's order.
@@ -55,14 +57,44 @@ pub struct License {
     pub ttl_ms: u64,
     /// Which starts share one seat.
     pub share: Share,
+    /// The licenses of the same vendor and product that it renews: they have no seats from its first day on. Each
+    /// once, never itself.
+    pub replaces: Vec<Name>,
 }
 
 impl License {
+    /// Whether a seat of this license may run `wanted` of its product.
+    pub fn covers_version(&self, wanted: &Version) -> bool {
+        self.version.covers(wanted) || self.downgrade.covers(wanted, &self.version)
+    }
+
     /// Whether a seat of this license may run `product` in `version` (`None`: any) with all of `features`.
     pub fn covers(&self, product: &ProductId, version: Option<&Version>, features: &[Feature]) -> bool {
         self.product == *product
-            && version.is_none_or(|wanted| self.version.covers(wanted))
+            && version.is_none_or(|wanted| self.covers_version(wanted))
             && features.iter().all(|feature| self.features.contains(feature))
+    }
+}
+
+/// Which versions a license covers beside its own.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Downgrade {
+    /// None.
+    #[default]
+    None,
+    /// These, with their sub-versions; each once, in the file's order.
+    To(Vec<Version>),
+    /// Every one that is older than the license's own, as [`Version::is_older_than`] says.
+    Any,
+}
+
+impl Downgrade {
+    fn covers(&self, wanted: &Version, own: &Version) -> bool {
+        match self {
+            Self::None => false,
+            Self::To(versions) => versions.iter().any(|version| version.covers(wanted)),
+            Self::Any => wanted.is_older_than(own),
+        }
     }
 }
 
@@ -81,6 +113,14 @@ pub enum Share {
 }
 
 impl Share {
+    /// Whether whoever shares by `self` may share by `other` too: `other` lets at least the same starts share.
+    pub fn is_within(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::None, _) | (Self::UserDevice, Self::Device | Self::User) => true,
+            _ => self == other,
+        }
+    }
+
     /// As in the license file.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -243,6 +283,24 @@ pub enum LicenseError {
     /// No way of sharing.
     #[error("`share` is {0:?}; write \"user-device\", \"device\", \"user\" or \"none\"")]
     Share(String),
+    /// No way to cover other versions.
+    #[error("`downgrade` is {0:?}; write [\"2025\", \"2024\"] or \"any\", or leave it out")]
+    Downgrade(String),
+    /// One version twice.
+    #[error("`downgrade` names `{0}` twice; name it once")]
+    DowngradeTwice(Version),
+    /// Too many versions.
+    #[error("`downgrade` has at most {} entries", limits::DOWNGRADES_MAX)]
+    TooManyDowngrades,
+    /// One license twice.
+    #[error("`replaces` names `{0}` twice; name it once")]
+    ReplacesTwice(Name),
+    /// Itself.
+    #[error("`replaces` names the license itself; name the licenses that were there before it")]
+    ReplacesItself,
+    /// Too many licenses.
+    #[error("`replaces` has at most {} entries", limits::REPLACES_MAX)]
+    TooManyReplaces,
     /// One feature twice.
     #[error("`features` names `{0}` twice; name it once")]
     FeatureTwice(Feature),

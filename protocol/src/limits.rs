@@ -16,6 +16,10 @@ pub const NONCE_BYTES_MAX: usize = 64;
 pub const TICKET_BYTES_MAX: usize = 8 * 1024;
 /// Features named by one license or one checkout.
 pub const FEATURES_MAX: usize = 64;
+/// Earlier versions named by one license's `downgrade`.
+pub const DOWNGRADES_MAX: usize = 64;
+/// Licenses named by one license's `replaces`.
+pub const REPLACES_MAX: usize = 64;
 /// Licenses of one site.
 pub const LICENSES_MAX: usize = 4_096;
 /// Devices enrolled in one site.

@@ -97,8 +97,12 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<Outcome, CodecError> {
     Ok(outcome)
 }
 
+/// Room for the bytes of most entries and outcomes, so that they do not grow byte by byte.
+pub(crate) const USUAL_BYTES: usize = 512;
+
 fn bounded<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
-    let bytes = postcard::to_stdvec(value).map_err(|_| CodecError::Unknown)?;
+    let bytes = Vec::with_capacity(USUAL_BYTES);
+    let bytes = postcard::to_extend(value, bytes).map_err(|_| CodecError::Unknown)?;
     if bytes.len() > limits::COMMAND_BYTES_MAX { Err(CodecError::TooLong) } else { Ok(bytes) }
 }
 

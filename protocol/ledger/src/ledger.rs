@@ -32,6 +32,20 @@ pub(crate) struct Moment {
     pub(crate) time: WallTime,
 }
 
+/// What an entry came to, and its bytes.
+struct Decided {
+    outcome: Outcome,
+    encoded: Vec<u8>,
+}
+
+impl From<Outcome> for Decided {
+    fn from(outcome: Outcome) -> Self {
+        // An outcome is encodable by construction; a replica on which it were not differs by its hash from the others.
+        let encoded = codec::encode_outcome(&outcome).unwrap_or_default();
+        Self { outcome, encoded }
+    }
+}
+
 /// How a command's handler answers.
 pub(crate) type Answer = Result<Outcome, Refusal>;
 
@@ -49,9 +63,9 @@ impl Ledger {
 
     /// Applies one committed entry. Never fails, whatever the bytes (invariant I11).
     pub fn apply(&mut self, index: u64, term: u64, bytes: &[u8]) -> Outcome {
-        let outcome = match codec::decode(bytes) {
+        let Decided { outcome, encoded } = match codec::decode(bytes) {
             Ok(entry) => self.decide(index, term, &entry),
-            Err(_) => Outcome::Refused(Refusal::UnknownFormat),
+            Err(_) => Outcome::Refused(Refusal::UnknownFormat).into(),
         };
         if let Outcome::Refused(Refusal::Bug(what)) = &outcome {
             self.state.bug.get_or_insert_with(|| what.clone());
@@ -62,47 +76,46 @@ impl Ledger {
         chain.update(index.to_be_bytes());
         chain.update(term.to_be_bytes());
         chain.update(bytes);
-        // An outcome is encodable by construction; a replica on which it were not differs here from the others.
-        chain.update(codec::encode_outcome(&outcome).unwrap_or_default());
+        chain.update(encoded);
         self.state.hash = chain.finalize().into();
         outcome
     }
 
-    fn decide(&mut self, index: u64, term: u64, entry: &Entry) -> Outcome {
+    fn decide(&mut self, index: u64, term: u64, entry: &Entry) -> Decided {
         let moment = Moment { index, time: entry.time };
         let actor = match &entry.actor {
             Actor::Holder(device) => {
-                return self.by_holder(moment, term, *device, entry).unwrap_or_else(Outcome::Refused);
+                return self.by_holder(moment, term, *device, entry).unwrap_or_else(Outcome::Refused).into();
             }
             Actor::Device(device) => ActorKey::Device(*device),
             Actor::Admin { name, .. } => ActorKey::Admin(name.clone()),
         };
         let Some(digest) = digest(entry) else {
-            return Outcome::Refused(Refusal::Bug("a decoded entry cannot be encoded".into()));
+            return Outcome::Refused(Refusal::Bug("a decoded entry cannot be encoded".into())).into();
         };
         // The very same request was proven to be its actor's when it came first.
         if let Some(outcome) = self.remembered(&actor, entry, &digest)
             && !planted(Fault::DoubleApply)
         {
-            return outcome;
+            return outcome.into();
         }
         // What is not proven to be its actor's must not touch the actor's memory.
         if let Err(refusal) = self.authenticate(entry) {
-            return Outcome::Refused(refusal);
+            return Outcome::Refused(refusal).into();
         }
         if let Some(memory) = self.state.memories.get(&actor).filter(|memory| !memory.is_new(entry.request))
             && !planted(Fault::DoubleApply)
         {
-            return Outcome::Refused(Refusal::Stale { epoch: memory.epoch() });
+            return Outcome::Refused(Refusal::Stale { epoch: memory.epoch() }).into();
         }
         let answer = match &entry.actor {
             Actor::Device(device) => self.by_device(moment, *device, &entry.command),
             Actor::Admin { name, .. } => self.by_admin(moment, name, &entry.command),
             Actor::Holder(_) => Err(Refusal::Bug("a holder's command is remembered".into())),
         };
-        let outcome = answer.unwrap_or_else(Outcome::Refused);
-        self.remember(moment, actor, entry.request, digest, &outcome);
-        outcome
+        let decided = Decided::from(answer.unwrap_or_else(Outcome::Refused));
+        self.remember(moment, actor, entry.request, digest, &decided);
+        decided
     }
 
     /// Whether the entry is its actor's: an enrolled device's, or signed by an admin.
@@ -237,22 +250,21 @@ impl Ledger {
         actor: ActorKey,
         request: RequestId,
         digest: RequestDigest,
-        outcome: &Outcome,
+        decided: &Decided,
     ) {
         let present = match &actor {
             ActorKey::Device(device) if self.state.revoked.contains_key(device) => return,
             ActorKey::Device(device) => self.state.devices.contains_key(device),
             ActorKey::Admin(name) => self.state.admins.contains_key(name),
         };
-        let bytes = match outcome {
+        let bytes = match &decided.outcome {
             // Who holds the seats is looked up anew for a repetition: the list is long and soon out of date.
             Outcome::Refused(Refusal::NoSeat(denial)) => {
                 let denial = Denial { holders: Vec::new(), ..Denial::clone(denial) };
-                codec::encode_outcome(&Outcome::Refused(Refusal::NoSeat(Box::new(denial))))
+                Decided::from(Outcome::Refused(Refusal::NoSeat(Box::new(denial)))).encoded
             }
-            other => codec::encode_outcome(other),
+            _ => decided.encoded.clone(),
         };
-        let bytes = bytes.unwrap_or_default();
         self.state.memories.entry(actor.clone()).or_default().remember(request, digest, bytes);
         if !present {
             self.retire(moment, &actor);
@@ -290,7 +302,8 @@ fn retired_device((actor, memory): (&ActorKey, &Memory)) -> Option<(u64, DeviceI
 
 /// Tells requests with one id apart; `None` cannot happen for a decoded entry.
 fn digest(entry: &Entry) -> Option<RequestDigest> {
-    let bytes = postcard::to_stdvec(&(&entry.actor, &entry.request, &entry.command)).ok()?;
+    let asked = (&entry.actor, &entry.request, &entry.command);
+    let bytes = postcard::to_extend(&asked, Vec::with_capacity(codec::USUAL_BYTES)).ok()?;
     Sha256::digest(bytes).first_chunk().copied()
 }
 

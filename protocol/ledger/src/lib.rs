@@ -10,10 +10,12 @@
 //! | `ledger` | [`Ledger`]: who may ask, what was asked before, the running hash |
 //! | `memory` | idempotency: the last outcomes of each actor (invariant I4) |
 //! | `state` | the books: plain records in ordered maps |
-//! | `seats` | checkout, resume, sharing, return, expire, release |
+//! | `seats` | checkout, resume, sharing |
+//! | `returns` | return, expire, release |
 //! | `tombstones` | sessions that ended, so that a late checkout of one is refused |
-//! | `admission` | which license takes a new seat |
+//! | `admission` | which license takes a seat: maximum flow |
 //! | `licenses` | vendors and license files |
+//! | `renewals` | which licenses may replace which |
 //! | `members` | founding, invitations, devices, admins |
 //! | `keys` | the pool key |
 //! | `records` | the newest events, for people |
@@ -41,6 +43,8 @@ mod members;
 mod memory;
 mod query;
 mod records;
+mod renewals;
+mod returns;
 mod seats;
 mod snapshot;
 mod state;

@@ -73,7 +73,9 @@ impl Ledger {
         // A removed license whose seats still run and that comes back keeps them; one that had ended stays ended.
         let ended = known.and_then(|known| known.ended);
         let record = LicenseRecord { file, added: moment.time, ended, removed: false };
+        self.check_renewal(moment, &record)?;
         self.state.licenses.insert(id.clone(), record);
+        self.by.build_pool(&self.state, &product);
         self.record(moment, Happening::LicenseAdded { license: id, product, seats, by: by.clone() });
         Ok(Outcome::Done)
     }
@@ -124,6 +126,9 @@ impl Ledger {
         };
         record.removed = true;
         let product = record.license().product.clone();
+        if let Some(pool) = self.by.pools.get_mut(&product) {
+            pool.set_standing(record);
+        }
         self.forget_removed(id);
         self.record(moment, Happening::LicenseRemoved { license: id.clone(), product, by: by.clone() });
         Ok(Outcome::Done)
@@ -142,15 +147,20 @@ impl Ledger {
         }
         record.ended = Some(moment.time);
         let product = record.license().product.clone();
+        if let Some(pool) = self.by.pools.get_mut(&product) {
+            pool.set_standing(record);
+        }
         self.record(moment, Happening::LicenseEnded { license: id.clone(), product });
         Ok(Outcome::Done)
     }
 
     /// Drops a removed license once no seat runs on it.
     pub(crate) fn forget_removed(&mut self, id: &Name) {
-        let gone = self.state.licenses.get(id).is_some_and(|record| record.removed);
-        if gone && self.by.seats_used(id) == 0 {
+        let Some(record) = self.state.licenses.get(id).filter(|record| record.removed) else { return };
+        if self.by.seats_standing(record.license()) == 0 {
+            let product = record.license().product.clone();
             self.state.licenses.remove(id);
+            self.by.build_pool(&self.state, &product);
         }
     }
 }

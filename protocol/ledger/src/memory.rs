@@ -25,6 +25,7 @@ const _: () = assert!(OUTCOME_BYTES_PER_ACTOR * limits::DEVICES_MAX < limits::SN
 
 /// One actor's memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "MemoryOnDisk")]
 pub(crate) struct Memory {
     epoch: u64,
     /// Counters below it are forgotten.
@@ -32,6 +33,26 @@ pub(crate) struct Memory {
     outcomes: BTreeMap<u64, Remembered>,
     /// The log index at which the actor left the site. Its requests stay refused should it come back.
     pub(crate) retired: Option<u64>,
+    /// The bytes of all outcomes: known rather than counted, for each request asks.
+    #[serde(skip)]
+    bytes: usize,
+}
+
+/// [`Memory`] in a snapshot.
+#[derive(Deserialize)]
+struct MemoryOnDisk {
+    epoch: u64,
+    floor: u64,
+    outcomes: BTreeMap<u64, Remembered>,
+    retired: Option<u64>,
+}
+
+impl From<MemoryOnDisk> for Memory {
+    fn from(disk: MemoryOnDisk) -> Self {
+        let MemoryOnDisk { epoch, floor, outcomes, retired } = disk;
+        let bytes = outcomes.values().map(|remembered| remembered.outcome.len()).sum();
+        Self { epoch, floor, outcomes, retired, bytes }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,10 +87,13 @@ impl Memory {
             *self = Self { epoch: id.epoch, ..Self::default() };
         }
         self.retired = None;
-        self.outcomes.insert(id.counter, Remembered { digest, outcome });
+        self.bytes = self.bytes.saturating_add(outcome.len());
+        if let Some(before) = self.outcomes.insert(id.counter, Remembered { digest, outcome }) {
+            self.bytes = self.bytes.saturating_sub(before.outcome.len());
+        }
         // At least one outcome stays whatever its size: a request that is answered late must not be `stale` at once.
         while self.outcomes.len() > limits::OUTCOMES_PER_DEVICE
-            || (self.outcomes.len() > 1 && self.bytes() > OUTCOME_BYTES_PER_ACTOR)
+            || (self.outcomes.len() > 1 && self.bytes > OUTCOME_BYTES_PER_ACTOR)
         {
             self.forget_oldest();
         }
@@ -84,12 +108,9 @@ impl Memory {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((counter, _)) = self.outcomes.pop_first() {
+        if let Some((counter, oldest)) = self.outcomes.pop_first() {
+            self.bytes = self.bytes.saturating_sub(oldest.outcome.len());
             self.floor = self.floor.max(counter.saturating_add(1));
         }
-    }
-
-    fn bytes(&self) -> usize {
-        self.outcomes.values().map(|remembered| remembered.outcome.len()).sum()
     }
 }

@@ -1,7 +1,5 @@
 //! What the agent reads.
 
-use std::collections::BTreeSet;
-
 use seatkeeper_protocol::id::{DeviceId, InviteId, Name, ProductId, PublicKey, SeatId, SessionId, Version};
 use seatkeeper_protocol::time::WallTime;
 
@@ -19,6 +17,8 @@ pub enum LicenseState {
     Future,
     /// Seats may start on it.
     Active,
+    /// A license that replaces it has begun; running seats stay, and take up places of that one.
+    Replaced,
     /// An entry ended it; running seats stay.
     Ended,
     /// An admin removed it; it is listed until its last running seat returns.
@@ -31,6 +31,7 @@ impl LicenseState {
         match self {
             Self::Future => "future",
             Self::Active => "active",
+            Self::Replaced => "replaced",
             Self::Ended => "ended",
             Self::Removed => "removed",
         }
@@ -50,7 +51,7 @@ pub struct PoolSummary {
     pub state: LicenseState,
     /// Seats that may be used now: the license's while it is active, else 0.
     pub owned: u32,
-    /// Seats in use.
+    /// Seats in use, with those that still run on licenses which this one replaces; 0 on a replaced one.
     pub online: u32,
     /// Seats free.
     pub free: u32,
@@ -148,7 +149,7 @@ impl Ledger {
 
     /// Where a license stands at `now`, the site's time.
     pub fn license_state(&self, id: &Name, now: WallTime) -> Option<LicenseState> {
-        self.state.licenses.get(id).map(|record| license_state(record, now))
+        self.state.licenses.get(id).map(|record| self.state_of(record, now))
     }
 
     /// The licenses that the holder may have to end: not ended yet, their last day over at `now`.
@@ -203,10 +204,10 @@ impl Ledger {
 
     fn pool(&self, id: &Name, record: &LicenseRecord, now: WallTime) -> PoolSummary {
         let license = record.license();
-        let state = license_state(record, now);
+        let state = self.state_of(record, now);
         let owned = if state == LicenseState::Active { license.seats } else { 0 };
-        let used = self.by.seats_of_license.get(id).map_or(0, BTreeSet::len);
-        let online = u32::try_from(used).unwrap_or(u32::MAX);
+        let pool = self.by.pools.get(&license.product);
+        let online = pool.and_then(|pool| Some(pool.used(pool.number_of(id)?, now))).unwrap_or_default();
         PoolSummary {
             license: id.clone(),
             product: license.product.clone(),
@@ -216,6 +217,19 @@ impl Ledger {
             online,
             free: owned.saturating_sub(online),
             over: online.saturating_sub(owned),
+        }
+    }
+
+    fn state_of(&self, record: &LicenseRecord, now: WallTime) -> LicenseState {
+        let license = record.license();
+        let pool = self.by.pools.get(&license.product);
+        let place = pool.and_then(|pool| Some((pool, pool.number_of(&license.id)?)));
+        match place {
+            _ if record.removed => LicenseState::Removed,
+            _ if record.ended.is_some() => LicenseState::Ended,
+            Some((pool, number)) if pool.counts_on(number, now) != number => LicenseState::Replaced,
+            Some((pool, number)) if pool.is_open(number, now) => LicenseState::Active,
+            _ => LicenseState::Future,
         }
     }
 
@@ -237,17 +251,5 @@ impl Ledger {
     /// The sequence number that the next record will have.
     pub fn next_seq(&self) -> u64 {
         self.state.records.next_seq()
-    }
-}
-
-fn license_state(record: &LicenseRecord, now: WallTime) -> LicenseState {
-    if record.removed {
-        LicenseState::Removed
-    } else if record.ended.is_some() {
-        LicenseState::Ended
-    } else if record.is_active(now) {
-        LicenseState::Active
-    } else {
-        LicenseState::Future
     }
 }

@@ -1,17 +1,16 @@
-//! Checkout, resume, sharing, return, expire, release.
+//! Checkout, resume, sharing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use seatkeeper_protocol::fault::{Fault, planted};
-use seatkeeper_protocol::id::{DeviceId, Feature, Name, SeatId, SessionId, Version};
+use seatkeeper_protocol::id::{DeviceId, Feature, Name, ProductId, SeatId, SessionId};
 use seatkeeper_protocol::limits;
 use seatkeeper_protocol::time::WallTime;
 
-use crate::admission::{self, Assignment, Demand, NoFit, Piece};
+use crate::admission::{Assignment, Demand, Need, PieceSet, Wanted};
 use crate::command::{Checkout, Denial, Grant, Outcome, Refusal, SeatHolder};
 use crate::ledger::{Answer, Ledger, Moment, limit};
 use crate::records::{Happening, Who};
-use crate::state::{LicenseRecord, SESSIONS_MAX, SeatRecord, SessionRecord, ShareKey};
+use crate::state::{LicenseRecord, SESSIONS_MAX, SeatRecord, SessionRecord};
 
 /// A checkout with its features in order, each once, and the attach it will get.
 struct Start<'a> {
@@ -26,8 +25,23 @@ impl Start<'_> {
         Demand { product: &self.want.product, version: self.want.version.as_ref(), features: &self.features }
     }
 
-    fn version_on(&self, license: &LicenseRecord) -> Version {
-        self.want.version.clone().unwrap_or_else(|| license.license().version.clone())
+    /// What a new seat needs.
+    fn need_of<'a>(&'a self, seat: &'a SeatRecord) -> Need<'a> {
+        let granted = vec![Demand { version: Some(&seat.version), ..self.demand() }];
+        Need { granted, ttl_ms: seat.ttl_ms, share: seat.share, pinned: false }
+    }
+
+    /// What a running seat needs when this start shares it.
+    fn need_with<'a>(
+        &'a self,
+        seat: &'a SeatRecord,
+        sessions: &'a BTreeMap<SessionId, SessionRecord>,
+    ) -> Need<'a> {
+        let mut need = seat.need(sessions);
+        // The seat's version is that of whoever named none; without such a start it is not given away yet.
+        let version = Some(&seat.version).filter(|_| seat.any_version(sessions));
+        need.granted.push(Demand { version: self.want.version.as_ref().or(version), ..self.demand() });
+        need
     }
 }
 
@@ -69,8 +83,8 @@ impl Ledger {
         if self.state.sessions.len() >= SESSIONS_MAX {
             return Err(limit("starts that use seats of this site", SESSIONS_MAX));
         }
-        match self.shareable_seat(moment.time, &start) {
-            Some(seat) => self.share(moment, &start, seat),
+        match self.try_share(moment, &start) {
+            Some(answer) => answer,
             None => self.take(moment, &start),
         }
     }
@@ -107,32 +121,69 @@ impl Ledger {
         Ok(Outcome::Granted(grant))
     }
 
-    /// A seat in use that this start may share by the terms of its license. No start on a license that ended.
-    fn shareable_seat(&self, now: WallTime, start: &Start<'_>) -> Option<SeatId> {
-        let demand = start.demand();
-        let mut covering: Vec<&LicenseRecord> = self.covering(now, &demand).collect();
-        covering.sort_by_key(|record| admission::preference(record.license(), &demand));
-        covering.into_iter().find_map(|record| {
-            let key = ShareKey::of(record.license().share, &start.want.user, start.device)?;
-            self.by.shareable.get(&(record.license().id.clone(), key)).copied()
-        })
+    /// Shares a seat that the same person uses already, by the terms that it was granted on. Before a new seat is taken,
+    /// a seat on a license that does not cover the start moves to one that does, if there is a way. `None`: no seat to
+    /// share.
+    fn try_share(&mut self, moment: Moment, start: &Start<'_>) -> Option<Answer> {
+        let pool = self.by.pools.get(&start.want.product)?;
+        let mut here = Vec::new();
+        let mut elsewhere = Vec::new();
+        for id in pool.shareable(&start.want.user, start.device) {
+            let seat = self.state.seats.get(&id)?;
+            let may = pool.allowed(&start.need_with(seat, &self.state.sessions));
+            match pool.place(id, moment.time).filter(|at| may.contains(*at) && pool.is_open(*at, moment.time))
+            {
+                Some(at) => {
+                    let exact = pool
+                        .license(at)
+                        .is_some_and(|license| start.demand().version == Some(&license.version));
+                    here.push((!exact, at, id));
+                }
+                None => elsewhere.push((id, may)),
+            }
+        }
+        if let Some((_, at, id)) = here.into_iter().min() {
+            let license = pool.license(at)?.id.clone();
+            return Some(self.share(moment, start, id, Assignment { license, moves: Vec::new() }));
+        }
+        let found = elsewhere.into_iter().find_map(|(id, may)| {
+            let wanted = Wanted { on: &may, version: start.demand().version, running: Some(id) };
+            Some((id, pool.admit(moment.time, &wanted)?))
+        });
+        found.map(|(id, assignment)| self.share(moment, start, id, assignment))
     }
 
-    fn share(&mut self, moment: Moment, start: &Start<'_>, id: SeatId) -> Answer {
-        let (seat, license) = self.seat_and_license(id)?;
-        let grant = grant(moment, start, id, seat, license, true);
+    /// Shares a seat, which the assignment puts where the start is covered too.
+    fn share(&mut self, moment: Moment, start: &Start<'_>, id: SeatId, assignment: Assignment) -> Answer {
+        self.check_assignment(moment.time, &start.want.product, &assignment, Some(id))?;
+        let (seat, _) = self.seat_and_license(id)?;
+        let Some(record) = self.state.licenses.get(&assignment.license) else {
+            return Err(Refusal::Bug("admission chose a license that is not there".into()));
+        };
+        let first_without = start.want.version.is_none() && !seat.any_version(&self.state.sessions);
+        let version = if first_without { &record.license().version } else { &seat.version }.clone();
+        let grant = Grant {
+            license: assignment.license.clone(),
+            version: start.want.version.clone().unwrap_or_else(|| version.clone()),
+            ..grant(moment, start, id, seat, record, true)
+        };
         let who = self.who(&start.want.user, start.device);
         let product = start.want.product.clone();
+        let Assignment { license, moves } = assignment;
+        let left = self.move_seats(moves.into_iter().chain([(id, license)]));
         if let Some(seat) = self.state.seats.get_mut(&id) {
             seat.sessions.insert(start.want.session);
+            seat.version = version;
         }
         self.add_session(moment, start, id);
+        self.need_changed(id);
+        left.iter().for_each(|license| self.forget_removed(license));
         self.record(moment, Happening::Shared { seat: id, who, product });
         Ok(Outcome::Granted(grant))
     }
 
     fn take(&mut self, moment: Moment, start: &Start<'_>) -> Answer {
-        let assignment = self.assign(moment.time, start)?;
+        let (assignment, covering) = self.assign(moment.time, start)?;
         if self.state.seats.len() >= limits::SEATS_MAX {
             return Err(limit("seats in use at once", limits::SEATS_MAX));
         }
@@ -146,7 +197,7 @@ impl Ledger {
         let seat = SeatRecord {
             license: assignment.license.clone(),
             product: start.want.product.clone(),
-            version: start.version_on(record),
+            version: start.want.version.clone().unwrap_or_else(|| record.license().version.clone()),
             features: start.features.clone(),
             user: start.want.user.clone(),
             device: start.device,
@@ -158,170 +209,120 @@ impl Ledger {
             released_by: None,
         };
         let grant = grant(moment, start, id, &seat, record, false);
-        self.check_assignment(&assignment)?;
+        self.check_assignment(moment.time, &seat.product, &assignment, None)?;
         let Assignment { license, moves } = assignment;
-        moves.into_iter().for_each(|(seat, to)| self.move_seat(seat, to));
-        self.by.add_seat(id, &seat);
+        let left = self.move_seats(moves);
+        if let Some(pool) = self.by.pools.get_mut(&seat.product) {
+            let may = match &start.want.version {
+                Some(_) => pool.allowed_of(covering, seat.ttl_ms, seat.share),
+                // From now on it is a seat of the version that it was granted.
+                None => pool.allowed(&start.need_of(&seat)),
+            };
+            pool.add_seat(id, &seat, may);
+        }
         self.state.seats.insert(id, seat);
         self.state.next_seat = next_seat;
         self.add_session(moment, start, id);
+        left.iter().for_each(|license| self.forget_removed(license));
         let (who, product) = (self.who(&start.want.user, start.device), start.want.product.clone());
         let version = grant.version.clone();
         self.record(moment, Happening::Checkout { seat: id, who, product, version, license });
         Ok(Outcome::Granted(grant))
     }
 
-    fn assign(&self, now: WallTime, start: &Start<'_>) -> Result<Assignment, Refusal> {
-        let demand = start.demand();
-        let pieces: Vec<Piece<'_>> = self
-            .state
-            .licenses
-            .values()
-            .filter(|record| record.is_active(now) && record.license().product == *demand.product)
-            .map(LicenseRecord::license)
-            .map(|license| Piece { license, in_use: self.by.seats_of_license.get(&license.id) })
-            .collect();
-        admission::admit(&pieces, &demand).map_err(|NoFit { owned }| {
-            let (product, version) = (start.want.product.clone(), start.want.version.clone());
-            if owned == 0 {
-                Refusal::NotLicensed { product, version, otherwise_owned: !pieces.is_empty() }
-            } else {
+    /// Where a new seat goes, and the licenses that cover it.
+    fn assign(&self, now: WallTime, start: &Start<'_>) -> Result<(Assignment, PieceSet), Refusal> {
+        let (product, version) = (&start.want.product, &start.want.version);
+        let not_licensed = |otherwise_owned| {
+            let (product, version) = (product.clone(), version.clone());
+            Refusal::NotLicensed { product, version, otherwise_owned }
+        };
+        let pool = self.by.pools.get(product).ok_or_else(|| not_licensed(false))?;
+        let covering = pool.covering(&start.demand());
+        let wanted = Wanted { on: &covering, version: version.as_ref(), running: None };
+        if let Some(assignment) = pool.admit(now, &wanted) {
+            return Ok((assignment, covering));
+        }
+        let open = pool.open(&covering, now).filter_map(|number| pool.license(number));
+        match open.fold(0_u32, |sum, license| sum.saturating_add(license.seats)) {
+            0 => Err(not_licensed(pool.is_any_open(now))),
+            owned => {
+                let (product, version) = (product.clone(), version.clone());
                 let holders = self.holders(now, start.want);
-                Refusal::NoSeat(Box::new(Denial { product, version, owned, holders }))
+                Err(Refusal::NoSeat(Box::new(Denial { product, version, owned, holders })))
             }
-        })
+        }
     }
 
     /// That the books hold after an assignment: whatever the solver answers, no license is granted beyond its seats
-    /// (invariant I1).
-    pub(crate) fn check_assignment(&self, assignment: &Assignment) -> Result<(), Refusal> {
-        let mut change: BTreeMap<&Name, i64> = BTreeMap::from([(&assignment.license, 1)]);
-        for (seat, to) in &assignment.moves {
-            let (seat, _) = self.seat_and_license(*seat)?;
-            *change.entry(&seat.license).or_default() -= 1;
+    /// (invariant I1), and no seat is moved to a license that does not give it what it was granted (invariant I7).
+    /// `running` is the seat that is assigned; `None`: a new one.
+    pub(crate) fn check_assignment(
+        &self,
+        now: WallTime,
+        product: &ProductId,
+        assignment: &Assignment,
+        running: Option<SeatId>,
+    ) -> Result<(), Refusal> {
+        let Some(pool) = self.by.pools.get(product) else {
+            return Err(Refusal::Bug(format!("admission found a seat of {product}, which has no license")));
+        };
+        let mut change: BTreeMap<usize, i64> = BTreeMap::new();
+        for (id, to) in &assignment.moves {
+            let (seat, _) = self.seat_and_license(*id)?;
+            let fits = |record: &LicenseRecord| seat.need(&self.state.sessions).fits(record.license());
+            if !self.state.licenses.get(to).is_some_and(fits) {
+                return Err(Refusal::Bug(format!(
+                    "admission would move seat {id} to {to}, which is not for it"
+                )));
+            }
+        }
+        let moves = assignment.moves.iter().map(|(id, to)| (Some(*id), to));
+        for (id, to) in moves.chain([(running, &assignment.license)]) {
+            let from = id.map(|id| pool.place(id, now).ok_or(id)).transpose();
+            let from = from.map_err(|id| Refusal::Bug(format!("seat {id} stands nowhere")))?;
+            let Some(to) = pool.number_of(to).filter(|number| pool.is_open(*number, now)) else {
+                return Err(Refusal::Bug(format!("admission would put a seat on {to}, which has none")));
+            };
+            from.into_iter().for_each(|from| *change.entry(from).or_default() -= 1);
             *change.entry(to).or_default() += 1;
         }
-        for (license, change) in change.into_iter().filter(|(_, change)| *change > 0) {
-            let owned =
-                self.state.licenses.get(license).map_or(0, |record| i64::from(record.license().seats));
-            let used = i64::try_from(self.by.seats_used(license)).unwrap_or(i64::MAX);
-            if used.saturating_add(change) > owned {
+        for (number, change) in change.into_iter().filter(|(_, change)| *change > 0) {
+            let Some(license) = pool.license(number) else { continue };
+            let used = i64::from(pool.used(number, now));
+            if used.saturating_add(change) > i64::from(license.seats) {
                 return Err(Refusal::Bug(format!(
-                    "admission would grant more than the {owned} seats of {license}"
+                    "admission would grant more than the {} seats of {}",
+                    license.seats, license.id
                 )));
             }
         }
         Ok(())
     }
 
-    /// Moves a seat in the books. Its ttl and sharing stay as granted (invariant I7).
-    pub(crate) fn move_seat(&mut self, id: SeatId, to: Name) {
-        if let Some(seat) = self.state.seats.get_mut(&id) {
-            self.by.remove_seat(id, seat);
-            seat.license = to;
-            self.by.add_seat(id, seat);
-        }
-    }
-
-    /// Gives a session's seat back (invariants I4, I8).
-    pub(crate) fn give_back(
-        &mut self,
-        moment: Moment,
-        device: DeviceId,
-        id: SessionId,
-        attach: Option<u32>,
-    ) -> Answer {
-        if let Some(session) = self.state.sessions.get(&id) {
-            let other =
-                attach.is_some_and(|attach| attach != session.attach) && !planted(Fault::ReturnAnyAttach);
-            if session.device != device || other {
-                return Err(Refusal::Superseded);
+    /// Moves seats in the books. Their ttl and sharing stay as granted (invariant I7). Answers the licenses that they
+    /// left: a removed one may have to be forgotten, once nobody counts on the numbers of its pool any more.
+    pub(crate) fn move_seats(&mut self, moves: impl IntoIterator<Item = (SeatId, Name)>) -> Vec<Name> {
+        let mut left = Vec::new();
+        for (id, to) in moves {
+            let Some(seat) = self.state.seats.get_mut(&id).filter(|seat| seat.license != to) else {
+                continue;
+            };
+            if let Some(pool) = self.by.pools.get_mut(&seat.product) {
+                pool.move_seat(id, &to);
             }
-            let ended = self.end_session(id)?;
-            self.record(moment, ended.returned());
+            left.push(std::mem::replace(&mut seat.license, to));
         }
-        self.state.tombstones.add(device, id);
-        Ok(Outcome::Done)
+        left
     }
 
-    /// Ends a session that the holder did not hear of for its ttl.
-    pub(crate) fn expire(&mut self, moment: Moment, id: SessionId, attach: u32) -> Answer {
-        let Some(session) = self.state.sessions.get(&id) else {
-            return Err(Refusal::NotFound("session".into()));
-        };
-        if session.attach != attach && !planted(Fault::ExpireAnyAttach) {
-            return Err(Refusal::Superseded);
+    /// Looks anew where a seat may stand: who uses it has changed.
+    pub(crate) fn need_changed(&mut self, id: SeatId) {
+        let Some(seat) = self.state.seats.get(&id) else { return };
+        if let Some(pool) = self.by.pools.get_mut(&seat.product) {
+            let may = pool.allowed(&seat.need(&self.state.sessions));
+            pool.set_allowed(id, &seat.license, may);
         }
-        let device = session.device;
-        let ended = self.end_session(id)?;
-        // An expired session may come back and take a seat again, a released one may not.
-        if ended.seat.released_by.is_some() {
-            self.state.tombstones.add(device, id);
-        }
-        self.record(moment, ended.expired());
-        Ok(Outcome::Done)
-    }
-
-    /// Takes a seat away from all its sessions: the next pong tells them. It is free when they return or expire.
-    pub(crate) fn release_seat(&mut self, moment: Moment, by: &Name, id: SeatId) -> Answer {
-        let Some(seat) = self.state.seats.get_mut(&id) else {
-            return Err(Refusal::NotFound(format!("seat {id}")));
-        };
-        if seat.released_by.is_some() {
-            return Ok(Outcome::Done);
-        }
-        self.by.stop_sharing(id, seat);
-        seat.released_by = Some(by.clone());
-        let (user, device, product) = (seat.user.clone(), seat.device, seat.product.clone());
-        let who = self.who(&user, device);
-        self.record(moment, Happening::Released { seat: id, who, product, by: by.clone() });
-        Ok(Outcome::Done)
-    }
-
-    /// Ends all sessions of a device that says so itself.
-    pub(crate) fn end_sessions_of(&mut self, moment: Moment, device: DeviceId) -> Result<(), Refusal> {
-        let own: Vec<SessionId> =
-            self.by.sessions_of_device.get(&device).into_iter().flatten().copied().collect();
-        if let Some(lost) = own.iter().find(|id| !self.has_seat(id)) {
-            return Err(Refusal::Bug(format!("the session {lost} has no seat")));
-        }
-        for id in own {
-            let ended = self.end_session(id)?;
-            self.record(moment, ended.returned());
-        }
-        Ok(())
-    }
-
-    fn has_seat(&self, id: &SessionId) -> bool {
-        self.state.sessions.get(id).is_some_and(|session| self.state.seats.contains_key(&session.seat))
-    }
-
-    /// Takes a session out of the books, its seat with the last one, and a removed license with its last seat.
-    fn end_session(&mut self, id: SessionId) -> Result<EndedSession, Refusal> {
-        if !self.has_seat(&id) {
-            return Err(Refusal::Bug(format!("the session {id} has no seat")));
-        }
-        let lost = || Refusal::Bug(format!("the session {id} is not there"));
-        let session = self.state.sessions.remove(&id).ok_or_else(lost)?;
-        self.by.remove_session(id, &session);
-        let seat = self.state.seats.get_mut(&session.seat).ok_or_else(lost)?;
-        seat.sessions.remove(&id);
-        let users = seat.sessions.iter().filter_map(|other| self.state.sessions.get(other));
-        // Who shows as the seat's user is somebody who uses it. The sharing key stays: what of user and device may
-        // differ between sessions of one seat is not part of it.
-        if let Some(longest) = users.min_by_key(|other| (other.since, other.attach)) {
-            seat.user = longest.user.clone();
-            seat.device = longest.device;
-        }
-        let seat = seat.clone();
-        let free = seat.sessions.is_empty();
-        if free {
-            self.by.remove_seat(session.seat, &seat);
-            self.state.seats.remove(&session.seat);
-            self.forget_removed(&seat.license);
-        }
-        let who = self.who(&session.user, session.device);
-        Ok(EndedSession { id: session.seat, seat, who, free })
     }
 
     fn add_session(&mut self, moment: Moment, start: &Start<'_>, seat: SeatId) {
@@ -350,30 +351,17 @@ impl Ledger {
     pub(crate) fn holders(&self, now: WallTime, want: &Checkout) -> Vec<SeatHolder> {
         let demand =
             Demand { product: &want.product, version: want.version.as_ref(), features: &want.features };
-        let seats: BTreeSet<SeatId> = self
-            .covering(now, &demand)
-            .filter_map(|record| self.by.seats_of_license.get(&record.license().id))
-            .flat_map(|seats| seats.iter().copied().take(Denial::HOLDERS_MAX))
-            .collect();
         let holder = |id: SeatId| {
             let seat = self.state.seats.get(&id)?;
             let Who { user, device, device_name } = self.who(&seat.user, seat.device);
             Some(SeatHolder { seat: id, user, device, device_name, since: seat.since })
         };
-        seats.into_iter().filter_map(holder).take(Denial::HOLDERS_MAX).collect()
+        let Some(pool) = self.by.pools.get(&want.product) else { return Vec::new() };
+        let open = pool.open_set(&demand, now);
+        pool.seats_of(&open, now).filter_map(holder).take(Denial::HOLDERS_MAX).collect()
     }
 
-    /// The licenses on which this may start now.
-    fn covering<'a>(
-        &'a self,
-        now: WallTime,
-        demand: &'a Demand<'_>,
-    ) -> impl Iterator<Item = &'a LicenseRecord> {
-        let licenses = self.state.licenses.values();
-        licenses.filter(move |record| record.is_active(now) && demand.fits(record.license()))
-    }
-
-    fn seat_and_license(&self, id: SeatId) -> Result<(&SeatRecord, &LicenseRecord), Refusal> {
+    pub(crate) fn seat_and_license(&self, id: SeatId) -> Result<(&SeatRecord, &LicenseRecord), Refusal> {
         let Some(seat) = self.state.seats.get(&id) else {
             return Err(Refusal::Bug(format!("seat {id} is not there")));
         };
@@ -386,28 +374,8 @@ impl Ledger {
         Ok((seat, license))
     }
 
-    fn who(&self, user: &Name, device: DeviceId) -> Who {
+    pub(crate) fn who(&self, user: &Name, device: DeviceId) -> Who {
         Who { user: user.clone(), device, device_name: self.device_name(&device) }
-    }
-}
-
-/// A session that was taken out of the books.
-struct EndedSession {
-    id: SeatId,
-    seat: SeatRecord,
-    who: Who,
-    free: bool,
-}
-
-impl EndedSession {
-    fn returned(&self) -> Happening {
-        let Self { id, seat, who, free } = self;
-        Happening::Returned { seat: *id, who: who.clone(), product: seat.product.clone(), free: *free }
-    }
-
-    fn expired(&self) -> Happening {
-        let Self { id, seat, who, free } = self;
-        Happening::Expired { seat: *id, who: who.clone(), product: seat.product.clone(), free: *free }
     }
 }
 
@@ -427,7 +395,7 @@ fn grant(
         license: seat.license.clone(),
         license_hash: license.file.hash(),
         product: seat.product.clone(),
-        version: start.version_on(license),
+        version: start.want.version.clone().unwrap_or_else(|| seat.version.clone()),
         features: start.features.clone(),
         user: start.want.user.clone(),
         ttl_ms: seat.ttl_ms,

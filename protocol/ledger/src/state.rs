@@ -12,6 +12,7 @@ use seatkeeper_protocol::ticket::PoolKeyCertificate;
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
+use crate::admission::{Demand, Need, PieceSet, Pool};
 use crate::command::{AdminRole, DeviceInfo, DeviceSettings, Form, InviteKey, Sealed};
 use crate::memory::{ActorKey, Memory};
 use crate::records::Records;
@@ -171,11 +172,17 @@ impl LicenseRecord {
         self.file.license()
     }
 
-    /// Whether a seat may start on it. Only a start compares times; the end is an entry (design section 5).
-    pub(crate) fn is_active(&self, now: WallTime) -> bool {
-        !self.removed
-            && self.ended.is_none()
-            && self.license().valid_from.is_none_or(|from| now >= from.starts())
+    /// Whether its first day has come.
+    pub(crate) fn has_begun(&self, now: WallTime) -> bool {
+        self.license().valid_from.is_none_or(|from| now >= from.starts())
+    }
+
+    /// Whether it says that it replaces `other`. Ids are the vendor's: one of another vendor or product is not meant.
+    pub(crate) fn replaces(&self, other: &Self) -> bool {
+        let (own, theirs) = (self.license(), other.license());
+        own.replaces.contains(&theirs.id)
+            && own.product == theirs.product
+            && self.file.signer() == other.file.signer()
     }
 }
 
@@ -211,9 +218,9 @@ pub struct SeatRecord {
     pub license: Name,
     /// The product.
     pub product: ProductId,
-    /// The version granted first.
+    /// The version granted first, or to whoever uses it now; while sessions named no version, the one granted to them.
     pub version: Version,
-    /// The features granted first.
+    /// The features granted first, or to whoever uses it now.
     pub features: Vec<Feature>,
     /// Who took it first.
     pub user: Name,
@@ -232,6 +239,34 @@ pub struct SeatRecord {
     /// The admin who took it away. It is freed when its sessions return or expire: until then its devices may
     /// still be using it (invariant I1).
     pub released_by: Option<Name>,
+}
+
+impl SeatRecord {
+    /// The version that a session of this seat was granted.
+    pub(crate) fn version_of<'a>(&'a self, session: &'a SessionRecord) -> &'a Version {
+        session.asked_version.as_ref().unwrap_or(&self.version)
+    }
+
+    /// Whether a session named no version, and so was granted the seat's.
+    pub(crate) fn any_version(&self, sessions: &BTreeMap<SessionId, SessionRecord>) -> bool {
+        self.sessions.iter().filter_map(|id| sessions.get(id)).any(|session| session.asked_version.is_none())
+    }
+
+    /// What a license must cover to take the seat over, with the terms it has. A seat that was taken away stays where
+    /// it is.
+    pub(crate) fn need<'a>(&'a self, sessions: &'a BTreeMap<SessionId, SessionRecord>) -> Need<'a> {
+        let demand = |session: &'a SessionRecord| Demand {
+            product: &self.product,
+            version: Some(self.version_of(session)),
+            features: &session.features,
+        };
+        Need {
+            granted: self.sessions.iter().filter_map(|id| sessions.get(id)).map(demand).collect(),
+            ttl_ms: self.ttl_ms,
+            share: self.share,
+            pinned: self.released_by.is_some(),
+        }
+    }
 }
 
 /// A run of a program that uses a seat.
@@ -258,7 +293,8 @@ pub struct SessionRecord {
 /// Starts with equal keys share a seat.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ShareKey {
-    UserDevice(Name, DeviceId),
+    /// The device first: it is compared without following a pointer.
+    UserDevice(DeviceId, Name),
     Device(DeviceId),
     User(Name),
 }
@@ -267,7 +303,7 @@ impl ShareKey {
     /// `None`: never shared.
     pub(crate) fn of(share: Share, user: &Name, device: DeviceId) -> Option<Self> {
         match share {
-            Share::UserDevice => Some(Self::UserDevice(user.clone(), device)),
+            Share::UserDevice => Some(Self::UserDevice(device, user.clone())),
             Share::Device => Some(Self::Device(device)),
             Share::User => Some(Self::User(user.clone())),
             Share::None => None,
@@ -278,47 +314,36 @@ impl ShareKey {
 /// What follows from the state and is looked up often. Built anew by a restore.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Index {
-    pub(crate) seats_of_license: BTreeMap<Name, BTreeSet<SeatId>>,
+    /// By product; of those for which there is a license.
+    pub(crate) pools: BTreeMap<ProductId, Pool>,
     pub(crate) sessions_of_device: BTreeMap<DeviceId, BTreeSet<SessionId>>,
-    /// Seats that a further start may share, by license and key.
-    pub(crate) shareable: BTreeMap<(Name, ShareKey), SeatId>,
 }
 
 impl Index {
     pub(crate) fn build(state: &State) -> Self {
         let mut index = Self::default();
-        state.seats.iter().for_each(|(id, seat)| index.add_seat(*id, seat));
+        let products: BTreeSet<&ProductId> =
+            state.licenses.values().map(|record| &record.license().product).collect();
+        products.into_iter().for_each(|product| index.build_pool(state, product));
         state.sessions.iter().for_each(|(id, session)| index.add_session(*id, session));
         index
     }
 
-    pub(crate) fn add_seat(&mut self, id: SeatId, seat: &SeatRecord) {
-        self.seats_of_license.entry(seat.license.clone()).or_default().insert(id);
-        let key = ShareKey::of(seat.share, &seat.user, seat.device);
-        if let Some(key) = key.filter(|_| seat.released_by.is_none()) {
-            self.shareable.insert((seat.license.clone(), key), id);
+    /// After a license of the product was added or forgotten.
+    pub(crate) fn build_pool(&mut self, state: &State, product: &ProductId) {
+        let of_product = |record: &&LicenseRecord| record.license().product == *product;
+        let mut pool = Pool::new(state.licenses.values().filter(of_product));
+        if pool.is_empty() {
+            self.pools.remove(product);
+            return;
         }
-    }
-
-    /// Called before a seat is freed.
-    pub(crate) fn remove_seat(&mut self, id: SeatId, seat: &SeatRecord) {
-        if let Some(seats) = self.seats_of_license.get_mut(&seat.license) {
-            seats.remove(&id);
-            if seats.is_empty() {
-                self.seats_of_license.remove(&seat.license);
-            }
+        let mut allowed: BTreeMap<Need<'_>, PieceSet> = BTreeMap::new();
+        for (id, seat) in state.seats.iter().filter(|(_, seat)| seat.product == *product) {
+            let need = seat.need(&state.sessions);
+            let may = allowed.entry(need).or_insert_with_key(|need| pool.allowed(need)).clone();
+            pool.add_seat(*id, seat, may);
         }
-        self.stop_sharing(id, seat);
-    }
-
-    /// Called before a seat is released: its key may name another seat from then on.
-    pub(crate) fn stop_sharing(&mut self, id: SeatId, seat: &SeatRecord) {
-        if let Some(key) = ShareKey::of(seat.share, &seat.user, seat.device) {
-            let key = (seat.license.clone(), key);
-            if self.shareable.get(&key) == Some(&id) {
-                self.shareable.remove(&key);
-            }
-        }
+        self.pools.insert(product.clone(), pool);
     }
 
     pub(crate) fn add_session(&mut self, id: SessionId, session: &SessionRecord) {
@@ -334,7 +359,8 @@ impl Index {
         }
     }
 
-    pub(crate) fn seats_used(&self, license: &Name) -> usize {
-        self.seats_of_license.get(license).map_or(0, BTreeSet::len)
+    /// How many seats stand on a license in the books.
+    pub(crate) fn seats_standing(&self, license: &License) -> u32 {
+        self.pools.get(&license.product).map_or(0, |pool| pool.standing(&license.id))
     }
 }

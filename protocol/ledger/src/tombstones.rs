@@ -12,11 +12,33 @@ pub(crate) const TOMBSTONES_PER_DEVICE_MAX: usize = 256;
 
 /// A bounded first-in, first-out set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "TombstonesOnDisk")]
 pub(crate) struct Tombstones {
     next: u64,
     by_session: BTreeMap<(DeviceId, SessionId), u64>,
     by_age: BTreeMap<u64, (DeviceId, SessionId)>,
     by_device: BTreeSet<(DeviceId, u64)>,
+    /// How many each device has: known rather than counted, for each return asks.
+    #[serde(skip)]
+    counts: BTreeMap<DeviceId, usize>,
+}
+
+/// [`Tombstones`] in a snapshot.
+#[derive(Deserialize)]
+struct TombstonesOnDisk {
+    next: u64,
+    by_session: BTreeMap<(DeviceId, SessionId), u64>,
+    by_age: BTreeMap<u64, (DeviceId, SessionId)>,
+    by_device: BTreeSet<(DeviceId, u64)>,
+}
+
+impl From<TombstonesOnDisk> for Tombstones {
+    fn from(disk: TombstonesOnDisk) -> Self {
+        let TombstonesOnDisk { next, by_session, by_age, by_device } = disk;
+        let mut counts: BTreeMap<DeviceId, usize> = BTreeMap::new();
+        by_device.iter().for_each(|(device, _)| *counts.entry(*device).or_default() += 1);
+        Self { next, by_session, by_age, by_device, counts }
+    }
 }
 
 impl Tombstones {
@@ -29,9 +51,9 @@ impl Tombstones {
         if self.contains(device, session) {
             return;
         }
-        let mut own = self.by_device.range((device, 0)..=(device, u64::MAX));
-        let oldest = own.next().map(|(_, number)| *number);
-        if own.count() + 1 >= TOMBSTONES_PER_DEVICE_MAX {
+        if self.counts.get(&device).is_some_and(|count| *count >= TOMBSTONES_PER_DEVICE_MAX) {
+            let oldest =
+                self.by_device.range((device, 0)..=(device, u64::MAX)).next().map(|(_, number)| *number);
             oldest.into_iter().for_each(|number| self.remove(number));
         }
         if self.by_age.len() >= TOMBSTONES_MAX {
@@ -41,6 +63,7 @@ impl Tombstones {
         self.by_session.insert((device, session), self.next);
         self.by_age.insert(self.next, (device, session));
         self.by_device.insert((device, self.next));
+        *self.counts.entry(device).or_default() += 1;
         self.next = self.next.saturating_add(1);
     }
 
@@ -55,6 +78,12 @@ impl Tombstones {
         if let Some((device, session)) = self.by_age.remove(&number) {
             self.by_session.remove(&(device, session));
             self.by_device.remove(&(device, number));
+            if let Some(count) = self.counts.get_mut(&device) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    self.counts.remove(&device);
+                }
+            }
         }
     }
 

@@ -25,6 +25,8 @@ pub struct SignedLicense {
     text: String,
     signer: PublicKey,
     signature: [u8; 64],
+    /// Kept because every ticket names it.
+    hash: [u8; 32],
 }
 
 impl SignedLicense {
@@ -37,7 +39,7 @@ impl SignedLicense {
         let Split { text, block } = split(&file)?;
         let (signer, signature) = read_block(block.ok_or(LicenseError::NotSigned)?)?;
         let license = terms::parse(text)?;
-        Ok(Self { license, text: text.to_owned(), signer, signature })
+        Ok(Self { license, text: text.to_owned(), signer, signature, hash: hash(text) })
     }
 
     /// What it says.
@@ -59,7 +61,7 @@ impl SignedLicense {
 
     /// SHA-256 of the signed message.
     pub fn hash(&self) -> [u8; 32] {
-        Sha256::digest(message(&self.text)).into()
+        self.hash
     }
 
     /// The key that the file names as its signer. Not to be trusted for that.
@@ -99,11 +101,16 @@ pub fn sign(text: &str, key: &SigningKey) -> Result<String, LicenseError> {
     let license = terms::parse(&text)?;
     let signature = key.sign(&message(&text)).to_bytes();
     let signer = PublicKey(key.verifying_key().to_bytes());
-    let file = SignedLicense { license, text, signer, signature }.file();
+    let hash = hash(&text);
+    let file = SignedLicense { license, text, signer, signature, hash }.file();
     if file.len() > limits::LICENSE_BYTES_MAX {
         return Err(LicenseError::TooLong);
     }
     Ok(file)
+}
+
+fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(message(text)).into()
 }
 
 fn message(text: &str) -> Vec<u8> {

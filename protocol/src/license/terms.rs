@@ -2,12 +2,12 @@
 
 use toml::{Table, Value};
 
-use super::{Date, License, LicenseError, Share};
-use crate::id::{Feature, IdError, SiteId};
+use super::{Date, Downgrade, License, LicenseError, Share};
+use crate::id::{Feature, IdError, Name, SiteId, Version};
 use crate::limits;
 
 /// Every key that may stand in a license, with a line that shows how to write it.
-const KEYS: [(&str, &str); 14] = [
+const KEYS: [(&str, &str); 16] = [
     ("license", r#"license = "ALP-2026-000123""#),
     ("vendor", r#"vendor = "example-vendor""#),
     ("customer", r#"customer = "Example Ltd""#),
@@ -15,6 +15,7 @@ const KEYS: [(&str, &str); 14] = [
     ("product", r#"product = "allplan-engineering""#),
     ("title", r#"title = "Allplan Engineering""#),
     ("version", r#"version = "2026""#),
+    ("downgrade", r#"downgrade = ["2025", "2024"]"#),
     ("seats", "seats = 3"),
     ("features", r#"features = ["bim"]"#),
     ("valid_from", "valid_from = 2026-01-01"),
@@ -22,6 +23,7 @@ const KEYS: [(&str, &str); 14] = [
     ("site", r#"site = "<the site id that `seatkeeper site show` prints>""#),
     ("ttl", r#"ttl = "90s""#),
     ("share", r#"share = "user-device""#),
+    ("replaces", r#"replaces = ["ALP-2025-000088"]"#),
 ];
 
 /// Reads the terms of a normalized text.
@@ -38,14 +40,20 @@ pub(super) fn parse(text: &str) -> Result<License, LicenseError> {
     {
         return Err(LicenseError::EndsBeforeStart { from, until });
     }
+    let license_id: Name = terms.required("license", Terms::id)?;
+    let replaces = terms.replaces("replaces")?;
+    if replaces.contains(&license_id) {
+        return Err(LicenseError::ReplacesItself);
+    }
     Ok(License {
-        id: terms.required("license", Terms::id)?,
+        id: license_id,
         vendor: terms.required("vendor", Terms::id)?,
         customer: terms.required("customer", Terms::id)?,
         issued: terms.required("issued", Terms::date)?,
         product: terms.required("product", Terms::id)?,
         title: terms.required("title", Terms::id)?,
         version: terms.required("version", Terms::id)?,
+        downgrade: terms.downgrade("downgrade")?,
         seats: terms.required("seats", Terms::seats)?,
         features: terms.features("features")?,
         valid_from,
@@ -53,6 +61,7 @@ pub(super) fn parse(text: &str) -> Result<License, LicenseError> {
         site: terms.id::<SiteId>("site")?,
         ttl_ms: terms.ttl("ttl")?.unwrap_or(limits::TTL_MS_DEFAULT),
         share: terms.share("share")?.unwrap_or_default(),
+        replaces,
     })
 }
 
@@ -110,20 +119,38 @@ impl<'a> Terms<'a> {
 
     fn features(&self, key: &'static str) -> Result<Vec<Feature>, LicenseError> {
         let Some(values) = self.typed(key, Value::as_array)? else { return Ok(Vec::new()) };
-        if values.len() > limits::FEATURES_MAX {
-            return Err(LicenseError::TooManyFeatures);
-        }
-        let mut features = Vec::with_capacity(values.len());
-        for value in values {
-            let text =
-                value.as_str().ok_or_else(|| LicenseError::WrongType { key, example: example(key) })?;
-            let feature: Feature = id(key, text)?;
-            if features.contains(&feature) {
-                return Err(LicenseError::FeatureTwice(feature));
+        each_once(
+            key,
+            values,
+            limits::FEATURES_MAX,
+            LicenseError::TooManyFeatures,
+            LicenseError::FeatureTwice,
+        )
+    }
+
+    fn replaces(&self, key: &'static str) -> Result<Vec<Name>, LicenseError> {
+        let Some(values) = self.typed(key, Value::as_array)? else { return Ok(Vec::new()) };
+        each_once(
+            key,
+            values,
+            limits::REPLACES_MAX,
+            LicenseError::TooManyReplaces,
+            LicenseError::ReplacesTwice,
+        )
+    }
+
+    fn downgrade(&self, key: &'static str) -> Result<Downgrade, LicenseError> {
+        match self.0.get(key) {
+            None => Ok(Downgrade::None),
+            Some(Value::String(text)) if text == "any" => Ok(Downgrade::Any),
+            Some(Value::String(text)) => Err(LicenseError::Downgrade(text.chars().take(32).collect())),
+            Some(Value::Array(values)) => {
+                let (many, twice) = (LicenseError::TooManyDowngrades, LicenseError::DowngradeTwice);
+                let versions: Vec<Version> = each_once(key, values, limits::DOWNGRADES_MAX, many, twice)?;
+                Ok(if versions.is_empty() { Downgrade::None } else { Downgrade::To(versions) })
             }
-            features.push(feature);
+            Some(_) => Err(LicenseError::WrongType { key, example: example(key) }),
         }
-        Ok(features)
     }
 
     fn ttl(&self, key: &'static str) -> Result<Option<u64>, LicenseError> {
@@ -141,6 +168,29 @@ impl<'a> Terms<'a> {
             None => Err(LicenseError::Share(text.chars().take(32).collect())),
         }
     }
+}
+
+/// The texts of a list, each once and at most `max`.
+fn each_once<T: std::str::FromStr<Err = IdError> + PartialEq>(
+    key: &'static str,
+    values: &[Value],
+    max: usize,
+    too_many: LicenseError,
+    twice: fn(T) -> LicenseError,
+) -> Result<Vec<T>, LicenseError> {
+    if values.len() > max {
+        return Err(too_many);
+    }
+    let mut found = Vec::with_capacity(values.len());
+    for value in values {
+        let text = value.as_str().ok_or_else(|| LicenseError::WrongType { key, example: example(key) })?;
+        let one: T = id(key, text)?;
+        if found.contains(&one) {
+            return Err(twice(one));
+        }
+        found.push(one);
+    }
+    Ok(found)
 }
 
 fn id<T: std::str::FromStr<Err = IdError>>(key: &'static str, text: &str) -> Result<T, LicenseError> {

@@ -73,15 +73,14 @@ fn what_is_absent_has_its_default() {
     let license = parse_unsigned(&few).unwrap();
     assert_eq!((license.ttl_ms, license.share), (90_000, Share::UserDevice));
     assert_eq!((license.valid_from, license.valid_until, license.site), (None, None, None));
-    assert!(license.features.is_empty());
+    assert!(license.features.is_empty() && license.replaces.is_empty());
+    assert_eq!(license.downgrade, Downgrade::None);
 }
 
 #[test]
 fn unknown_keys_are_refused_by_name() {
     // Terms of later releases: half a license must not be accepted in the meantime.
-    check("replaces", r#"replaces = ["ALP-2025-000088"]"#, &["`replaces`", "not known"]);
-    check("downgrade", r#"downgrade = "any""#, &["`downgrade`"]);
-    check("lost", r#"lost = "at-end""#, &["`lost`"]);
+    check("lost", r#"lost = "at-end""#, &["`lost`", "not known"]);
     check("borrow", "borrow = { max_days = 30, max_seats = 2 }", &["`borrow`"]);
     check("grace", "grace = { hours = 8, per_days = 7 }", &["`grace`"]);
     check("Seats", "Seats = 3", &["`Seats`"]);
@@ -108,6 +107,17 @@ fn a_wrong_value_is_told_with_its_key_and_what_to_write() {
     let many: Vec<String> = (0..65).map(|n| format!("\"f{n}\"")).collect();
     check("features", &format!("features = [{}]", many.join(",")), &["at most 64"]);
     check("site", r#"site = "my-office""#, &["`site` is wrong", "site show"]);
+    check("downgrade", r#"downgrade = "none""#, &["`downgrade` is \"none\"", "\"any\""]);
+    check("downgrade", "downgrade = 2025", &["`downgrade`", "wrong kind", "[\"2025\", \"2024\"]"]);
+    check("downgrade", "downgrade = [2025]", &["`downgrade`", "wrong kind"]);
+    check("downgrade", r#"downgrade = ["2025", "2025"]"#, &["`downgrade` names `2025` twice"]);
+    check("downgrade", r#"downgrade = ["20 25"]"#, &["`downgrade` is wrong", "` `"]);
+    check("replaces", r#"replaces = "ALP-1""#, &["`replaces`", "wrong kind", "[\"ALP-2025-000088\"]"]);
+    check("replaces", r#"replaces = ["A", "B", "A"]"#, &["`replaces` names `A` twice"]);
+    check("replaces", r#"replaces = ["ALP-2026-000123"]"#, &["names the license itself"]);
+    let many: Vec<String> = (0..65).map(|n| format!("\"f{n}\"")).collect();
+    check("downgrade", &format!("downgrade = [{}]", many.join(",")), &["at most 64"]);
+    check("replaces", &format!("replaces = [{}]", many.join(",")), &["at most 64"]);
     check("share", r#"share = "everybody""#, &["`share` is \"everybody\"", "\"user-device\""]);
     check("valid_from", r#"valid_from = "2026-01-01""#, &["`valid_from`", "valid_from = 2026-01-01"]);
     check("valid_from", "valid_from = 2026-01-01T00:00:00Z", &["`valid_from` must be a day without a time"]);
@@ -161,6 +171,46 @@ fn a_license_covers_its_product_versions_and_features() {
     assert!(!covers("allplan-engineering", Some("2025"), &[]));
     assert!(!covers("allplan-engineering", None, &["bim", "render"]));
     assert!(!covers("allplan", None, &[]));
+}
+
+#[test]
+fn a_license_covers_earlier_versions_as_it_says() {
+    let covers = |line: &str, version: &str| {
+        let license = parse_unsigned(&with("downgrade", line)).unwrap();
+        license.covers(&license.product, Some(&Version::new(version).unwrap()), &[])
+    };
+    for (line, covered, not_covered) in [
+        ("", &["2026", "2026.3"][..], &["2025", "2027"][..]),
+        ("downgrade = []", &["2026"], &["2025"]),
+        (r#"downgrade = ["2025", "2023"]"#, &["2026.1", "2025", "2025.2", "2023"], &["2024", "2022", "2027"]),
+        (r#"downgrade = "any""#, &["2026.1", "2025", "1999.12", "9"], &["2027", "2027.1", "xp"]),
+    ] {
+        assert!(covered.iter().all(|version| covers(line, version)), "{line}");
+        assert!(!not_covered.iter().any(|version| covers(line, version)), "{line}");
+    }
+}
+
+#[test]
+fn a_renewal_names_what_it_replaces() {
+    let license =
+        parse_unsigned(&with("replaces", r#"replaces = ["ALP-2025-000088", "ALP-2024-1"]"#)).unwrap();
+    assert_eq!(
+        license.replaces.iter().map(Name::as_str).collect::<Vec<_>>(),
+        ["ALP-2025-000088", "ALP-2024-1"]
+    );
+}
+
+#[test]
+fn sharing_is_wider_or_narrower() {
+    use Share::{Device, None, User, UserDevice};
+    let all = [None, UserDevice, Device, User];
+    let within =
+        [(None, &all[..]), (UserDevice, &[UserDevice, Device, User]), (Device, &[Device]), (User, &[User])];
+    for (share, wider) in within {
+        for other in all {
+            assert_eq!(share.is_within(other), wider.contains(&other), "{share} within {other}");
+        }
+    }
 }
 
 #[test]

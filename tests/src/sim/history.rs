@@ -73,7 +73,8 @@ impl History {
         self.entries.last_key_value().map_or(0, |(index, _)| *index)
     }
 
-    /// Seats in the books for a product now: on licenses that are active, and those that these own.
+    /// Seats in the books for a product now: on licenses that are active, and those that these own. Moves to make room
+    /// for others are not told by outcomes; they are all among active licenses, so that the sum is right.
     pub fn pool(&self, product: &ProductId) -> (usize, u32) {
         let of = |owned: &Owned| owned.active && owned.license.product == *product;
         let owned = self.licenses.values().filter(|owned| of(owned)).map(|owned| owned.license.seats).sum();
@@ -119,6 +120,10 @@ impl History {
                     license: grant.license.clone(),
                     ended: None,
                 };
+                // A further start may have taken its seat along to another license, in the books.
+                for other in self.sessions.values_mut().filter(|other| other.seat == grant.seat.0) {
+                    other.license.clone_from(&grant.license);
+                }
                 self.sessions.insert(grant.session, session);
             }
             (Command::Return { session, .. } | Command::Expire { session, .. }, Outcome::Done) => {

@@ -11,10 +11,10 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Whether it is test code as a whole.
+    /// Whether it is test code as a whole, or measures.
     pub(crate) fn is_test(&self) -> bool {
         self.path.starts_with("tests/")
-            || self.path.split('/').any(|part| part == "tests" || part == "tests.rs")
+            || self.path.split('/').any(|part| matches!(part, "tests" | "tests.rs" | "benches"))
     }
 
     /// Without `mod tests { … }` at its end.

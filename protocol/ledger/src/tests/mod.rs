@@ -1,9 +1,12 @@
 //! Tests of the ledger as a whole. Every entry goes through [`office::Office::apply`], which checks the invariants.
 
+mod admission;
+pub(crate) mod brute;
 mod golden;
 mod licenses;
 mod members;
-mod office;
+pub(crate) mod office;
 mod property;
+mod renewals;
 mod requests;
 mod seats;

@@ -9,6 +9,7 @@ use seatkeeper_protocol::license;
 use seatkeeper_protocol::ticket::PoolKeyCertificate;
 use seatkeeper_protocol::time::WallTime;
 
+use crate::admission::Need;
 use crate::command::{
     Actor, AdminRole, Checkout, Command, DeviceInfo, Entry, Form, Found, Grant, InviteKey, Outcome, Refusal,
     Sealed, admin_message,
@@ -18,7 +19,7 @@ use crate::state::Index;
 use crate::{encode, snapshot};
 
 /// 2026-03-01T12:00:00Z.
-pub(super) const START: WallTime = WallTime(1_772_366_400_000);
+pub(crate) const START: WallTime = WallTime(1_772_366_400_000);
 pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 pub(super) const GENERATION: Generation = Generation { number: 1, id: [9; 16] };
 
@@ -44,11 +45,11 @@ pub(super) const POOL: u8 = 2;
 pub(super) const VENDOR: u8 = 3;
 pub(super) const ADMIN: u8 = 4;
 
-pub(super) fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-pub(super) fn product(text: &str) -> ProductId {
+pub(crate) fn product(text: &str) -> ProductId {
     ProductId::new(text).unwrap()
 }
 
@@ -65,7 +66,7 @@ pub(super) fn certificate(number: u32) -> PoolKeyCertificate {
 }
 
 /// A signed license: `more` are further lines of the file.
-pub(super) fn license_file(id: &str, product: &str, version: &str, seats: u32, more: &str) -> String {
+pub(crate) fn license_file(id: &str, product: &str, version: &str, seats: u32, more: &str) -> String {
     let text = format!(
         "# Seatkeeper license v1\nid-line\nvendor = \"acme\"\ncustomer = \"Office\"\nissued = 2026-01-01\n\
          product = \"{product}\"\ntitle = \"A product\"\nversion = \"{version}\"\nseats = {seats}\n{more}\n"
@@ -234,8 +235,14 @@ impl Office {
         assert_eq!(Index::build(state), self.ledger.by, "the index is what the state says");
         for pool in self.ledger.pools(self.time) {
             let license = self.ledger.license(&pool.license).unwrap();
-            let exempt = license.removed || license.ended.is_some();
+            // Who ran on a replaced license is one too many if the new one has fewer seats.
+            let exempt = license.removed || license.ended.is_some() || !license.license().replaces.is_empty();
             assert!(exempt || pool.online <= license.license().seats, "I1: {}", self.books());
+        }
+        for (id, seat) in &state.seats {
+            let license = state.licenses[&seat.license].license();
+            let need = Need { pinned: false, ..seat.need(&state.sessions) };
+            assert!(need.fits(license), "seat {id} is on {}, which is not for it", license.id);
         }
     }
 }

@@ -210,7 +210,7 @@ fn a_seat_moves_in_the_books_only() {
     office.add_license("L2", "cad", "2026", 1, "ttl = \"90s\"");
     let grant = office.granted(1, want(1, "eva", "cad"));
     assert_eq!(office.books(), "L1: 1/1, L2: 0/1");
-    office.ledger.move_seat(grant.seat, name("L2"));
+    assert_eq!(office.ledger.move_seats([(grant.seat, name("L2"))]), [name("L1")]);
     assert_eq!(office.books(), "L1: 0/1, L2: 1/1");
     let seat = office.ledger.seat(grant.seat).unwrap();
     assert_eq!((seat.ttl_ms, &seat.product), (60_000, &product("cad")), "I7: as granted");
@@ -224,7 +224,8 @@ fn a_wrong_solver_cannot_oversubscribe() {
     let seat = office.granted(1, want(1, "eva", "cad")).seat;
     let check = |license: &str, moves: &[(SeatId, &str)]| {
         let moves = moves.iter().map(|(seat, to)| (*seat, name(to))).collect();
-        office.ledger.check_assignment(&Assignment { license: name(license), moves })
+        let assignment = Assignment { license: name(license), moves };
+        office.ledger.check_assignment(office.time, &product("cad"), &assignment, None)
     };
     assert_eq!(check("L2", &[]), Ok(()));
     assert_eq!(check("L1", &[(seat, "L2")]), Ok(()));
