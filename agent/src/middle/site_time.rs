@@ -23,8 +23,8 @@ impl ClockReports {
         self.0.remove(device);
     }
 
-    /// The median (the lower of two) of `own` and of what `voters` reported within the last 10 s, each moved on by
-    /// the time since.
+    /// The median (the lower of two) of `own` and of what the other `voters` reported within the last 10 s, each moved
+    /// on by the time since.
     pub fn median(&self, now: BootTime, own: WallTime, voters: impl Iterator<Item = DeviceId>) -> WallTime {
         let mut walls: Vec<WallTime> = voters
             .filter_map(|voter| self.0.get(&voter))

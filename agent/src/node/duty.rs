@@ -108,6 +108,8 @@ impl Duty {
             return inner.clock.wall();
         }
         let voters = status.members.iter().filter(|member| member.voter).map(|member| member.peer.device);
+        // A holder pings itself too; its own clock counts once.
+        let voters = voters.filter(|device| *device != inner.device);
         self.clocks().median(inner.clock.mono(), inner.clock.wall(), voters)
     }
 
