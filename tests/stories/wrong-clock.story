@@ -17,6 +17,17 @@ await 1 free within 2s
 show time
 > right
 
+# Nor one that is behind, which it also tells itself by its pings.
+clock Old -730d
+wait 6s
+checkout eva@Desk as c
+> granted
+show time
+> right
+end c
+await 1 free within 2s
+> yes
+
 # Deadlines are counted on another clock: a step costs nobody a seat.
 checkout eva@Desk as b
 > granted

@@ -108,7 +108,7 @@ impl Duty {
             return inner.clock.wall();
         }
         let voters = status.members.iter().filter(|member| member.voter).map(|member| member.peer.device);
-        self.clocks().median(inner.clock.mono(), inner.clock.wall(), voters)
+        self.clocks().median(inner.clock.mono(), (inner.device, inner.clock.wall()), voters)
     }
 
     /// Answers a ping received at `received`, after a read begun since (invariant I6).

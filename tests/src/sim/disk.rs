@@ -330,9 +330,11 @@ impl SimDisk {
         self.lock().break_in = Some(operations);
     }
 
-    /// Ends [`SimDisk::break_writes`].
+    /// Ends [`SimDisk::break_writes`], and calls off [`SimDisk::cut_after`].
     pub fn mend(&self) {
-        self.lock().break_in = None;
+        let mut hardware = self.lock();
+        hardware.break_in = None;
+        hardware.cut_in = None;
     }
 
     /// Whether syncs are answered without being done: of what is written then, a power cut loses what it likes.

@@ -4,9 +4,11 @@
 //! ends all of them and sees that everybody can work.
 
 mod end;
+mod races;
 mod trouble;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use seatkeeper_election::{EngineConfig, Timing};
@@ -28,6 +30,8 @@ const EVENTS: u64 = 200;
 const USERS: [&str; 3] = ["eva", "jan", "ola"];
 /// A clock that is a year off, milliseconds.
 const YEAR_MS: i64 = 365 * 24 * 3_600_000;
+/// From before the end of a license that ends until after its `EndLicense`, milliseconds.
+const LICENSE_ENDS_MS: Range<u64> = 400_000..1_110_000;
 
 /// The end of a fault.
 #[derive(Clone, Debug)]
@@ -44,6 +48,10 @@ enum Mend {
     /// The power is off by now.
     PowerOff(usize),
     SwitchOff(usize),
+    /// What this machine says to voters takes so long, milliseconds, and what they say to it.
+    SlowVoters(usize, u64),
+    /// Whoever holds stands still, until this machine holds again or it was tried so often.
+    Unseat(usize, u64),
 }
 
 /// A random schedule under way.
@@ -53,7 +61,13 @@ pub struct Schedule {
     mends: BTreeMap<(u64, u64), Mend>,
     number: u64,
     quiet_until: u64,
+    /// Nothing goes wrong then: a license ends only when its holder has been left alone for long.
+    quiet: Range<u64>,
+    /// Until when the programs of a machine are left alone.
+    spared: Option<(usize, u64)>,
     images: BTreeMap<usize, Image>,
+    /// The disk that goes back as soon as everybody is well, and until when that is waited for.
+    rolling_back: Option<(usize, u64)>,
     revoked: Vec<usize>,
     away: Vec<usize>,
     weights: Vec<(Trouble, u64)>,
@@ -75,6 +89,13 @@ fn slow() -> Timing {
 pub fn setting(seed: u64) -> Setting {
     let mut chance = Chance::new(seed).fork("setting");
     let devices = 3 + chance.index(5);
+    let devices = match hunted(seed) {
+        // Whoever is away for long keeps its vote only where nobody can take its place.
+        Some(Trouble::OldDecision) => 3,
+        // A machine without a vote must be there.
+        Some(Trouble::CutOffAndStall | Trouble::BackAtTtl) => devices.max(4),
+        _ => devices,
+    };
     let (timing, quantum_ms) = match chance.index(10) {
         0 => (Timing::lan(), 10),
         1..5 => (Timing::wifi(), [20, 25, 40][chance.index(3)]),
@@ -117,7 +138,9 @@ pub fn hunts(seed: u64, fault: Fault) -> bool {
         Fault::UnsyncedAppend => Trouble::CutAtGrant,
         Fault::ExpireAnyAttach => Trouble::BackAtTtl,
         Fault::ReturnAnyAttach => Trouble::Reconnect,
-        Fault::StaleHolderCommand | Fault::LeasesAcrossTerms => Trouble::IsolateHolder,
+        Fault::StaleHolderCommand => Trouble::OldDecision,
+        Fault::LeasesAcrossTerms => Trouble::IsolateHolder,
+        Fault::OneClock => Trouble::WrongClock,
         Fault::SuspendNotCounted => Trouble::SuspendLong,
         _ => return true,
     };
@@ -148,7 +171,10 @@ impl Schedule {
             mends: BTreeMap::new(),
             number: 0,
             quiet_until: 0,
+            quiet: 0..0,
+            spared: None,
             images: BTreeMap::new(),
+            rolling_back: None,
             revoked: Vec::new(),
             away: Vec::new(),
             weights,
@@ -170,10 +196,14 @@ impl Schedule {
             let now = world.now();
             world.trace.tell(now, format_args!("the clock of pc{number} is a year off"));
         }
-        // Long enough for a license to end, now and then where it is quiet enough for that.
-        let long = self.chance.chance(if self.trouble < 10 { 0.5 } else { 0.1 });
-        let lasts = LASTS_MS + if long { 800_000 } else { 0 };
-        let until = world.now() + lasts;
+        let number = self.chance.index(world.devices().len());
+        self.images.insert(number, world.devices()[number].disk().image());
+        let mut until = world.now() + LASTS_MS;
+        // Now and then long enough for a license to end, and quiet enough.
+        if world.setting().sale.valid_until.is_some() && self.chance.chance(0.15) {
+            self.quiet = LICENSE_ENDS_MS;
+            until = until.max(LICENSE_ENDS_MS.end);
+        }
         while world.now() < until || world.counts.events < EVENTS {
             let pause = self.chance.range(20..=4_500);
             let next = world.now() + pause;
@@ -253,6 +283,8 @@ impl Schedule {
                 let place = world.devices()[number].place();
                 world.net().isolate(place);
             }
+            Mend::SlowVoters(number, ms) => Self::slow_voters(world, number, ms),
+            Mend::Unseat(number, tries) => self.unseat(world, number, tries),
             Mend::PowerOff(number) => world.device(number).power_cut(),
             Mend::SwitchOff(number) => {
                 world.trace.tell(now, format_args!("pc{number} is switched off for good"));
@@ -267,6 +299,9 @@ impl Schedule {
         let running: Vec<u64> = world
             .devices()
             .iter()
+            .filter(|device| {
+                self.spared.is_none_or(|(spared, until)| spared != device.number() || now >= until)
+            })
             .flat_map(Device::programs)
             .filter(|program| program.is_running())
             .map(Program::number)

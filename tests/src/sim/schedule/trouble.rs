@@ -7,13 +7,15 @@ use seatkeeper_ledger::command::{Command, Outcome};
 use super::super::device::Device;
 use super::super::disk::Moment;
 use super::super::net::Pause;
-use super::super::program::{Kind, Program, State};
+use super::super::program::Program;
 use super::super::site::Sale;
 use super::super::world::World;
 use super::{Mend, Schedule};
 
 /// A rolled back disk is found out and replaced before anything else goes wrong, milliseconds.
 const QUIET_MS: u64 = 15_000;
+/// A disk that is to go back waits this long for everybody to be well, milliseconds.
+const HEALTHY_WITHIN_MS: u64 = 90_000;
 
 /// What goes wrong, or is just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +57,12 @@ pub(super) enum Trouble {
     BackAtTtl,
     LateAndCut,
     Reconnect,
+    OldDecision,
+    WrongClock,
 }
 
 /// What is worth a whole schedule.
-pub(super) const HUNTED: [Trouble; 8] = [
+pub(super) const HUNTED: [Trouble; 10] = [
     Trouble::CutOffAndStall,
     Trouble::CutAtGrant,
     Trouble::Flap,
@@ -67,9 +71,11 @@ pub(super) const HUNTED: [Trouble; 8] = [
     Trouble::IsolateHolder,
     Trouble::SuspendLong,
     Trouble::Reconnect,
+    Trouble::OldDecision,
+    Trouble::WrongClock,
 ];
 
-pub(super) const TROUBLE: [(Trouble, u64); 37] = [
+pub(super) const TROUBLE: [(Trouble, u64); 39] = [
     (Trouble::Kill, 10),
     (Trouble::KillHolder, 12),
     (Trouble::Stop, 6),
@@ -107,6 +113,8 @@ pub(super) const TROUBLE: [(Trouble, u64); 37] = [
     (Trouble::BackAtTtl, 8),
     (Trouble::LateAndCut, 8),
     (Trouble::Reconnect, 6),
+    (Trouble::OldDecision, 3),
+    (Trouble::WrongClock, 4),
 ];
 
 impl Schedule {
@@ -138,7 +146,13 @@ impl Schedule {
 
     pub(super) fn trouble(&mut self, world: &mut World) {
         let now = world.now();
-        if now < self.quiet_until {
+        if now < self.quiet_until || self.quiet.contains(&now) {
+            return;
+        }
+        if let Some((number, until)) = self.rolling_back {
+            if now >= until || self.roll_back(world, number) {
+                self.rolling_back = None;
+            }
             return;
         }
         let Some(fault) = self.pick_fault() else { return };
@@ -287,7 +301,11 @@ impl Schedule {
                 world.device(number).disk().break_writes(operations);
                 self.later(world, 1_000..=20_000, Mend::Disk(number));
             }
-            Trouble::Rollback => self.roll_back(world, number),
+            Trouble::Rollback => {
+                let known: Vec<usize> = self.images.keys().copied().collect();
+                let number = self.chance.pick(&known).copied().unwrap_or(number);
+                self.rolling_back = Some((number, now + HEALTHY_WITHIN_MS));
+            }
             Trouble::Clone => self.clone_disk(world),
             Trouble::Leave => self.leave_and_rejoin(world, number),
             Trouble::Revoke => self.revoke(world, number),
@@ -326,13 +344,9 @@ impl Schedule {
             Trouble::LateAndCut => self.late_and_cut(world, holder),
             Trouble::Reconnect => self.reconnect(world, holder),
             Trouble::CutOffAndStall => self.cut_off_and_stall(world, holder),
-            Trouble::BackAtTtl => {
-                // Away for just so long that its seats expire the moment it is back.
-                world.counts.kills += 1;
-                world.device(number).kill();
-                let ttl = world.setting().sale.ttl_s * 1_000;
-                self.later(world, ttl - 200..=ttl + 1_500, Mend::Start(number));
-            }
+            Trouble::BackAtTtl => self.back_at_ttl(world, holder),
+            Trouble::OldDecision => self.old_decision(world, holder),
+            Trouble::WrongClock => self.wrong_clock(world, holder),
         }
     }
 
@@ -358,73 +372,6 @@ impl Schedule {
                 }
             }
         }
-    }
-
-    /// What the holder answers a machine comes late, and then nothing more comes: its seats end soon.
-    fn late_and_cut(&mut self, world: &mut World, holder: Option<usize>) {
-        let Some(holder) = holder else { return };
-        let Some(number) = self.any(world, |device| device.number() != holder && device.is_ready()) else {
-            return;
-        };
-        world.counts.message_stalls += 1;
-        world.counts.partitions += 1;
-        let (a, b) = (world.devices()[holder].place(), world.devices()[number].place());
-        let late = self.chance.range(2_000..=5_000);
-        world.net().slow(a, b, Duration::from_millis(late)..=Duration::from_millis(late + 500));
-        if let Some(program) = world.checkout(number, "late", Kind::Run) {
-            let now = world.now();
-            world.trace.tell(now, format_args!("pc{number}: program {program} asks over a slow link"));
-        }
-        let cut = 2 * late + self.chance.range(0..=6_000);
-        self.later(world, cut..=cut, Mend::CutOff(number));
-        self.later(world, cut + 15_000..=cut + 30_000, Mend::Links);
-        self.later(world, cut + 100..=cut + 100, Mend::Calm);
-    }
-
-    /// A program drops its connection over a link on which messages overtake each other, and asks again at once.
-    fn reconnect(&mut self, world: &World, holder: Option<usize>) {
-        let using: Vec<(usize, Program)> = world
-            .devices()
-            .iter()
-            .flat_map(|device| device.programs().iter().map(|program| (device.number(), program.clone())))
-            .filter(|(_, program)| program.is_connected())
-            .collect();
-        let Some((number, program)) = self.chance.pick(&using).cloned() else { return };
-        if let Some(holder) = holder.filter(|holder| *holder != number) {
-            let (a, b) = (world.devices()[holder].place(), world.devices()[number].place());
-            world.net().slow(a, b, Duration::from_millis(20)..=Duration::from_millis(900));
-            self.later(world, 2_000..=4_000, Mend::Calm);
-        }
-        program.reconnect();
-    }
-
-    /// The holder and a machine whose program uses a seat hear nobody else, and then the holder stands still.
-    fn cut_off_and_stall(&mut self, world: &mut World, holder: Option<usize>) {
-        let uses = |device: &Device| {
-            device.programs().iter().any(|program| matches!(program.state(), State::Using { .. }))
-        };
-        let Some(holder) = holder else { return };
-        // With a voter on the holder's side it may keep its majority; one without a vote tells more.
-        let votes = |device: &Device| {
-            let me = |status: seatkeeper_election::Status| {
-                status.members.iter().any(|member| member.peer == status.me && member.voter)
-            };
-            device.status().is_some_and(me)
-        };
-        let other = |device: &Device| uses(device) && device.number() != holder;
-        let user = self.any(world, |device| other(device) && !votes(device));
-        let Some(user) = user.or_else(|| self.any(world, other)) else { return };
-        world.counts.partitions += 1;
-        for device in world.devices() {
-            if device.number() != holder && device.number() != user {
-                world.net().cut(device.place(), world.devices()[holder].place());
-                world.net().cut(device.place(), world.devices()[user].place());
-            }
-        }
-        let ms = self.chance.range(2_000..=12_500);
-        let until = world.now() + ms;
-        world.counts.stalls += u64::from(world.device(holder).pause_until(until, Pause::Stalled));
-        self.later(world, ms + 2_000..=ms + 20_000, Mend::Links);
     }
 
     fn power_cut(&mut self, world: &mut World, number: usize) {
@@ -457,14 +404,15 @@ impl Schedule {
         self.revoked.contains(&number) || self.away.contains(&number)
     }
 
-    /// An old image of a disk is put back. Only while all others have what it loses, as a majority of disks must live.
-    fn roll_back(&mut self, world: &mut World, number: usize) {
+    /// An old image of a disk is put back, or made if there is none. Only while all others have what it loses, as a
+    /// majority of disks must live. Whether it was done.
+    fn roll_back(&mut self, world: &mut World, number: usize) -> bool {
         if !self.healthy(world) || Some(number) == Self::holder(world) || self.is_out(number) {
-            return;
+            return false;
         }
         let Some(image) = self.images.remove(&number) else {
             self.images.insert(number, world.devices()[number].disk().image());
-            return;
+            return true;
         };
         world.counts.rollbacks += 1;
         let now = world.now();
@@ -473,6 +421,7 @@ impl Schedule {
         world.device(number).disk().restore(&image);
         world.start(number);
         self.quiet_until = now + QUIET_MS;
+        true
     }
 
     /// A spare's disk is put into another machine too, for a while. Not a log holder's, and none that remembers running
