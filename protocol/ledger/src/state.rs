@@ -260,12 +260,11 @@ impl SeatRecord {
             version: Some(self.version_of(session)),
             features: &session.features,
         };
-        Need {
-            granted: self.sessions.iter().filter_map(|id| sessions.get(id)).map(demand).collect(),
-            ttl_ms: self.ttl_ms,
-            share: self.share,
-            pinned: self.released_by.is_some(),
-        }
+        let mut granted: Vec<Demand<'a>> =
+            self.sessions.iter().filter_map(|id| sessions.get(id)).map(demand).collect();
+        // Most starts that share a seat are of one program: what they need is looked at once.
+        granted.dedup();
+        Need { granted, ttl_ms: self.ttl_ms, share: self.share, pinned: self.released_by.is_some() }
     }
 }
 

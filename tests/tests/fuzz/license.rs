@@ -36,6 +36,9 @@ const WORDS: &[&[u8]] = &[
     b"valid_until = 2026-01-01T00:00:00Z\n",
     b"site = \"\"\n",
     b"borrow = { max_days = 30 }\n",
+    b"downgrade = \"any\"\n",
+    b"downgrade = [\"1\", \"1.2\"]\n",
+    b"replaces = [\"A\", \"A\"]\n",
     b"\xe2\x80\xa8",
     b"\xc2\x85",
 ];
@@ -103,6 +106,7 @@ fn within_bounds(license: &license::License) {
     assert!((1..=limits::SEATS_PER_LICENSE_MAX).contains(&license.seats));
     assert!((limits::TTL_MS_MIN..=limits::TTL_MS_MAX).contains(&license.ttl_ms));
     assert!(license.features.len() <= limits::FEATURES_MAX);
+    assert!(license.replaces.len() <= limits::REPLACES_MAX && !license.replaces.contains(&license.id));
     if let (Some(from), Some(until)) = (license.valid_from, license.valid_until) {
         assert!(from <= until && from.starts() < until.ends());
     }
