@@ -249,11 +249,19 @@ pub struct License {
     pub seats: u32,
     /// Features.
     pub features: Vec<String>,
+    /// Earlier versions that it covers too.
+    pub downgrade: Vec<String>,
+    /// Whether it covers every earlier version.
+    pub downgrade_any: bool,
+    /// Ids of the licenses whose place it takes.
+    pub replaces: Vec<String>,
+    /// Id of the license that has taken its place.
+    pub replaced_by: Option<String>,
     /// First day, `YYYY-MM-DD`.
     pub valid_from: Option<String>,
     /// Last day, `YYYY-MM-DD`, inclusive.
     pub valid_until: Option<String>,
-    /// `active`, `future` or `ended`.
+    /// `active`, `future`, `ended`, `replaced`, or `removed` while seats run on it.
     pub state: String,
     /// The file's text.
     pub text: String,

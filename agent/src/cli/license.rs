@@ -62,7 +62,7 @@ async fn list(client: &Client, json: bool) -> Result<(), Fail> {
             license.seats.to_string(),
             license.features.join(","),
             license.valid_until.clone().unwrap_or_else(|| "-".to_owned()),
-            license.state.clone(),
+            state(license),
         ]
     };
     let rows: Vec<_> = licenses.licenses.iter().map(row).collect();
@@ -81,6 +81,13 @@ async fn show(client: &Client, id: &str, json: bool) -> Result<(), Fail> {
         return print::json(license);
     }
     print::line(license.text.trim_end());
-    print::line(format!("state: {}", license.state));
+    print::line(format!("state: {}", state(license)));
     Ok(())
+}
+
+fn state(license: &api::License) -> String {
+    match &license.replaced_by {
+        Some(by) if license.state == "replaced" => format!("replaced by {by}"),
+        _ => license.state.clone(),
+    }
 }

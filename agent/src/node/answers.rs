@@ -5,6 +5,7 @@ use seatkeeper_ledger::command::{AdminRole, Form};
 use seatkeeper_ledger::{LicenseState, Record};
 use seatkeeper_protocol::api::{self, FORMAT};
 use seatkeeper_protocol::id::DeviceId;
+use seatkeeper_protocol::license::Downgrade;
 use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::Query;
 
@@ -195,6 +196,10 @@ fn licenses(inner: &Inner, duty: &Duty) -> api::Licenses {
         .licenses()
         .map(|(id, record)| {
             let license = record.license();
+            let downgrade = match &license.downgrade {
+                Downgrade::To(versions) => versions.iter().map(ToString::to_string).collect(),
+                Downgrade::None | Downgrade::Any => Vec::new(),
+            };
             api::License {
                 id: id.to_string(),
                 vendor: license.vendor.to_string(),
@@ -204,6 +209,10 @@ fn licenses(inner: &Inner, duty: &Duty) -> api::Licenses {
                 version: license.version.to_string(),
                 seats: license.seats,
                 features: license.features.iter().map(ToString::to_string).collect(),
+                downgrade,
+                downgrade_any: license.downgrade == Downgrade::Any,
+                replaces: license.replaces.iter().map(ToString::to_string).collect(),
+                replaced_by: ledger.replaced_by(id, time).map(ToString::to_string),
                 valid_from: license.valid_from.map(|date| date.to_string()),
                 valid_until: license.valid_until.map(|date| date.to_string()),
                 state: ledger.license_state(id, time).map_or("unknown", LicenseState::as_str).to_owned(),

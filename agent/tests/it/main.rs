@@ -3,5 +3,6 @@
 #![cfg(unix)]
 
 mod api;
+mod licenses;
 mod office;
 mod run;

@@ -36,20 +36,26 @@ impl Office {
         office.done(&["site", "create", "Office", "--admin", "eva", "--password-file", password]).await;
         let key = office.path("vendor.key");
         office.done(&["vendor", "keygen", "--name", "acme", "-o", key.to_str().unwrap()]).await;
-        let site = office.client.site().await.unwrap().id;
-        let text = format!(
-            "# Seatkeeper license v1\nlicense = \"L1\"\nvendor = \"acme\"\ncustomer = \"Office\"\n\
-             issued = 2026-01-01\nproduct = \"cad\"\ntitle = \"Cad\"\nversion = \"2026\"\nseats = 2\n\
-             site = \"{site}\"\nttl = \"15s\"\nshare = \"none\"\n"
-        );
-        let (unsigned, signed) = (office.path("unsigned"), office.path("signed"));
-        std::fs::write(&unsigned, text).unwrap();
-        let (unsigned, signed) = (unsigned.to_str().unwrap(), signed.to_str().unwrap());
-        office.done(&["vendor", "sign", unsigned, "--key", key.to_str().unwrap(), "-o", signed]).await;
         let public = format!("{}.pub", key.display());
         office.done(&["license", "trust", &public, "--product", "cad", "--password-file", password]).await;
-        office.done(&["license", "add", signed, "--password-file", password]).await;
+        office.license("L1", "2026", 2, "").await;
         office
+    }
+
+    /// Signs a license for `cad` as the vendor, and adds it.
+    pub(crate) async fn license(&self, id: &str, version: &str, seats: u32, terms: &str) {
+        let site = self.client.site().await.unwrap().id;
+        let text = format!(
+            "# Seatkeeper license v1\nlicense = \"{id}\"\nvendor = \"acme\"\ncustomer = \"Office\"\n\
+             issued = 2026-01-01\nproduct = \"cad\"\ntitle = \"Cad\"\nversion = \"{version}\"\nseats = {seats}\n\
+             site = \"{site}\"\nttl = \"15s\"\nshare = \"none\"\n{terms}"
+        );
+        let (unsigned, signed) = (self.path("unsigned"), self.path("signed"));
+        std::fs::write(&unsigned, text).unwrap();
+        let (unsigned, signed) = (unsigned.to_str().unwrap(), signed.to_str().unwrap());
+        let (key, password) = (self.path("vendor.key"), self.path("password"));
+        self.done(&["vendor", "sign", unsigned, "--key", key.to_str().unwrap(), "-o", signed]).await;
+        self.done(&["license", "add", signed, "--password-file", password.to_str().unwrap()]).await;
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -152,6 +152,14 @@ impl Ledger {
         self.state.licenses.get(id).map(|record| self.state_of(record, now))
     }
 
+    /// The license that has taken a license's place at `now`, the site's time.
+    pub fn replaced_by(&self, id: &Name, now: WallTime) -> Option<&Name> {
+        let old = self.state.licenses.get(id)?;
+        let new =
+            |(_, new): &(&Name, &LicenseRecord)| !new.removed && new.has_begun(now) && new.replaces(old);
+        self.state.licenses.iter().find(new).map(|(id, _)| id)
+    }
+
     /// The licenses that the holder may have to end: not ended yet, their last day over at `now`.
     pub fn licenses_to_end(&self, now: WallTime) -> impl Iterator<Item = &Name> {
         let over = move |record: &LicenseRecord| {
