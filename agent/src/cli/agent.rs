@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use seatkeeper_client::socket;
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::args::AgentArgs;
 use super::fail::{Fail, OTHER};
@@ -67,7 +70,9 @@ fn start_log() {
     let filter = std::env::var(LOG_VARIABLE).ok().filter(|filter| !filter.is_empty());
     // The libraries below tell every hiccup of the network; ours say what it means.
     let filter = filter.unwrap_or_else(|| "warn,seatkeeper=info,openraft=error,mdns_sd=error".to_owned());
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(false).with_target(false).try_init().ok();
+    // Targets and levels only: filters by span and field bring an engine for regular expressions with them.
+    let filter: Targets = filter.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+    let log =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    tracing_subscriber::registry().with(log).with(filter).try_init().ok();
 }

@@ -34,6 +34,10 @@ pub(crate) mod sign;
 mod site;
 mod vendor;
 
+/// The runtime's threads, on a machine with many processors too: one works while the other waits for the disk. More would
+/// only wake each other.
+const WORKERS: usize = 2;
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -44,7 +48,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -6,9 +6,11 @@ use std::io::Write;
 
 use sha2::{Digest, Sha256};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::clock::WorldTime;
 use super::history::History;
@@ -62,10 +64,10 @@ impl Trace {
         else {
             return;
         };
-        let filter = EnvFilter::new(filter.to_string_lossy());
-        let logs = tracing_subscriber::fmt().with_ansi(false).with_timer(SimTime(time.clone()));
+        let Ok(filter) = filter.to_string_lossy().parse::<Targets>() else { return };
+        let logs = tracing_subscriber::fmt::layer().with_ansi(false).with_timer(SimTime(time.clone()));
         // Of several worlds in one process the first is told.
-        let _ = logs.with_env_filter(filter).try_init();
+        let _ = tracing_subscriber::registry().with(logs).with(filter).try_init();
     }
 
     /// Something that the world did or saw.
