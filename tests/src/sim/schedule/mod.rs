@@ -82,13 +82,14 @@ pub struct Schedule {
 /// The clockwork of elections on a slow network.
 fn slow() -> Timing {
     let ms = Duration::from_millis;
-    Timing { heartbeat: ms(500), election_min: ms(1_500), election_max: ms(3_000) }
+    Timing { heartbeat: ms(800), election_min: ms(2_000), election_max: ms(4_000) }
 }
 
 /// The world of a seed.
 pub fn setting(seed: u64) -> Setting {
     let mut chance = Chance::new(seed).fork("setting");
-    let devices = 3 + chance.index(5);
+    // Small offices more often: most races need no more than three machines.
+    let devices = [3, 3, 3, 4, 4, 5, 6, 7][chance.index(8)];
     let devices = match hunted(seed) {
         // Whoever is away for long keeps its vote only where nobody can take its place.
         Some(Trouble::OldDecision) => 3,
@@ -96,10 +97,10 @@ pub fn setting(seed: u64) -> Setting {
         Some(Trouble::CutOffAndStall | Trouble::BackAtTtl) => devices.max(4),
         _ => devices,
     };
-    let (timing, quantum_ms) = match chance.index(10) {
+    let (timing, quantum_ms) = match chance.index(20) {
         0 => (Timing::lan(), 10),
         1..5 => (Timing::wifi(), [20, 25, 40][chance.index(3)]),
-        // Not a product's: half the messages, so twice the schedules in the same time.
+        // Not a product's: fewer messages, so several schedules in the same time.
         _ => (slow(), [20, 25, 40][chance.index(3)]),
     };
     Setting {
