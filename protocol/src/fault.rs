@@ -1,5 +1,5 @@
-//! Faults planted on purpose, to prove that the simulator's checkers catch them. Without the feature `faults`, which
-//! only the tests crate asks for, nothing of them is in the program.
+//! Faults planted on purpose, to prove that the simulator's checkers catch them, and the ledger's tests those in the
+//! ledger. Without the feature `faults`, which only tests ask for, nothing of them is in the program.
 
 /// A classic mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -19,7 +19,7 @@ pub enum ActorKey {
 pub(crate) type RequestDigest = [u8; 16];
 
 /// Outcomes kept per actor, bytes: with [`limits::DEVICES_MAX`] actors they leave room in a snapshot.
-const OUTCOME_BYTES_PER_ACTOR: usize = 16 * 1024;
+pub(crate) const OUTCOME_BYTES_PER_ACTOR: usize = 16 * 1024;
 
 const _: () = assert!(OUTCOME_BYTES_PER_ACTOR * limits::DEVICES_MAX < limits::SNAPSHOT_BYTES_MAX);
 
@@ -91,11 +91,12 @@ impl Memory {
         if let Some(before) = self.outcomes.insert(id.counter, Remembered { digest, outcome }) {
             self.bytes = self.bytes.saturating_sub(before.outcome.len());
         }
-        // At least one outcome stays whatever its size: a request that is answered late must not be `stale` at once.
+        // This one stays, whatever its size and however many later ones overtook it: a request whose answer was lost
+        // must not be `stale` at once.
         while self.outcomes.len() > limits::OUTCOMES_PER_DEVICE
             || (self.outcomes.len() > 1 && self.bytes > OUTCOME_BYTES_PER_ACTOR)
         {
-            self.forget_oldest();
+            self.forget_oldest_but(Some(id.counter));
         }
     }
 
@@ -103,12 +104,13 @@ impl Memory {
     pub(crate) fn retire(&mut self, index: u64) {
         self.retired = Some(index);
         while self.outcomes.len() > 1 {
-            self.forget_oldest();
+            self.forget_oldest_but(None);
         }
     }
 
-    fn forget_oldest(&mut self) {
-        if let Some((counter, oldest)) = self.outcomes.pop_first() {
+    fn forget_oldest_but(&mut self, kept: Option<u64>) {
+        let oldest = self.outcomes.keys().copied().find(|counter| Some(*counter) != kept);
+        if let Some((counter, oldest)) = oldest.and_then(|counter| self.outcomes.remove_entry(&counter)) {
             self.bytes = self.bytes.saturating_sub(oldest.outcome.len());
             self.floor = self.floor.max(counter.saturating_add(1));
         }

@@ -321,10 +321,10 @@ enum Step {
     Day(i64),
 }
 
-const VERSIONS: [&str; 5] = ["", "@2026", "@2026.1", "@2025", "@2024"];
-const FEATURES: [&str; 3] = ["", "+bim", "+render"];
+pub(super) const VERSIONS: [&str; 5] = ["", "@2026", "@2026.1", "@2025", "@2024"];
+pub(super) const FEATURES: [&str; 3] = ["", "+bim", "+render"];
 /// Version, seats, further lines of licenses L0 to L5.
-const LICENSES: [(&str, u32, &str); 6] = [
+pub(super) const LICENSES: [(&str, u32, &str); 6] = [
     ("2026", 2, ""),
     ("2026", 2, "downgrade = [\"2025\"]\nfeatures = [\"bim\"]\nvalid_until = 2026-03-01"),
     ("2026.1", 1, "features = [\"bim\", \"render\"]\nttl = \"60s\""),

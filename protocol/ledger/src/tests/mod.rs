@@ -2,11 +2,15 @@
 
 mod admission;
 pub(crate) mod brute;
+mod chance;
 mod golden;
 mod licenses;
 mod members;
+mod million;
 pub(crate) mod office;
 mod property;
+mod random;
 mod renewals;
 mod requests;
 mod seats;
+mod steps;

@@ -1,5 +1,7 @@
 //! An office on a ledger and its twin: a replica that applies the same entries.
 
+use std::sync::LazyLock;
+
 use ed25519_dalek::{Signer, SigningKey};
 use seatkeeper_protocol::id::{
     DeviceId, Feature, Generation, InviteId, Name, ProductId, PublicKey, RequestId, SeatId, SessionId,
@@ -23,12 +25,16 @@ pub(crate) const START: WallTime = WallTime(1_772_366_400_000);
 pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 pub(super) const GENERATION: Generation = Generation { number: 1, id: [9; 16] };
 
+/// Made once: a random office asks for them all the time.
+static KEYS: LazyLock<Vec<SigningKey>> =
+    LazyLock::new(|| (0..=u8::MAX).map(|n| SigningKey::from_bytes(&[n; 32])).collect());
+
 pub(super) fn key(n: u8) -> SigningKey {
-    SigningKey::from_bytes(&[n; 32])
+    KEYS[usize::from(n)].clone()
 }
 
 pub(super) fn public(n: u8) -> PublicKey {
-    PublicKey(key(n).verifying_key().to_bytes())
+    PublicKey(KEYS[usize::from(n)].verifying_key().to_bytes())
 }
 
 /// The key of device `n`; the first is 0.
@@ -96,12 +102,17 @@ pub(super) struct Office {
     pub(super) term: u64,
     pub(super) time: WallTime,
     counter: u64,
+    /// How many running seats were moved in the books to make room.
+    pub(super) moves: usize,
+    /// How many grants there were while a license was over-committed.
+    pub(super) grants_beside_over: usize,
 }
 
 impl Office {
     /// A ledger before its first entry.
     pub(super) fn empty() -> Self {
-        Self { ledger: Ledger::new(), twin: Ledger::new(), index: 0, term: 1, time: START, counter: 0 }
+        let (ledger, twin) = (Ledger::new(), Ledger::new());
+        Self { ledger, twin, index: 0, term: 1, time: START, counter: 0, moves: 0, grants_beside_over: 0 }
     }
 
     /// A site with devices 0 to 2 (`ws-0` …), the admin `ada` and the trusted vendor `acme` for `cad`.
@@ -132,13 +143,48 @@ impl Office {
         RequestId { epoch: 1, counter: self.counter }
     }
 
+    /// Applies an entry and checks all that must hold.
     pub(super) fn apply_bytes(&mut self, bytes: &[u8]) -> Outcome {
-        self.index += 1;
-        let outcome = self.ledger.apply(self.index, self.term, bytes);
-        let twin = self.twin.apply(self.index, self.term, bytes);
-        assert_eq!(outcome, twin);
+        let outcome = self.commit(bytes);
         self.check();
         outcome
+    }
+
+    /// Applies an entry and checks what is quickly checked.
+    pub(super) fn commit(&mut self, bytes: &[u8]) -> Outcome {
+        self.index += 1;
+        let outcome = self.ledger.apply(self.index, self.term, bytes);
+        if let Outcome::Granted(grant) = &outcome {
+            self.check_grant(grant);
+        }
+        let twin = self.twin.apply(self.index, self.term, bytes);
+        assert_eq!(outcome, twin, "I5: the twin answers otherwise");
+        assert_eq!(self.ledger.hash(), self.twin.hash(), "I5: another hash");
+        assert_eq!(self.ledger.bug(), None, "I11: a broken invariant");
+        outcome
+    }
+
+    /// What was over-committed may stay so, but no grant adds to it (I1). The twin is asked for the books before the
+    /// grant, so it must not have applied it yet.
+    fn check_grant(&mut self, grant: &Grant) {
+        let over = |ledger: &Ledger| {
+            let pools = ledger.pools(grant.issued).into_iter().filter(|pool| pool.over > 0);
+            pools.map(|pool| (pool.license, pool.over)).collect::<Vec<_>>()
+        };
+        let after = over(&self.ledger);
+        if !after.is_empty() {
+            self.grants_beside_over += 1;
+            let before = over(&self.twin);
+            let more = after.iter().find(|(id, over)| {
+                before.iter().find(|(other, _)| other == id).is_none_or(|(_, before)| before < over)
+            });
+            assert_eq!(more, None, "I1: beyond the seats by the grant of {}", grant.seat);
+        }
+        let (before, after) = (&self.twin.state.seats, &self.ledger.state.seats);
+        let moved = after
+            .iter()
+            .filter(|(id, seat)| before.get(id).is_some_and(|before| before.license != seat.license));
+        self.moves += moved.count();
     }
 
     pub(super) fn apply(&mut self, actor: Actor, request: RequestId, term: u64, command: Command) -> Outcome {
@@ -219,15 +265,16 @@ impl Office {
 
     /// A restart from a snapshot: the twin goes on from it, and [`Office::apply_bytes`] compares.
     pub(super) fn restart_twin(&mut self) {
+        assert!(self.twin == self.ledger, "I5: before the restart");
         let snapshot = self.ledger.snapshot();
         self.twin = Ledger::restore(&snapshot).unwrap();
-        assert_eq!(self.twin, self.ledger);
+        assert!(self.twin == self.ledger, "I5: restored");
         assert_eq!(self.twin.hash(), self.ledger.hash());
         assert_eq!(self.twin.snapshot(), snapshot);
     }
 
     /// What holds after every entry.
-    fn check(&self) {
+    pub(super) fn check(&self) {
         let state = &self.ledger.state;
         assert_eq!(self.ledger.hash(), self.twin.hash(), "I5");
         assert_eq!(self.ledger.bug(), None);

@@ -94,6 +94,18 @@ fn what_is_forgotten_is_stale() {
 }
 
 #[test]
+fn a_request_that_many_overtook_is_answered_again_too() {
+    let mut office = Office::open();
+    let describe = |n: u64| Command::Describe(info(&format!("ws {n}")));
+    (2..=65).for_each(|n| assert_eq!(ask(&mut office, 1, id(1, n), describe(n)), Outcome::Done));
+    assert_eq!(ask(&mut office, 1, id(1, 1), describe(1)), Outcome::Done, "neither forgotten nor used");
+    assert_eq!(ask(&mut office, 1, id(1, 1), describe(1)), Outcome::Done, "I4: its answer was lost");
+    assert_eq!(refusal(ask(&mut office, 1, id(1, 2), describe(2))), Refusal::Stale { epoch: 1 });
+    ask(&mut office, 1, id(1, 66), describe(66));
+    assert_eq!(refusal(ask(&mut office, 1, id(1, 1), describe(1))), Refusal::Stale { epoch: 1 });
+}
+
+#[test]
 fn a_stranger_cannot_burn_an_admins_ids() {
     let mut office = Office::open();
     let command = trust("evil", 50, &["paint"]);
