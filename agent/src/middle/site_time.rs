@@ -8,6 +8,9 @@ use seatkeeper_protocol::time::{BootTime, WallTime};
 /// A report counts this long, milliseconds.
 const REPORT_MS: u64 = 10_000;
 
+/// A holder whose clock is further off hands over, milliseconds.
+const HOLDER_OFF_MS: u64 = 30_000;
+
 /// What voters' clocks said, and when it arrived.
 #[derive(Clone, Debug, Default)]
 pub struct ClockReports(BTreeMap<DeviceId, (BootTime, WallTime)>);
@@ -31,6 +34,28 @@ impl ClockReports {
         (me, own): (DeviceId, WallTime),
         voters: impl Iterator<Item = DeviceId>,
     ) -> WallTime {
+        let walls = self.walls(now, (me, own), voters);
+        walls.get((walls.len() - 1) / 2).copied().unwrap_or(own)
+    }
+
+    /// Whether `own` is so far off the median that its device should not hold. Two clocks can't tell which is wrong.
+    pub fn is_off(
+        &self,
+        now: BootTime,
+        (me, own): (DeviceId, WallTime),
+        voters: impl Iterator<Item = DeviceId>,
+    ) -> bool {
+        let walls = self.walls(now, (me, own), voters);
+        let median = walls.get((walls.len() - 1) / 2).copied().unwrap_or(own);
+        walls.len() >= 3 && own.ms_since(median).unsigned_abs() > HOLDER_OFF_MS
+    }
+
+    fn walls(
+        &self,
+        now: BootTime,
+        (me, own): (DeviceId, WallTime),
+        voters: impl Iterator<Item = DeviceId>,
+    ) -> Vec<WallTime> {
         let mut walls: Vec<WallTime> = voters
             .filter(|voter| *voter != me)
             .filter_map(|voter| self.0.get(&voter))
@@ -39,7 +64,7 @@ impl ClockReports {
             .chain([own])
             .collect();
         walls.sort_unstable();
-        walls.get((walls.len() - 1) / 2).copied().unwrap_or(own)
+        walls
     }
 }
 
@@ -78,5 +103,20 @@ mod tests {
             reports.report(device, BootTime(0), wall);
         }
         assert_eq!(reports.median(BootTime(0), (ME, behind), [ME, a, b].into_iter()), WallTime(1_000));
+    }
+
+    #[test]
+    fn a_clock_is_off_if_two_others_say_so() {
+        let mut reports = ClockReports::default();
+        let (a, b) = (DeviceId([1; 20]), DeviceId([2; 20]));
+        reports.report(a, BootTime(0), WallTime(100_000));
+        let off = |reports: &ClockReports, own| {
+            reports.is_off(BootTime(0), (ME, WallTime(own)), [ME, a, b].into_iter())
+        };
+        assert!(!off(&reports, 500_000), "one against one");
+        reports.report(b, BootTime(0), WallTime(101_000));
+        for (own, expected) in [(100_500, false), (131_000, false), (131_001, true), (69_999, true)] {
+            assert_eq!(off(&reports, own), expected, "{own}");
+        }
     }
 }

@@ -20,6 +20,8 @@ pub struct DeviceFacts {
     pub always_on: bool,
     /// Whether it can open the pool key, or is the holder itself: without it nobody may vote.
     pub has_pool_key: bool,
+    /// It holds, and its clock is too far off the other voters': somebody else has to.
+    pub clock_off: bool,
     /// Its node, if it is in the membership.
     pub node: Option<NodeId>,
 }
@@ -54,7 +56,7 @@ pub fn standing(now: BootTime, me: DeviceId, devices: &[DeviceFacts], presence: 
                 device: facts.device,
                 node: facts.node,
                 rank: rank(facts),
-                may_vote: facts.has_pool_key && (!facts.laptop || desktops < 3),
+                may_vote: facts.has_pool_key && !facts.clock_off && (!facts.laptop || desktops < 3),
                 connected: facts.device == me || since.is_some(),
                 healthy: facts.device == me || long,
                 leaving: presence.leaving.contains(&facts.device),
@@ -79,7 +81,14 @@ mod tests {
     use super::*;
 
     fn facts(n: u8, laptop: bool) -> DeviceFacts {
-        DeviceFacts { device: DeviceId([n; 20]), laptop, always_on: false, has_pool_key: true, node: None }
+        DeviceFacts {
+            device: DeviceId([n; 20]),
+            laptop,
+            always_on: false,
+            has_pool_key: true,
+            clock_off: false,
+            node: None,
+        }
     }
 
     fn present(devices: &[DeviceFacts], since: u64) -> Presence {

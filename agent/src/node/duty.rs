@@ -4,6 +4,7 @@
 //! whole term, so that an Expire proposed in the term is never forgotten (invariant I6).
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub(crate) struct Duty {
     /// Shared by all duties of one term (invariant I6).
     pub(crate) leases: Arc<Mutex<Leases>>,
     pub(crate) clocks: Mutex<ClockReports>,
+    /// Whether the last ping showed this clock to be off.
+    clock_off: AtomicBool,
     pool_key: Mutex<Option<(u32, SigningKey)>>,
     /// Expiries being proposed now.
     expiries: Mutex<BTreeSet<SessionId>>,
@@ -73,6 +76,7 @@ impl Duty {
             log,
             leases: leases.unwrap_or_else(|| Arc::new(Mutex::new(Leases::default()))),
             clocks: Mutex::default(),
+            clock_off: AtomicBool::new(false),
             pool_key: Mutex::default(),
             expiries: Mutex::default(),
             reads,
@@ -103,16 +107,33 @@ impl Duty {
 
     /// The site's time: the median of this clock and of what the other voters reported.
     pub(crate) fn time(&self, inner: &Inner) -> WallTime {
-        let status = self.log.engine.status().borrow().clone();
         if planted(Fault::OneClock) {
             return inner.clock.wall();
         }
-        let voters = status.members.iter().filter(|member| member.voter).map(|member| member.peer.device);
-        self.clocks().median(inner.clock.mono(), (inner.device, inner.clock.wall()), voters)
+        let own = (inner.device, inner.clock.wall());
+        self.clocks().median(inner.clock.mono(), own, self.voters().into_iter())
+    }
+
+    /// Whether this clock is too far off the others' for a holder (design section 5, "Time").
+    pub(crate) fn is_clock_off(&self, inner: &Inner) -> bool {
+        let own = (inner.device, inner.clock.wall());
+        !planted(Fault::OneClock) && self.clocks().is_off(inner.clock.mono(), own, self.voters().into_iter())
+    }
+
+    fn voters(&self) -> Vec<DeviceId> {
+        let status = self.log.engine.status();
+        let status = status.borrow();
+        status.members.iter().filter(|member| member.voter).map(|member| member.peer.device).collect()
     }
 
     /// Answers a ping received at `received`, after a read begun since (invariant I6).
-    pub(crate) async fn pong(&self, device: DeviceId, ping: Ping, received: BootTime) -> Option<Pong> {
+    pub(crate) async fn pong(
+        &self,
+        inner: &Inner,
+        device: DeviceId,
+        ping: Ping,
+        received: BootTime,
+    ) -> Option<Pong> {
         let (done, confirmed) = oneshot::channel();
         let term = if planted(Fault::PongWithoutRead) {
             self.term
@@ -124,6 +145,10 @@ impl Duty {
             return None;
         }
         self.clocks().report(device, received, ping.wall);
+        let off = self.is_clock_off(inner);
+        if self.clock_off.swap(off, Ordering::Relaxed) != off {
+            self.wake.notify_one();
+        }
         let ledger = self.log.books.read();
         let mut leases = self.leases();
         let mut live = Vec::with_capacity(ping.sessions.len());

@@ -228,6 +228,7 @@ pub(crate) fn refresh(inner: &Arc<Inner>, duty: &Duty) {
     if !status.is_leader || status.term != duty.term {
         return;
     }
+    let clock_off = duty.is_clock_off(inner);
     let (facts, roster) = {
         let ledger = duty.log.books.read();
         let Some(site) = ledger.site() else { return };
@@ -239,6 +240,7 @@ pub(crate) fn refresh(inner: &Arc<Inner>, duty: &Duty) {
                 laptop: record.form() == Form::Laptop,
                 always_on: record.always_on(),
                 has_pool_key: sealed.is_some_and(|key| key.sealed.contains_key(id)),
+                clock_off: clock_off && *id == inner.device,
                 node: status.member_on(*id).map(|member| member.peer.node),
             })
             .collect();

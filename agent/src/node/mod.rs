@@ -452,7 +452,7 @@ impl Inner {
         if self.refuse_device(&device).is_some() {
             return None;
         }
-        self.duty()?.pong(device, ping, received).await
+        self.duty()?.pong(self, device, ping, received).await
     }
 
     async fn query(self: &Arc<Self>, query: Query, within: Duration) -> Result<Vec<u8>, NodeError> {

@@ -75,6 +75,8 @@ pub struct Schedule {
     trouble: u64,
     /// The next grant is followed by darkness.
     cut_at_grant: bool,
+    /// A holder that is cut off, its term, and until when a candidate is waited for.
+    cut_off: Option<(usize, u64, u64)>,
     /// Voters that are still to die and come back at once.
     flaps: u64,
 }
@@ -92,7 +94,7 @@ pub fn setting(seed: u64) -> Setting {
     let devices = [3, 3, 3, 4, 4, 5, 6, 7][chance.index(8)];
     let devices = match hunted(seed) {
         // Whoever is away for long keeps its vote only where nobody can take its place.
-        Some(Trouble::OldDecision) => 3,
+        Some(Trouble::OldDecision | Trouble::VoteTwice) => 3,
         // A machine without a vote must be there.
         Some(Trouble::CutOffAndStall | Trouble::BackAtTtl) => devices.max(4),
         _ => devices,
@@ -135,7 +137,7 @@ pub fn hunts(seed: u64, fault: Fault) -> bool {
     let by = match fault {
         Fault::PongWithoutRead => Trouble::CutOffAndStall,
         Fault::DeadlineFromReceiving => Trouble::LateAndCut,
-        Fault::UnsyncedVote => Trouble::Flap,
+        Fault::UnsyncedVote => Trouble::VoteTwice,
         Fault::UnsyncedAppend => Trouble::CutAtGrant,
         Fault::ExpireAnyAttach => Trouble::BackAtTtl,
         Fault::ReturnAnyAttach => Trouble::Reconnect,
@@ -181,6 +183,7 @@ impl Schedule {
             weights,
             trouble,
             cut_at_grant: false,
+            cut_off: None,
             flaps: 0,
         }
     }
@@ -212,6 +215,7 @@ impl Schedule {
                 self.mend_due(world);
                 world.step()?;
                 self.dark_after_grant(world);
+                self.kill_who_voted(world);
             }
             world.tell_answers();
             world.counts.events += 1;

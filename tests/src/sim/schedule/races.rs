@@ -187,6 +187,48 @@ impl Schedule {
         }
     }
 
+    /// The holder is cut off, so that the others elect another; see [`Schedule::kill_who_voted`].
+    pub(super) fn vote_twice(&mut self, world: &mut World, holder: Option<usize>) {
+        let Some(holder) = holder else { return };
+        let Some(term) = world.devices()[holder].holds() else { return };
+        let now = world.now();
+        self.set_up(world, holder, now + 15_000);
+        world.counts.partitions += 1;
+        world.trace.tell(now, format_args!("pc{holder} is cut off"));
+        world.net().isolate(world.devices()[holder].place());
+        self.cut_off = Some((holder, term, now + 15_000));
+        self.later(world, 20_000..=25_000, Mend::Links);
+    }
+
+    /// Whoever has voted dies the moment its candidate leads, before it hears of that, and comes back with the old holder
+    /// as the only other one it hears. It must still know that it has voted: nobody else may lead that term.
+    pub(super) fn kill_who_voted(&mut self, world: &mut World) {
+        let Some((old, term, until)) = self.cut_off else { return };
+        let now = world.now();
+        let leads = |device: &&Device| {
+            device.number() != old
+                && device.status().is_some_and(|status| status.is_leader && status.term > term)
+        };
+        let leader = world.devices().iter().find(leads).map(Device::number);
+        if leader.is_none() && now < until {
+            return;
+        }
+        self.cut_off = None;
+        let Some(leader) = leader else { return };
+        world
+            .trace
+            .tell(now, format_args!("pc{leader} leads; its voters die, it is cut off, pc{old} is back"));
+        world.net().heal_all();
+        world.net().isolate(world.devices()[leader].place());
+        for number in 0..world.devices().len() {
+            if number != old && number != leader && world.devices()[number].has_agent() {
+                world.counts.kills += 1;
+                world.device(number).kill();
+                self.later(world, 20..=100, Mend::Start(number));
+            }
+        }
+    }
+
     /// The holder's clock is a year off for a while, and nobody else's is off: the median of three bears one wrong clock.
     pub(super) fn wrong_clock(&mut self, world: &mut World, holder: Option<usize>) {
         let off = world.devices().iter().any(|device| device.clock().wall_error_ms().abs() > 30_000);

@@ -59,10 +59,11 @@ pub(super) enum Trouble {
     Reconnect,
     OldDecision,
     WrongClock,
+    VoteTwice,
 }
 
 /// What is worth a whole schedule.
-pub(super) const HUNTED: [Trouble; 10] = [
+pub(super) const HUNTED: [Trouble; 11] = [
     Trouble::CutOffAndStall,
     Trouble::CutAtGrant,
     Trouble::Flap,
@@ -73,9 +74,10 @@ pub(super) const HUNTED: [Trouble; 10] = [
     Trouble::Reconnect,
     Trouble::OldDecision,
     Trouble::WrongClock,
+    Trouble::VoteTwice,
 ];
 
-pub(super) const TROUBLE: [(Trouble, u64); 39] = [
+pub(super) const TROUBLE: [(Trouble, u64); 40] = [
     (Trouble::Kill, 10),
     (Trouble::KillHolder, 12),
     (Trouble::Stop, 6),
@@ -115,6 +117,7 @@ pub(super) const TROUBLE: [(Trouble, u64); 39] = [
     (Trouble::Reconnect, 6),
     (Trouble::OldDecision, 3),
     (Trouble::WrongClock, 4),
+    (Trouble::VoteTwice, 4),
 ];
 
 impl Schedule {
@@ -347,6 +350,7 @@ impl Schedule {
             Trouble::BackAtTtl => self.back_at_ttl(world, holder),
             Trouble::OldDecision => self.old_decision(world, holder),
             Trouble::WrongClock => self.wrong_clock(world, holder),
+            Trouble::VoteTwice => self.vote_twice(world, holder),
         }
     }
 
