@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use openraft::async_runtime::watch::WatchReceiver;
 use openraft::raft::AppendEntriesResponse;
 use seatkeeper_protocol::id::{DeviceId, NodeId};
 use seatkeeper_protocol::limits::{COMMAND_BYTES_MAX, SNAPSHOT_BYTES_MAX};
@@ -78,7 +79,8 @@ impl Desk {
         if request.from == self.me {
             return Err(Refusal::NotYourNode);
         }
-        let metrics = crate::status::borrow(&self.raft.server_metrics());
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow_watched();
         // A node may be new to us: whoever lags learns of it only from the new leader itself. The transport has made
         // sure that it is an enrolled device.
         match metrics.membership_config.membership().get_node(&request.from) {

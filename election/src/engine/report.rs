@@ -69,8 +69,8 @@ async fn run(reporter: Shared, raft: Raft, sender: watch::Sender<Status>) {
     // Holding the engine here would keep it alive.
     drop(raft);
     loop {
-        let now = crate::status::borrow(&metrics);
-        let status = lock(&reporter).status(&now);
+        // Looked at in place: they change with every heartbeat, and a copy costs more than the look.
+        let status = lock(&reporter).status(&metrics.borrow_watched());
         let stopped = status.fatal.is_some();
         sender.send_if_modified(|old| {
             let changed = *old != status;
