@@ -7,6 +7,7 @@ mod licenses;
 mod members;
 pub(crate) mod office;
 mod property;
+mod queue;
 mod renewals;
 mod requests;
 mod seats;

@@ -45,10 +45,13 @@ fn attach() -> impl Strategy<Value = u32> {
 fn device_command() -> impl Strategy<Value = Command> {
     let checkout = (0..12_u8, 0..USERS.len(), 0..WANTS.len())
         .prop_map(|(n, user, what)| Command::Checkout(want(n, USERS[user], WANTS[what])));
+    let wait = (0..12_u8, 0..USERS.len(), 0..WANTS.len())
+        .prop_map(|(n, user, what)| Command::Wait(want(n, USERS[user], WANTS[what])));
     let back = (0..12_u8, proptest::option::of(attach()))
         .prop_map(|(n, attach)| Command::Return { session: session(n), attach });
     prop_oneof![
         10 => checkout,
+        8 => wait,
         5 => back,
         1 => Just(Command::Describe(info("renamed"))),
         1 => Just(Command::Leave),
@@ -57,6 +60,7 @@ fn device_command() -> impl Strategy<Value = Command> {
 
 fn holder_command() -> impl Strategy<Value = Command> {
     let expire = (0..12_u8, attach()).prop_map(|(n, attach)| Command::Expire { session: session(n), attach });
+    let pass = (0..12_u8, attach()).prop_map(|(n, attach)| Command::PassOver { session: session(n), attach });
     let admit = (0..3_u8, 0..6_u8).prop_map(|(invite, n)| Command::AdmitInvited {
         invite: InviteId([invite; 16]),
         key: device_key(n),
@@ -68,7 +72,7 @@ fn holder_command() -> impl Strategy<Value = Command> {
         sealed: Sealed(vec![n; 8]),
     });
     let end = (0..5_u8).prop_map(|n| Command::EndLicense { license: name(&format!("L{n}")) });
-    prop_oneof![6 => expire, 2 => admit, 1 => seal, 2 => end]
+    prop_oneof![6 => expire, 3 => pass, 2 => admit, 1 => seal, 2 => end]
 }
 
 fn admin_command() -> impl Strategy<Value = Command> {
@@ -117,10 +121,14 @@ fn step() -> impl Strategy<Value = Step> {
 /// Puts the attach that the session has in the place of [`CURRENT`].
 fn filled_in(office: &Office, mut command: Command) -> Command {
     match &mut command {
-        Command::Return { session, attach: Some(attach) } | Command::Expire { session, attach }
+        Command::Return { session, attach: Some(attach) }
+        | Command::Expire { session, attach }
+        | Command::PassOver { session, attach }
             if *attach == CURRENT =>
         {
-            *attach = office.ledger.session(session).map_or(1, |session| session.attach);
+            let waits = office.ledger.waiting_session(session).map(|waiting| waiting.attach);
+            let has = office.ledger.session(session).map(|session| session.attach);
+            *attach = has.or(waits).unwrap_or(1);
         }
         _ => {}
     }
