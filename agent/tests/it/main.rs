@@ -4,4 +4,5 @@
 
 mod api;
 mod office;
+mod queue;
 mod run;

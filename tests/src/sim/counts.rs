@@ -130,7 +130,7 @@ impl Counts {
                 self.repeats += u64::from(!self.requests.insert(request));
             }
             match (&entry.command, &first.outcome) {
-                (Command::Checkout(want), Outcome::Granted(grant)) => {
+                (Command::Checkout(want) | Command::Wait(want), Outcome::Granted(grant)) => {
                     self.grants += 1;
                     self.shared += u64::from(grant.shared);
                     self.resumes += u64::from(!self.sessions.insert(want.session));
