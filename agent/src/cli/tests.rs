@@ -55,7 +55,6 @@ fn what_is_understood() {
     check("seatkeeper run p@2026 --feature bim -- sleep 5", true);
     check("seatkeeper run p -- sleep 5", true);
     check("seatkeeper run p --on-lost=terminate --status-file F -- x --json", true);
-    check("seatkeeper run p --wait -- x", false);
     check("seatkeeper run p", false);
     check("seatkeeper run p sleep", false);
     check("seatkeeper run P -- x", false);
