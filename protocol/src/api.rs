@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod seat;
+
+pub use seat::{SeatEvent, SeatGranted, SeatRequest, SeatWaiting, Tree};
+
 /// The `format` of every object.
 pub const FORMAT: u32 = 1;
 
@@ -104,7 +108,7 @@ pub struct Pool {
     pub free: u32,
     /// In use beyond what is owned (after a license ended or shrank).
     pub over: u32,
-    /// Waiting for a seat.
+    /// Waiting for a seat that this license would cover.
     pub waiting: u32,
 }
 
@@ -164,10 +168,22 @@ pub struct Seat {
 pub struct Waiting {
     /// Product.
     pub product: String,
+    /// The version it asks for; null: any.
+    pub version: Option<String>,
     /// User.
     pub user: String,
     /// Device id.
     pub device: String,
+    /// Device name.
+    pub device_name: String,
+    /// Its place: one more than wait before it for seats that it could use.
+    pub position: u32,
+    /// Since, RFC 3339.
+    pub since: Option<String>,
+    /// Out of contact: others go first until it is back.
+    pub passed_over: bool,
+    /// Process, as the program said.
+    pub pid: Option<u32>,
 }
 
 /// `GET /v1/devices`.
@@ -371,92 +387,6 @@ pub struct Event {
     pub seat: Option<String>,
 }
 
-/// Body of `POST /v1/seats`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SeatRequest {
-    /// Product.
-    pub product: String,
-    /// Version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// Features.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub features: Vec<String>,
-    /// A nonce that the ticket's device proof covers, base64url, 16 to 64 bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nonce: Option<String>,
-    /// Resumes this session (hexadecimal, 16 bytes).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<String>,
-    /// The process whose tree keeps the seat: the seat outlives the connection while a process of the tree lives.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tree: Option<Tree>,
-}
-
-/// A process tree that keeps a seat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tree {
-    /// The first process; it must belong to the caller.
-    pub pid: u32,
-    /// The value of `SEATKEEPER_SESSION` in the environment of the tree's processes.
-    pub token: String,
-}
-
-/// A line of the stream that `POST /v1/seats` answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-pub enum SeatEvent {
-    /// The seat is there (first line), or is there again after an interruption.
-    Granted(Box<SeatGranted>),
-    /// The seat is gone: stop using it.
-    Lost {
-        /// One sentence.
-        reason: String,
-    },
-    /// No contact to the holder; the seat lives until `until_boot_ms` unless contact returns.
-    Unreachable {
-        /// Boot-clock milliseconds (suspend counts).
-        until_boot_ms: u64,
-    },
-    /// Contact is back.
-    Reachable,
-    /// The site answered: the seat lives until `until_boot_ms` unless contact goes on. Comes about every 5 s, so that
-    /// a program knows its deadline should this agent go away.
-    Alive {
-        /// Boot-clock milliseconds (suspend counts).
-        until_boot_ms: u64,
-    },
-}
-
-/// A granted seat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SeatGranted {
-    /// 1.
-    pub format: u32,
-    /// Seat id.
-    pub seat: String,
-    /// The session, to resume with.
-    pub session: String,
-    /// License id.
-    pub license: String,
-    /// Product.
-    pub product: String,
-    /// Version.
-    pub version: String,
-    /// Whether it shares a seat in use.
-    pub shared: bool,
-    /// `single` while no second machine has it on disk, else `majority`.
-    pub durability: String,
-    /// Boot-clock milliseconds until which it lives without further contact.
-    pub until_boot_ms: u64,
-    /// The ticket, base64url.
-    pub ticket: String,
-    /// The device's signature over ticket and nonce, base64url, when a nonce was given.
-    pub proof: Option<String>,
-}
-
 /// problem+json (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -578,18 +508,4 @@ pub struct CommandResult {
     pub epoch: Option<u64>,
     /// `true`: no second machine has it on disk yet.
     pub durability_single: bool,
-}
-
-impl SeatRequest {
-    /// Asks for a seat of `product`, any version.
-    pub fn product(product: impl Into<String>) -> Self {
-        Self {
-            product: product.into(),
-            version: None,
-            features: Vec::new(),
-            nonce: None,
-            session: None,
-            tree: None,
-        }
-    }
 }

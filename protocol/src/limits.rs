@@ -38,6 +38,12 @@ pub const WAITING_DEVICES_MAX: usize = 256;
 pub const SEATS_MAX: usize = 100_000;
 /// Seats one device may hold at once.
 pub const SEATS_PER_DEVICE_MAX: usize = 256;
+/// Sessions that wait for seats of one product.
+pub const WAITERS_PER_PRODUCT_MAX: usize = 256;
+/// Sessions that wait for seats of one site.
+pub const WAITERS_MAX: usize = 4_096;
+/// A waiting session that the holder has not heard of for this long is passed over, milliseconds.
+pub const PASS_OVER_AFTER_MS: u64 = 10_000;
 /// Outcomes kept per device so that a repeated request is answered, not acted on again (invariant I4).
 pub const OUTCOMES_PER_DEVICE: usize = 64;
 /// Largest command in the log, bytes.
@@ -63,6 +69,8 @@ pub const TTL_MS_DEFAULT: u64 = 90_000;
 pub const PING_EVERY_MS: u64 = 5_000;
 
 const _: () = assert!(TTL_MS_MIN >= 3 * PING_EVERY_MS, "a seat survives two lost pings");
+const _: () = assert!(PASS_OVER_AFTER_MS >= 2 * PING_EVERY_MS, "who waits survives a lost ping");
+const _: () = assert!(PASS_OVER_AFTER_MS < TTL_MS_MIN, "who is silent is passed over before he is taken out");
 const _: () = assert!(COMMAND_BYTES_MAX >= 4 * LICENSE_BYTES_MAX, "a command carries a license file");
 const _: () =
     assert!(TICKET_BYTES_MAX > (FEATURES_MAX + 1) * (PRODUCT_BYTES_MAX + 2) + 2 * NAME_BYTES_MAX + 512);

@@ -66,7 +66,7 @@ pub struct Ping {
     pub number: u64,
     /// The sender's wall clock.
     pub wall: WallTime,
-    /// The sessions that use seats on this device, with their attach.
+    /// The sessions of this device that use seats or wait for one, with their attach.
     pub sessions: Vec<(SessionId, u32)>,
 }
 
@@ -81,6 +81,9 @@ pub enum FromPeer {
     Pong(Pong),
     /// Term, holder or roster changed.
     View(View),
+    /// Places in the queue of this device's sessions that wait, when one of them has changed. It grants nothing: whose
+    /// turn it is asks anew (invariant I7).
+    Queue(Vec<QueuePlace>),
 }
 
 /// Who leads, as far as the sender knows, and the newest roster if the receiver's is older.
@@ -104,8 +107,23 @@ pub struct Pong {
     /// The holder's term.
     pub term: u64,
     /// Of the ping's sessions, those that the ledger has at the read index with that attach and that have no
-    /// Expire proposed in this term. The others have lost their seat.
+    /// Expire proposed in this term. The others have lost their seat, or their place in the queue.
     pub live: Vec<SessionId>,
+    /// Where those of them stand that wait.
+    pub queue: Vec<QueuePlace>,
+}
+
+/// Where a session stands in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuePlace {
+    /// The session.
+    pub session: SessionId,
+    /// The attach that this was found for.
+    pub attach: u32,
+    /// 1 for who is next.
+    pub position: u32,
+    /// Whether it should ask anew: it would get a seat, or is passed over because it was not heard of.
+    pub ask: bool,
 }
 
 /// Why a peer turns a connection or request away.

@@ -202,9 +202,22 @@ impl Client {
     /// # Errors
     /// A problem `no-seat` that names who has the seats, `not-licensed`, `no-holder`, …
     pub async fn take_seat(&self, request: &SeatRequest) -> Result<SeatStream, ClientError> {
+        self.wait_for_seat(request, |_| {}).await
+    }
+
+    /// Takes a seat as [`Client::take_seat`] does; with [`SeatRequest::wait_s`], waits for one. `waiting` is told the place
+    /// in the queue, and each time that it changes. Dropping what this returns before it is done gives the place up.
+    ///
+    /// # Errors
+    /// As [`Client::take_seat`]; a problem `no-seat` also when the time is over.
+    pub async fn wait_for_seat(
+        &self,
+        request: &SeatRequest,
+        waiting: impl FnMut(&api::SeatWaiting),
+    ) -> Result<SeatStream, ClientError> {
         let request = self.request(Method::POST, "/v1/seats", "application/x-ndjson", json(request)?)?;
         let (response, connection) = self.send(request).await?;
-        SeatStream::begin(succeeded(response).await?, connection).await
+        SeatStream::begin(succeeded(response).await?, connection, waiting).await
     }
 
     /// Gives the seat of a session back and waits until it is free: for a wrapper that knows that the process tree it

@@ -19,14 +19,28 @@ pub struct SeatStream {
 }
 
 impl SeatStream {
-    pub(crate) async fn begin(body: Incoming, connection: Connection) -> Result<Self, ClientError> {
+    /// Reads until the seat is granted. The first line comes soon; after `waiting` it may take as long as was wished.
+    pub(crate) async fn begin(
+        body: Incoming,
+        connection: Connection,
+        mut waiting: impl FnMut(&api::SeatWaiting),
+    ) -> Result<Self, ClientError> {
         let mut lines = Lines::new(body, connection);
         let late = |_| ClientError::TimedOut(FIRST_LINE_WITHIN);
-        match tokio::time::timeout(FIRST_LINE_WITHIN, next_seat_event(&mut lines)).await.map_err(late)?? {
-            Some(api::SeatEvent::Granted(granted)) => Ok(Self { lines, granted: *granted }),
-            Some(api::SeatEvent::Lost { reason }) => Err(ClientError::Broken(reason)),
-            Some(_) => Err(ClientError::Unreadable("a seat must begin with `granted`".to_owned())),
-            None => Err(ClientError::Broken("it ended before the seat was granted".to_owned())),
+        let first = tokio::time::timeout(FIRST_LINE_WITHIN, next_seat_event(&mut lines));
+        let mut event = first.await.map_err(late)??;
+        loop {
+            match event {
+                Some(api::SeatEvent::Granted(granted)) => return Ok(Self { lines, granted: *granted }),
+                Some(api::SeatEvent::Waiting(place)) => waiting(&place),
+                Some(api::SeatEvent::NoSeat(problem)) => return Err(ClientError::Problem(problem)),
+                Some(api::SeatEvent::Lost { reason }) => return Err(ClientError::Broken(reason)),
+                Some(_) => {
+                    return Err(ClientError::Unreadable("a seat must begin with `granted`".to_owned()));
+                }
+                None => return Err(ClientError::Broken("it ended before the seat was granted".to_owned())),
+            }
+            event = next_seat_event(&mut lines).await?;
         }
     }
 
@@ -91,7 +105,7 @@ async fn next_seat_event(lines: &mut Lines) -> Result<Option<api::SeatEvent>, Cl
 }
 
 pub(crate) fn parse_seat_event(line: &[u8]) -> Result<Option<api::SeatEvent>, ClientError> {
-    const KNOWN: [&str; 5] = ["granted", "lost", "unreachable", "reachable", "alive"];
+    const KNOWN: [&str; 7] = ["granted", "waiting", "no-seat", "lost", "unreachable", "reachable", "alive"];
     let unreadable = |error: serde_json::Error| ClientError::Unreadable(error.to_string());
     let value: serde_json::Value = serde_json::from_slice(line).map_err(unreadable)?;
     match value.get("event").and_then(serde_json::Value::as_str) {

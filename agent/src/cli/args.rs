@@ -370,7 +370,14 @@ pub struct SeatArgs {
     /// A feature it needs; may be repeated
     #[arg(long, value_name = "F")]
     pub feature: Vec<Feature>,
+    /// Wait in the queue while no seat is free: as long as it takes, or for so long (90s, 30m, 12h)
+    #[arg(long, value_name = "DUR", value_parser = parse_duration, num_args = 0..=1, require_equals = true,
+          default_missing_value = WAIT_FOREVER)]
+    pub wait: Option<Duration>,
 }
+
+/// `--wait` without a time: as long as it takes.
+const WAIT_FOREVER: &str = "3650d";
 
 /// `run`.
 #[derive(Debug, Args)]

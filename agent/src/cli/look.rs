@@ -42,11 +42,12 @@ pub(super) async fn status(client: &Client, json: bool) -> Result<(), Fail> {
                 pool.owned.to_string(),
                 pool.online.to_string(),
                 pool.free.to_string(),
+                pool.waiting.to_string(),
                 if pool.over == 0 { String::new() } else { format!("{} too many in use", pool.over) },
             ]
         };
         let rows: Vec<_> = status.pools.iter().map(row).collect();
-        print::table(&["product", "license", "seats", "in use", "free", ""], &rows, "");
+        print::table(&["product", "license", "seats", "in use", "free", "waiting", ""], &rows, "");
     }
     if !status.health.is_empty() {
         print::line("");
@@ -75,6 +76,24 @@ pub(super) async fn seats(client: &Client, json: bool) -> Result<(), Fail> {
     };
     let rows: Vec<_> = seats.seats.iter().map(row).collect();
     print::table(&["id", "product", "user", "device", "kind", "since", "pid"], &rows, "No seat is in use.");
+    if seats.waiting.is_empty() {
+        return Ok(());
+    }
+    let row = |waiting: &api::Waiting| {
+        let version = waiting.version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
+        vec![
+            waiting.position.to_string(),
+            format!("{}{version}", waiting.product),
+            waiting.user.clone(),
+            waiting.device_name.clone(),
+            print::when(waiting.since.as_deref()),
+            waiting.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+            if waiting.passed_over { "out of contact" } else { "" }.to_owned(),
+        ]
+    };
+    let rows: Vec<_> = seats.waiting.iter().map(row).collect();
+    print::line("");
+    print::table(&["waiting", "product", "user", "device", "since", "pid", ""], &rows, "");
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::args::SeatArgs;
+use super::print;
 use crate::platform::clock::SystemClock;
 
 /// How soon and how rarely an agent that went away is asked again.
@@ -41,12 +42,12 @@ pub(super) struct HeldSeat {
 }
 
 impl HeldSeat {
-    /// Takes a seat.
+    /// Takes a seat, or waits for one if the request says so, and tells the person where he stands.
     pub(super) async fn take(client: Client, request: api::SeatRequest) -> Result<Self, ClientError> {
-        let stream = client.take_seat(&request).await?;
+        let stream = wait(&client, &request).await?;
         let granted = stream.granted().clone();
-        // Whoever asked without a session resumes the one it got.
-        let request = api::SeatRequest { session: Some(granted.session.clone()), ..request };
+        // Whoever asked without a session resumes the one it got. It does not wait any more.
+        let request = api::SeatRequest { session: Some(granted.session.clone()), wait_s: None, ..request };
         let (sender, changes) = mpsc::channel(CHANGES_MAX);
         let own = client.clone();
         let keeper = Keeper { client, request, lease: Lease::of(&granted), changes: sender };
@@ -73,9 +74,55 @@ impl Drop for HeldSeat {
     }
 }
 
+/// Takes a seat. A place in the queue outlives an agent that goes away for a while.
+async fn wait(client: &Client, request: &api::SeatRequest) -> Result<SeatStream, ClientError> {
+    let until = request.wait_s.map(|wait_s| SystemClock.mono().plus_ms(wait_s.saturating_mul(1_000)));
+    let mut request = request.clone();
+    let mut told = false;
+    let mut pause = RETRY.0;
+    loop {
+        let mut waits = None;
+        let taken = client
+            .wait_for_seat(&request, |place| {
+                waits = Some(place.session.clone());
+                say_place(&request, place, told);
+                told = true;
+            })
+            .await;
+        let Some(left_ms) = until.map(|until| until.ms_since(SystemClock.mono())) else { return taken };
+        match taken {
+            Err(error) if error.is_transient() && told && left_ms > 0 => {}
+            taken => return taken,
+        }
+        if waits.is_some() {
+            request.session = waits;
+            pause = RETRY.0;
+        }
+        tokio::time::sleep(pause.min(Duration::from_millis(left_ms))).await;
+        pause = RETRY.1.min(pause * 2);
+        let left_ms = until.map_or(0, |until| until.ms_since(SystemClock.mono()));
+        request.wait_s = Some(left_ms.div_ceil(1_000));
+    }
+}
+
+fn say_place(request: &api::SeatRequest, place: &api::SeatWaiting, again: bool) {
+    let (product, position) = (&request.product, place.position);
+    let version = request.version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
+    print::note(if again {
+        format!("seatkeeper: place {position} in the queue for a seat of {product}{version}")
+    } else {
+        format!(
+            "seatkeeper: waiting for a seat of {product}{version}, place {position} in the queue: {}; Ctrl-C gives \
+             the place up",
+            place.detail
+        )
+    });
+}
+
 /// The request of `seatkeeper run` and `hold`.
 pub(super) fn request(args: &SeatArgs) -> api::SeatRequest {
     api::SeatRequest {
+        wait_s: args.wait.map(|wait| wait.as_secs()),
         version: args.product.version.as_ref().map(ToString::to_string),
         features: args.feature.iter().map(ToString::to_string).collect(),
         ..api::SeatRequest::product(args.product.product.to_string())
@@ -152,6 +199,8 @@ impl Keeper {
                 Ok(Some(api::SeatEvent::Alive { until_boot_ms })) => {
                     self.lease.until = BootTime(until_boot_ms)
                 }
+                // Nobody waits who has a seat.
+                Ok(Some(api::SeatEvent::Waiting(_) | api::SeatEvent::NoSeat(_))) => {}
                 Ok(Some(api::SeatEvent::Lost { reason })) => return Some(reason),
                 Ok(None) | Err(_) => return None,
             }

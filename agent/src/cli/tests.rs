@@ -55,12 +55,16 @@ fn what_is_understood() {
     check("seatkeeper run p@2026 --feature bim -- sleep 5", true);
     check("seatkeeper run p -- sleep 5", true);
     check("seatkeeper run p --on-lost=terminate --status-file F -- x --json", true);
-    check("seatkeeper run p --wait -- x", false);
     check("seatkeeper run p", false);
     check("seatkeeper run p sleep", false);
     check("seatkeeper run P -- x", false);
     check("seatkeeper hold p@1 --feature a --feature b", true);
     check("seatkeeper hold", false);
+    check("seatkeeper run p --wait -- x", true);
+    check("seatkeeper run p --wait=30m -- x", true);
+    check("seatkeeper run p --wait 30m -- x", false);
+    check("seatkeeper run p --wait=soon -- x", false);
+    check("seatkeeper hold p --wait=1h", true);
     check("seatkeeper borrow p", false);
     check("seatkeeper", false);
 }
@@ -73,6 +77,19 @@ fn what_follows_the_dashes_belongs_to_the_program() {
     assert_eq!(run.command, ["prog", "--json", "--socket", "x"]);
     assert_eq!(run.seat.product.to_string(), "p@2026.1");
     assert_eq!(run.on_lost, OnLost::Warn);
+    assert_eq!(run.seat.wait, None);
+}
+
+#[test]
+fn waiting_without_a_time_is_as_long_as_it_takes() {
+    let wait = |line: &str| {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Command::Hold(hold) = cli.command else { panic!("{:?}", cli.command) };
+        hold.wait.map(|wait| wait.as_secs())
+    };
+    assert_eq!(wait("seatkeeper hold p --wait=90s"), Some(90));
+    assert!(wait("seatkeeper hold p --wait") > Some(9 * 365 * 24 * 60 * 60));
+    assert_eq!(wait("seatkeeper hold p"), None);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use seatkeeper_ledger::command::{self, Refusal};
+use seatkeeper_ledger::command::Refusal;
 use seatkeeper_protocol::api;
 
-use crate::node::{NodeError, SeatError};
+use crate::node::{NodeError, SeatError, seat_holder};
 
 /// An error of one request.
 #[derive(Debug)]
@@ -82,8 +82,11 @@ impl From<Refusal> for Problem {
         };
         let mut problem = Self::new(status, refusal_code(&refusal), refusal.to_string());
         if let Refusal::NoSeat(denial) = refusal {
-            problem.0.detail.push_str("; ask one of them to give a seat back, or try again later");
-            problem.0.holders = denial.holders.into_iter().map(seat_holder).collect();
+            problem
+                .0
+                .detail
+                .push_str("; ask one of them to give a seat back, wait for one, or try again later");
+            problem.0.holders = denial.holders.iter().map(seat_holder).collect();
         }
         problem
     }
@@ -104,16 +107,5 @@ pub(super) fn refusal_code(refusal: &Refusal) -> &'static str {
         Refusal::Limit { .. } => "limit",
         Refusal::Invalid(_) => "invalid",
         Refusal::UnknownFormat | Refusal::Bug(_) => "internal",
-    }
-}
-
-fn seat_holder(holder: command::SeatHolder) -> api::SeatHolder {
-    api::SeatHolder {
-        seat: holder.seat.to_string(),
-        user: holder.user.to_string(),
-        device: holder.device.to_string(),
-        device_name: holder.device_name.to_string(),
-        since: holder.since.rfc3339(),
-        idle_s: None,
     }
 }

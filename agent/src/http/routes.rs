@@ -62,7 +62,7 @@ async fn command(State(node): State<Node>, body: Body) -> Result<Json<api::Comma
     let answer = node.admin(admin_request(&signed)?).await?;
     let refusal = match &answer.outcome {
         Outcome::Refused(refusal) => Some(refusal),
-        Outcome::Done | Outcome::Granted(_) => None,
+        Outcome::Done | Outcome::Granted(_) | Outcome::Waiting(_) => None,
     };
     Ok(Json(api::CommandResult {
         format: api::FORMAT,

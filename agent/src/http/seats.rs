@@ -1,8 +1,9 @@
-//! `POST /v1/seats`: a seat held by an open answer.
+//! `POST /v1/seats`: a seat, or a place in the queue for one, held by an open answer.
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
@@ -17,7 +18,7 @@ use seatkeeper_protocol::id::{Feature, IdError, Name, ProductId, Version};
 use super::io::SharedIo;
 use super::problem::Problem;
 use super::routes::read_json;
-use crate::node::{Node, SeatAsk, SeatHold};
+use crate::node::{Node, SeatAsk, SeatHold, SeatWait, WaitEvent, Waited};
 use crate::platform::local::Caller;
 use crate::platform::tree::ProcessTree;
 use crate::seam::BoxTree;
@@ -31,10 +32,17 @@ pub(super) async fn take(
     Extension(io): Extension<SharedIo>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let ask = seat_ask(read_json(body).await?, &caller)?;
-    let hold = node.take_seat(ask).await?;
-    let first = Some(line(&api::SeatEvent::Granted(Box::new(hold.granted.clone()))));
-    let stream = SeatBody { io, hold, first, ended: false };
+    let request: api::SeatRequest = read_json(body).await?;
+    let wait = request.wait_s.map(Duration::from_secs);
+    let ask = seat_ask(request, &caller)?;
+    let waited = match wait {
+        Some(within) => node.wait_for_seat(ask, within).await?,
+        None => Waited::Seat(node.take_seat(ask).await?),
+    };
+    let stream = match waited {
+        Waited::Seat(hold) => SeatBody { io, first: Some(granted(&hold)), stands: Stands::Has(hold) },
+        Waited::Waiting(wait) => SeatBody { io, first: None, stands: Stands::Waits(wait) },
+    };
     let headers = [
         (header::CONTENT_TYPE, "application/x-ndjson"),
         (header::CACHE_CONTROL, "no-store"),
@@ -90,12 +98,56 @@ fn line(event: &api::SeatEvent) -> Bytes {
     line.into()
 }
 
-/// Holds the seat and tells what happens to it. Dropped when the client closes, which gives the seat back.
+fn granted(hold: &SeatHold) -> Bytes {
+    line(&api::SeatEvent::Granted(Box::new(hold.granted.clone())))
+}
+
+/// Holds the seat, or the place in the queue, and tells what happens to it. Dropped when the client closes, which gives
+/// it back.
 struct SeatBody {
     io: SharedIo,
-    hold: SeatHold,
+    stands: Stands,
     first: Option<Bytes>,
-    ended: bool,
+}
+
+/// Where the client stands.
+enum Stands {
+    Waits(SeatWait),
+    Has(SeatHold),
+    Over,
+}
+
+impl Stands {
+    /// What happens next.
+    fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        match self {
+            Self::Waits(wait) => match ready!(wait.poll_next(cx)) {
+                Some(WaitEvent::Place(place)) => {
+                    Poll::Ready(Some(line(&api::SeatEvent::Waiting(Box::new(place)))))
+                }
+                Some(WaitEvent::Seat(hold)) => {
+                    let granted = granted(&hold);
+                    *self = Self::Has(hold);
+                    Poll::Ready(Some(granted))
+                }
+                Some(WaitEvent::Over(error)) => {
+                    *self = Self::Over;
+                    Poll::Ready(Some(line(&api::SeatEvent::NoSeat(Problem::from(error).0))))
+                }
+                None => Poll::Ready(None),
+            },
+            Self::Has(hold) => match ready!(hold.events.poll_recv(cx)) {
+                Some(event) => {
+                    if matches!(event, api::SeatEvent::Lost { .. }) {
+                        *self = Self::Over;
+                    }
+                    Poll::Ready(Some(line(&event)))
+                }
+                None => Poll::Ready(None),
+            },
+            Self::Over => Poll::Ready(None),
+        }
+    }
 }
 
 impl Stream for SeatBody {
@@ -105,16 +157,9 @@ impl Stream for SeatBody {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
-        if self.ended || self.io.poll_client_gone(cx).is_ready() {
+        if matches!(self.stands, Stands::Over) || self.io.poll_client_gone(cx).is_ready() {
             return Poll::Ready(None);
         }
-        match self.hold.events.poll_recv(cx) {
-            Poll::Ready(Some(event)) => {
-                self.ended = matches!(event, api::SeatEvent::Lost { .. });
-                Poll::Ready(Some(Ok(line(&event))))
-            }
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
+        self.stands.poll_line(cx).map(|line| line.map(Ok))
     }
 }

@@ -1,4 +1,5 @@
-//! The holder's lease table (invariant I7): when it last heard of each session, for one term only.
+//! The holder's lease table (invariant I7): when it last heard of each session, with a seat or waiting for one, for
+//! one term only.
 //!
 //! A new term, even of the same holder, starts from a new table in which every session has a full ttl.
 //! The table is brought in line with the ledger by [`Leases::sync`]; a session not seen before gets a full ttl from
@@ -13,6 +14,8 @@ use seatkeeper_protocol::time::BootTime;
 struct Lease {
     attach: u32,
     until: BootTime,
+    /// When it was heard of last, or first seen.
+    heard: BootTime,
     /// An Expire was proposed in this term: no pong may list the session any more (invariant I6).
     expiring: bool,
 }
@@ -30,7 +33,7 @@ impl Leases {
         for (session, attach, ttl_ms) in sessions {
             let lease = match self.table.get(&session) {
                 Some(known) if known.attach == attach => *known,
-                _ => Lease { attach, until: now.plus_ms(ttl_ms), expiring: false },
+                _ => Lease { attach, until: now.plus_ms(ttl_ms), heard: now, expiring: false },
             };
             next.insert(session, lease);
         }
@@ -41,16 +44,24 @@ impl Leases {
     /// Whether the pong may list it.
     pub fn heard(&mut self, session: &SessionId, attach: u32, ttl_ms: u64, received: BootTime) -> bool {
         let until = received.plus_ms(ttl_ms);
-        let lease = self.table.entry(*session).or_insert(Lease { attach, until, expiring: false });
+        let new = Lease { attach, until, heard: received, expiring: false };
+        let lease = self.table.entry(*session).or_insert(new);
         if lease.attach != attach {
             // A newer attach than the table knew: the ledger was asked, the table is behind.
-            *lease = Lease { attach, until, expiring: false };
+            *lease = new;
         }
         if lease.expiring {
             return false;
         }
         lease.until = lease.until.max(until);
+        lease.heard = lease.heard.max(received);
         true
+    }
+
+    /// For how long this attach of a session has not been heard of, milliseconds; 0 if it is not known.
+    pub fn silent_ms(&self, session: &SessionId, attach: u32, now: BootTime) -> u64 {
+        let known = self.table.get(session).filter(|lease| lease.attach == attach);
+        known.map_or(0, |lease| now.ms_since(lease.heard))
     }
 
     /// The sessions to expire now; from here on no pong lists them.
@@ -116,6 +127,16 @@ mod tests {
         // Also not after the next sync with a ledger that still has it.
         leases.sync(BootTime(TTL), [(S, 1, TTL)].into_iter());
         assert!(!leases.heard(&S, 1, TTL, BootTime(TTL + 1)));
+    }
+
+    #[test]
+    fn silence_counts_from_the_last_ping_and_in_a_new_table_from_its_beginning() {
+        let mut leases = table(100);
+        assert_eq!(leases.silent_ms(&S, 1, BootTime(1_100)), 1_000);
+        leases.heard(&S, 1, TTL, BootTime(5_000));
+        leases.heard(&S, 1, TTL, BootTime(4_000));
+        assert_eq!(leases.silent_ms(&S, 1, BootTime(15_000)), 10_000);
+        assert_eq!(leases.silent_ms(&S, 2, BootTime(15_000)), 0, "another attach has just been seen");
     }
 
     #[test]

@@ -24,7 +24,7 @@ const WAITING_MS: u64 = 30_000;
 pub(crate) fn json(inner: &Inner, duty: &Duty, query: &Query) -> Result<Vec<u8>, serde_json::Error> {
     match query {
         Query::Status => serde_json::to_vec(&status(inner, duty)),
-        Query::Seats => serde_json::to_vec(&seats(duty)),
+        Query::Seats => serde_json::to_vec(&seats(inner, duty)),
         Query::Devices => serde_json::to_vec(&devices(inner, duty)),
         Query::Licenses => serde_json::to_vec(&licenses(inner, duty)),
         Query::Admins => serde_json::to_vec(&admins(duty)),
@@ -72,7 +72,7 @@ fn status(inner: &Inner, duty: &Duty) -> api::Status {
             offline: 0,
             free: pool.free,
             over: pool.over,
-            waiting: 0,
+            waiting: pool.waiting,
         })
         .collect();
     let mut health = Vec::new();
@@ -100,7 +100,8 @@ fn status(inner: &Inner, duty: &Duty) -> api::Status {
     }
 }
 
-fn seats(duty: &Duty) -> api::Seats {
+fn seats(inner: &Inner, duty: &Duty) -> api::Seats {
+    let time = duty.time(inner);
     let ledger = duty.log.books.read();
     let seats = ledger
         .seats()
@@ -119,7 +120,22 @@ fn seats(duty: &Duty) -> api::Seats {
             idle_s: None,
         })
         .collect();
-    api::Seats { format: FORMAT, seats, waiting: Vec::new() }
+    let waiting = ledger.queue(time).into_iter().filter_map(|place| {
+        let waiting = ledger.waiting_session(&place.session)?;
+        Some(api::Waiting {
+            product: waiting.want.product.to_string(),
+            version: waiting.want.version.as_ref().map(ToString::to_string),
+            user: waiting.want.user.to_string(),
+            device: waiting.device.to_string(),
+            device_name: ledger.device_name(&waiting.device).to_string(),
+            position: place.position,
+            since: waiting.since.rfc3339(),
+            passed_over: place.passed,
+            pid: waiting.want.pid,
+        })
+    });
+    let waiting = waiting.collect();
+    api::Seats { format: FORMAT, seats, waiting }
 }
 
 fn form(form: Form) -> String {

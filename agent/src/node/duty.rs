@@ -153,6 +153,13 @@ impl Duty {
         let mut leases = self.leases();
         let mut live = Vec::with_capacity(ping.sessions.len());
         for (session, attach) in ping.sessions {
+            let waits = ledger.waiting_session(&session).filter(|waiting| waiting.device == device);
+            if let Some(waiting) = waits.filter(|waiting| waiting.attach == attach) {
+                if leases.heard(&session, attach, waiting.ttl_ms, received) {
+                    live.push(session);
+                }
+                continue;
+            }
             let own = ledger.session(&session).filter(|record| record.device == device);
             let Some(record) = own.filter(|_| ledger.live(&session, attach)) else { continue };
             let ttl_ms = ledger.seat(record.seat).map_or(0, |seat| seat.ttl_ms);
@@ -162,7 +169,7 @@ impl Duty {
         }
         drop(leases);
         drop(ledger);
-        Some(Pong { number: ping.number, term, live })
+        Some(Pong { number: ping.number, term, live, queue: Vec::new() })
     }
 
     /// Answers a request of `device`.

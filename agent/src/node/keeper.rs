@@ -14,6 +14,7 @@ use seatkeeper_protocol::time::BootTime;
 use super::Inner;
 use super::duty::{Duty, POOL_KEY_CONTEXT};
 use super::log::Log;
+use super::queue;
 use super::record::Site;
 use crate::keys::seal;
 use crate::middle::standing::{self, DeviceFacts};
@@ -130,6 +131,7 @@ fn lay_down(inner: &Arc<Inner>) {
         tracing::info!(term = duty.term, "this machine is no longer the holder");
         duty.stop.cancel();
         inner.set_duty(None);
+        inner.queue.send_replace(queue::Places::new());
     }
 }
 
@@ -139,11 +141,13 @@ async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
     let mut applied = duty.log.books.applied();
     let mut presence = inner.presence.subscribe();
     let mut ending: BTreeMap<Name, BootTime> = BTreeMap::new();
+    let mut turns = queue::Turns::new();
     let mut refreshed: Option<BootTime> = None;
     let mut members = membership(&status.borrow());
     loop {
         let now = inner.clock.mono();
         expire(&inner, &duty, now);
+        queue::look(&inner, &duty, now, &mut turns);
         // Checkouts change neither standing nor roster: after one of them alone, once in a while is enough.
         let stale = refreshed.is_none_or(|at| now.ms_since(at) >= REFRESH_EVERY_MS);
         if stale {
@@ -196,12 +200,11 @@ fn expire(inner: &Arc<Inner>, duty: &Arc<Duty>, now: BootTime) {
     let due = {
         let ledger = duty.log.books.read();
         let mut leases = duty.leases();
-        leases.sync(
-            now,
-            ledger.sessions().map(|(id, session)| {
-                (*id, session.attach, ledger.seat(session.seat).map_or(0, |seat| seat.ttl_ms))
-            }),
-        );
+        let seated = ledger.sessions().map(|(id, session)| {
+            (*id, session.attach, ledger.seat(session.seat).map_or(0, |seat| seat.ttl_ms))
+        });
+        let waiting = ledger.waiting().map(|(id, waiting)| (*id, waiting.attach, waiting.ttl_ms));
+        leases.sync(now, seated.chain(waiting));
         leases.due(now);
         leases.expiring()
     };
@@ -216,7 +219,7 @@ fn expire(inner: &Arc<Inner>, duty: &Arc<Duty>, now: BootTime) {
                 tokio::time::sleep(LOOK_EVERY).await;
                 outcome = duty.propose_own(&inner, Command::Expire { session, attach }).await;
             }
-            tracing::info!(?session, ?outcome, "a silent session's seat expired");
+            tracing::info!(?session, ?outcome, "a silent session expired");
             duty.expiry_done(session);
         });
     }

@@ -59,6 +59,7 @@ pub(crate) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
     let mut known = inner.known.subscribe();
     let mut site = inner.site.subscribe();
     let mut leaving = inner.leaving.subscribe();
+    let mut queue = inner.queue.subscribe();
     let mut ping = tokio::time::interval(Duration::from_millis(PING_EVERY_MS));
     ping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -72,6 +73,11 @@ pub(crate) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
             Ok(()) = leaving.changed() => {
                 let leaving = *leaving.borrow_and_update();
                 links.tell_all(&ToPeer::Intent { leaving });
+            }
+            // What this device tells as the holder, it tells itself too.
+            Ok(()) = queue.changed() => {
+                let own = queue.borrow_and_update().get(&inner.device).cloned().unwrap_or_default();
+                inner.seats.queue(&own);
             }
             () = inner.sighted.notified() => links.forgive(),
             _ = ping.tick() => links.ping(),
@@ -202,6 +208,12 @@ impl Links {
             FromPeer::Pong(pong) => {
                 self.inner.learn_holder(pong.term, Some(device));
                 self.inner.seats.pong(&self.inner, &pong);
+            }
+            FromPeer::Queue(places) => {
+                // From the holder alone; whoever claims to be it can make this device ask, and no more.
+                if self.inner.known().holder == Some(device) {
+                    self.inner.seats.queue(&places);
+                }
             }
             FromPeer::Refused(refusal) => {
                 let by_holder = self.inner.known().holder.is_none_or(|holder| holder == device);

@@ -12,6 +12,7 @@
 //! | `log`, `machine` | the log on this device: engine, ledger, role controller |
 //! | `keeper` | following the engine; the holder's standing work |
 //! | `duty` | the holder's duties for one term |
+//! | `queue` | who waits: telling whose turn it is, passing over who is silent |
 //! | `answers` | the books as JSON |
 //! | `finding` | discovery, static peers, remembering |
 //! | `site`, `joining` | creating, joining, leaving |
@@ -27,6 +28,7 @@ mod keeper;
 mod links;
 mod log;
 mod machine;
+mod queue;
 mod record;
 mod seats;
 mod serve;
@@ -63,7 +65,8 @@ use crate::seam::{Discovery, Disk, Net, World};
 
 pub use duty::POOL_KEY_CONTEXT;
 pub use errors::{NodeError, SeatError, StartError};
-pub use seats::{SeatAsk, SeatHold};
+pub(crate) use seats::seat_holder;
+pub use seats::{SeatAsk, SeatHold, SeatWait, WaitEvent, Waited};
 
 /// Requests of this device under way at once; fewer than the outcomes that the ledger remembers (invariant I4).
 const REQUESTS_MAX: usize = 32;
@@ -133,6 +136,8 @@ pub(crate) struct Inner {
     site: watch::Sender<Option<Arc<record::Site>>>,
     known: watch::Sender<view::Known>,
     leaving: watch::Sender<bool>,
+    /// While this device holds: who waits, by device.
+    queue: watch::Sender<queue::Places>,
     log: Mutex<Option<site::OpenLog>>,
     duty: Mutex<Option<Arc<duty::Duty>>>,
     /// The duty of the last term this device held, for the case that the same term comes back.
@@ -205,6 +210,7 @@ impl Node {
             site: watch::Sender::default(),
             known: watch::Sender::default(),
             leaving: watch::Sender::default(),
+            queue: watch::Sender::default(),
             log: Mutex::default(),
             duty: Mutex::default(),
             last_duty: Mutex::default(),
@@ -378,6 +384,14 @@ impl Node {
     pub async fn take_seat(&self, ask: SeatAsk) -> Result<SeatHold, SeatError> {
         self.inner.take_seat(ask).await
     }
+
+    /// Takes a seat, or waits for one so long at most.
+    ///
+    /// # Errors
+    /// When the ledger refuses even a place in the queue, or nobody answers.
+    pub async fn wait_for_seat(&self, ask: SeatAsk, within: Duration) -> Result<Waited, SeatError> {
+        self.inner.wait_for_seat(ask, within).await
+    }
 }
 
 impl Inner {
@@ -452,7 +466,11 @@ impl Inner {
         if self.refuse_device(&device).is_some() {
             return None;
         }
-        self.duty()?.pong(self, device, ping, received).await
+        let mut pong = self.duty()?.pong(self, device, ping, received).await?;
+        let queue = self.queue.borrow();
+        let places = queue.get(&device).into_iter().flatten();
+        pong.queue = places.filter(|place| pong.live.contains(&place.session)).copied().collect();
+        Some(pong)
     }
 
     async fn query(self: &Arc<Self>, query: Query, within: Duration) -> Result<Vec<u8>, NodeError> {

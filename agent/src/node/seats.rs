@@ -8,18 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use seatkeeper_ledger::command::{Checkout, Command, Grant, Outcome, Refusal};
+use seatkeeper_ledger::command::{Checkout, Command, Grant, Outcome, Refusal, Waiting};
 use seatkeeper_protocol::api::{FORMAT, SeatEvent, SeatGranted};
 use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{Feature, Name, ProductId, SessionId, Version};
 use seatkeeper_protocol::limits::{PING_EVERY_MS, SEATS_PER_DEVICE_MAX};
 use seatkeeper_protocol::ticket::{DeviceProof, Ticket};
 use seatkeeper_protocol::time::{BootTime, WallTime};
-use seatkeeper_protocol::wire::{Ping, Pong};
+use seatkeeper_protocol::wire::Ping;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::errors::{NodeError, SeatError};
@@ -36,10 +35,15 @@ const UNREACHABLE_AFTER_MS: u64 = 2 * PING_EVERY_MS + 2_000;
 /// The runtime's timers stop while the machine sleeps: deadlines are looked at this often while seats are held.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+mod contact;
 mod remembered;
+mod waiting;
 
 pub(crate) use remembered::RECORD;
 use remembered::Remembered;
+use waiting::Line;
+pub(crate) use waiting::seat_holder;
+pub use waiting::{SeatWait, WaitEvent, Waited};
 
 /// What a program asks for.
 #[derive(Debug)]
@@ -109,6 +113,42 @@ struct Basis {
     pid: Option<u32>,
 }
 
+impl Basis {
+    fn of(session: SessionId, ask: &SeatAsk) -> Self {
+        Self {
+            session,
+            user: ask.user.clone(),
+            product: ask.product.clone(),
+            version: ask.version.clone(),
+            features: ask.features.clone(),
+            pid: ask.pid,
+        }
+    }
+
+    fn wants(&self) -> Checkout {
+        let Self { session, user, product, version, features, pid } = self.clone();
+        Checkout { session, user, product, version, features, pid }
+    }
+
+    fn checkout(&self) -> Command {
+        Command::Checkout(self.wants())
+    }
+}
+
+/// Whether a session is here already.
+enum Begun {
+    /// It is held.
+    Here(SessionId, SeatGranted),
+    /// The site is to be asked, and what a proof is to cover.
+    Asks(Taking, Basis, Option<Vec<u8>>),
+}
+
+/// What the site answered.
+enum Asked {
+    Granted(Box<SeatGranted>),
+    Waiting(Box<Waiting>),
+}
+
 /// The seats of this device.
 #[derive(Debug, Default)]
 pub(crate) struct Seats {
@@ -145,6 +185,8 @@ impl Drop for OnItsWay {
 struct State {
     sessions: Sessions,
     holds: BTreeMap<SessionId, Hold>,
+    /// Who waits, and how it is called.
+    waits: BTreeMap<SessionId, watch::Sender<Line>>,
     connections: u64,
     answered: Option<BootTime>,
     unreachable: bool,
@@ -203,36 +245,6 @@ impl Seats {
         state.tell_all(|_| Some(SeatEvent::Lost { reason: "this machine left the site".to_owned() }));
         *state = State { connections: state.connections, ..State::default() };
     }
-
-    /// A pong: extends, or takes away.
-    pub(crate) fn pong(&self, inner: &Arc<Inner>, pong: &Pong) {
-        let lost = {
-            let mut state = self.state();
-            let attaches: BTreeMap<SessionId, u32> = state
-                .holds
-                .keys()
-                .filter_map(|id| state.sessions.held(id).map(|held| (*id, held.attach)))
-                .collect();
-            let lost = state.sessions.pong(pong, inner.clock.mono());
-            state.answered = Some(inner.clock.mono());
-            if std::mem::take(&mut state.unreachable) {
-                state.tell_all(|_| Some(SeatEvent::Reachable));
-            }
-            state.tell_all(|session| {
-                let until_boot_ms = state.sessions.held(session)?.deadline.0;
-                Some(SeatEvent::Alive { until_boot_ms })
-            });
-            lost.into_iter().map(|id| (id, attaches.get(&id).copied())).collect::<Vec<_>>()
-        };
-        for (session, attach) in lost {
-            inner.lose(
-                session,
-                attach,
-                "the site took the seat back: it was released by an admin, or its time ran out",
-            );
-        }
-        self.changed.notify_one();
-    }
 }
 
 impl Inner {
@@ -248,17 +260,17 @@ impl Inner {
         }
     }
 
-    /// Takes or resumes a seat.
-    pub(crate) async fn take_seat(self: &Arc<Self>, mut ask: SeatAsk) -> Result<SeatHold, SeatError> {
+    /// Begins to take or resume a seat.
+    async fn begin(self: &Arc<Self>, mut ask: SeatAsk) -> Result<(Begun, Option<BoxTree>), SeatError> {
+        let tree = ask.tree.take();
         let session = match ask.session {
             Some(session) => session,
             None => SessionId(super::random()?),
         };
         // One at a time per session: a wrapper that reconnects and the agent that resumes would race.
         let taking = self.taking(session).await;
-        let tree = ask.tree.take();
         if let Some(granted) = self.resume_here(&session, &ask)? {
-            return self.attach(session, granted, tree);
+            return Ok((Begun::Here(session, granted), tree));
         }
         {
             let state = self.seats.state();
@@ -268,29 +280,38 @@ impl Inner {
             if state.returning.contains(&session) {
                 return Err(SeatError::Refused(Refusal::SessionEnded));
             }
-        }
-        if self.seats.state().holds.len() >= SEATS_PER_DEVICE_MAX {
+            if state.holds.len() + state.waits.len() < SEATS_PER_DEVICE_MAX {
+                return Ok((Begun::Asks(taking, Basis::of(session, &ask), ask.nonce), tree));
+            }
             let refusal = Refusal::Limit {
                 what: "seats on one machine".to_owned(),
                 limit: u64::try_from(SEATS_PER_DEVICE_MAX).unwrap_or(u64::MAX),
             };
-            return Err(SeatError::Refused(refusal));
+            Err(SeatError::Refused(refusal))
         }
-        let basis = Basis {
-            session,
-            user: ask.user,
-            product: ask.product,
-            version: ask.version,
-            features: ask.features,
-            pid: ask.pid,
+    }
+
+    /// Takes or resumes a seat.
+    pub(crate) async fn take_seat(self: &Arc<Self>, ask: SeatAsk) -> Result<SeatHold, SeatError> {
+        let (begun, tree) = self.begin(ask).await?;
+        let (taking, basis, nonce) = match begun {
+            Begun::Here(session, granted) => return self.attach(session, granted, tree),
+            Begun::Asks(taking, basis, nonce) => (taking, basis, nonce),
         };
+        let session = basis.session;
         // In a task of its own: a program that gives up while it waits must not leave a seat behind.
         let (answer_in, answer) = oneshot::channel();
         let inner = self.clone();
         self.tasks.spawn(async move {
-            let result = inner.checkout(&basis, ask.nonce).await;
+            let result = match inner.ask(&basis, nonce.as_deref(), basis.checkout()).await {
+                Ok(Asked::Granted(granted)) => Ok(OnItsWay { taking, granted: *granted }),
+                Ok(Asked::Waiting(_)) => {
+                    Err(NodeError::Internal("a place for who does not wait".to_owned()).into())
+                }
+                Err(error) => Err(error),
+            };
             // If the program has gone away, the answer is dropped, here or on its way, and the seat goes back.
-            let _ = answer_in.send(result.map(|granted| OnItsWay { taking, granted }));
+            let _ = answer_in.send(result);
         });
         let given =
             answer.await.map_err(|_| NodeError::Internal("the checkout was abandoned".to_owned()))??;
@@ -321,24 +342,19 @@ impl Inner {
         Some(BASE64URL_NOPAD.encode(&proof.signature))
     }
 
-    /// Asks the holder; on a grant the session is held, by nobody yet.
-    async fn checkout(
+    /// Asks the holder by a checkout, or a wait; on a grant the session is held, by nobody yet.
+    async fn ask(
         self: &Arc<Self>,
         basis: &Basis,
-        nonce: Option<Vec<u8>>,
-    ) -> Result<SeatGranted, SeatError> {
-        let command = Command::Checkout(Checkout {
-            session: basis.session,
-            user: basis.user.clone(),
-            product: basis.product.clone(),
-            version: basis.version.clone(),
-            features: basis.features.clone(),
-            pid: basis.pid,
-        });
+        nonce: Option<&[u8]>,
+        command: Command,
+    ) -> Result<Asked, SeatError> {
         let answer = match self.device_command(&command, WITHIN).await {
             Ok(answer) => answer,
             Err(error) => {
-                if error == NodeError::Unknown && !self.remembers(&basis.session) {
+                let known =
+                    self.remembers(&basis.session) || self.seats.state().waits.contains_key(&basis.session);
+                if error == NodeError::Unknown && !known {
                     // It may have been granted: whatever it was, it is given back.
                     self.give_back_unseen(basis.session);
                 }
@@ -348,8 +364,11 @@ impl Inner {
         match (answer.outcome, answer.ticket) {
             (Outcome::Granted(grant), Some(ticket)) => {
                 self.check_ticket(&grant, &ticket)?;
-                self.granted(basis, nonce, answer.sent, &grant, &ticket, answer.durability_single)
+                let granted =
+                    self.granted(basis, nonce, answer.sent, &grant, &ticket, answer.durability_single)?;
+                Ok(Asked::Granted(Box::new(granted)))
             }
+            (Outcome::Waiting(waiting), _) => Ok(Asked::Waiting(waiting)),
             (Outcome::Refused(refusal), _) => Err(SeatError::Refused(refusal)),
             (outcome, _) => Err(NodeError::Internal(format!("unexpected outcome {outcome:?}")).into()),
         }
@@ -370,7 +389,7 @@ impl Inner {
     fn granted(
         self: &Arc<Self>,
         basis: &Basis,
-        nonce: Option<Vec<u8>>,
+        nonce: Option<&[u8]>,
         sent: BootTime,
         grant: &Grant,
         ticket: &Ticket,
@@ -395,9 +414,10 @@ impl Inner {
             shared: grant.shared,
             durability: if durability_single { "single" } else { "majority" }.to_owned(),
             until_boot_ms: deadline.0,
-            proof: nonce.and_then(|nonce| self.prove(ticket, &nonce)),
+            proof: nonce.and_then(|nonce| self.prove(ticket, nonce)),
             ticket: text,
         };
+        state.waits.remove(&basis.session);
         // What holds the session already goes on to.
         let (connection, tree) =
             state.holds.remove(&basis.session).map_or((None, None), |hold| (hold.connection, hold.tree));
@@ -543,57 +563,5 @@ impl Inner {
             let _ = returned.await;
             inner.seats.state().returning.remove(&session);
         });
-    }
-
-    /// The seat is gone: the program is told.
-    fn lose(self: &Arc<Self>, session: SessionId, attach: Option<u32>, reason: &str) {
-        let hold = self.seats.state().holds.remove(&session);
-        if let Some(hold) = hold {
-            tracing::warn!(seat = %hold.granted.seat, product = %hold.granted.product, reason, "seat lost");
-            if let Some((_, events)) = hold.connection {
-                let _ = events.try_send(SeatEvent::Lost { reason: reason.to_owned() });
-            }
-        }
-        self.remember();
-        self.give_back(session, attach);
-    }
-
-    /// Ends sessions at their deadline and says when the site is out of reach, until `stop`.
-    pub(crate) async fn watch_deadlines(self: Arc<Self>, stop: CancellationToken) {
-        let (began, began_at) = (tokio::time::Instant::now(), self.clock.mono());
-        loop {
-            let awake = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let suspend_not_counted = planted(Fault::SuspendNotCounted);
-            let now = if suspend_not_counted { began_at.plus_ms(awake) } else { self.clock.mono() };
-            let overdue = self.seats.state().sessions.overdue(now);
-            for (session, held) in overdue {
-                self.lose(
-                    session,
-                    Some(held.attach),
-                    &format!(
-                        "no contact to the site for {} s, so somebody else may get the seat",
-                        held.ttl_ms / 1000
-                    ),
-                );
-            }
-            let idle = {
-                let mut state = self.seats.state();
-                let silent = state.answered.is_some_and(|at| now.ms_since(at) > UNREACHABLE_AFTER_MS);
-                if silent && !state.unreachable && !state.holds.is_empty() {
-                    state.unreachable = true;
-                    let state = &*state;
-                    state.tell_all(|session| {
-                        let until_boot_ms = state.sessions.held(session)?.deadline.0;
-                        Some(SeatEvent::Unreachable { until_boot_ms })
-                    });
-                }
-                state.sessions.is_empty()
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.seats.changed.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY), if !idle => {}
-            }
-        }
     }
 }

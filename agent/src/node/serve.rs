@@ -129,6 +129,9 @@ impl Inner {
         let writing = async {
             let mut known = self.known.subscribe();
             let mut site = self.site.subscribe();
+            let mut queue = self.queue.subscribe();
+            let places = |queue: &super::queue::Places| queue.get(&peer.device).cloned().unwrap_or_default();
+            let mut told = Vec::new();
             // The dialer names its roster by number only; it takes what ranks above what it has.
             let own = self.site().and_then(|site| site.roster.as_ref().map(|open| open.rank()));
             let mut seen = own.filter(|rank| rank.1 == hello.roster);
@@ -144,11 +147,20 @@ impl Inner {
                 if !matches!(written.await, Ok(Ok(()))) {
                     return;
                 }
-                message = tokio::select! {
-                    Some(message) = outbox.recv() => message,
-                    Ok(()) = known.changed() => FromPeer::View(view(&mut seen)),
-                    Ok(()) = site.changed() => FromPeer::View(view(&mut seen)),
-                    else => return,
+                message = loop {
+                    tokio::select! {
+                        Some(message) = outbox.recv() => break message,
+                        Ok(()) = known.changed() => break FromPeer::View(view(&mut seen)),
+                        Ok(()) = site.changed() => break FromPeer::View(view(&mut seen)),
+                        Ok(()) = queue.changed() => {
+                            let now = places(&queue.borrow_and_update());
+                            if now != told {
+                                told.clone_from(&now);
+                                break FromPeer::Queue(now);
+                            }
+                        }
+                        else => return,
+                    }
                 };
             }
         };

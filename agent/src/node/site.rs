@@ -302,7 +302,9 @@ impl Inner {
         match answer.outcome {
             Outcome::Done => Ok(()),
             Outcome::Refused(refusal) => Err(NodeError::Conflict(refusal.to_string())),
-            other @ Outcome::Granted(_) => Err(internal(format!("unexpected outcome {other:?}"))),
+            other @ (Outcome::Granted(_) | Outcome::Waiting(_)) => {
+                Err(internal(format!("unexpected outcome {other:?}")))
+            }
         }
     }
 }

@@ -5,4 +5,5 @@
 mod api;
 mod licenses;
 mod office;
+mod queue;
 mod run;

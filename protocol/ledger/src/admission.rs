@@ -23,12 +23,15 @@
 //! or not. So there is neither a gap nor a doubling. If more run than the new license has, no start gets a place there
 //! until returns have repaid it; starts that need another license are not held up.
 //!
+//! **Who waits.** A new seat is given only if those who wait longer could have theirs as well: see `queue`.
+//!
 //! **Which way.** Among the licenses with room the least flexible one is taken: the very version, then
 //! [`Flexibility`]. The path is the shortest one, in that order too, so that replicas choose alike.
 
 mod flow;
 mod pieces;
 mod pool;
+mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +44,7 @@ use seatkeeper_protocol::time::WallTime;
 pub(crate) use flow::Wanted;
 pub(crate) use pieces::PieceSet;
 pub(crate) use pool::Pool;
+pub(crate) use queue::Line;
 
 /// What a start needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

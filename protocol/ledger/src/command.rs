@@ -149,7 +149,10 @@ pub enum Command {
     // By a device.
     /// Takes a seat, or resumes the one this session has.
     Checkout(Checkout),
-    /// Gives a session's seat back. `attach` below the session's is refused (invariant I8). An unknown session
+    /// Takes a seat as a checkout does, or keeps a place in the queue for one. Again for a waiting session: it keeps its
+    /// place under a new attach, and is not passed over any more.
+    Wait(Checkout),
+    /// Gives a session's seat back, or its place in the queue. `attach` below the session's is refused (invariant I8). An unknown session
     /// leaves a tombstone, so that a late checkout of it is refused (invariant I4).
     Return {
         /// Which.
@@ -163,11 +166,18 @@ pub enum Command {
     Leave,
 
     // By the holder, valid in one term only.
-    /// A session whose ttl passed without a ping. Refused if the session was attached anew meanwhile.
+    /// A session, with a seat or waiting for one, whose ttl passed without a ping. Refused if the session was attached anew meanwhile.
     Expire {
         /// Which.
         session: SessionId,
         /// The attach whose lease passed.
+        attach: u32,
+    },
+    /// A waiting session was not heard of for a while: others go first until it waits anew. It keeps its place.
+    PassOver {
+        /// Which.
+        session: SessionId,
+        /// The attach that was not heard of.
         attach: u32,
     },
     /// Admits a device that proved an invitation's code; counts its use. Again for the same key: no further use.
@@ -309,8 +319,25 @@ pub enum Outcome {
     Done,
     /// A seat.
     Granted(Grant),
+    /// No seat yet: a place in the queue.
+    Waiting(Box<Waiting>),
     /// Not done; nothing changed.
     Refused(Refusal),
+}
+
+/// A place in the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The session that waits.
+    pub session: SessionId,
+    /// The session's attach: what pings and the return must name.
+    pub attach: u32,
+    /// How long the place lives without contact, milliseconds.
+    pub ttl_ms: u64,
+    /// 1 for who is next: one more than wait before it for seats that it could use.
+    pub position: u32,
+    /// Why there is no seat now.
+    pub denial: Denial,
 }
 
 /// A granted, shared or resumed seat.
@@ -347,7 +374,7 @@ pub struct Grant {
 /// Why nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
-    /// All seats are in use.
+    /// All seats are in use, or kept for who waits longer.
     #[error("{}", .0)]
     NoSeat(Box<Denial>),
     /// Nothing owned covers the product, version and features asked for.
@@ -415,7 +442,7 @@ fn at(version: &Option<Version>) -> String {
     version.as_ref().map(|v| format!("@{v}")).unwrap_or_default()
 }
 
-/// All seats are in use, and by whom.
+/// Why there is no seat, and who has those that there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denial {
     /// The product asked for.
@@ -426,6 +453,10 @@ pub struct Denial {
     pub owned: u32,
     /// Who has them; at most [`Denial::HOLDERS_MAX`].
     pub holders: Vec<SeatHolder>,
+    /// How many wait before this start for seats that it could use.
+    pub waiting: u32,
+    /// A seat is free that is theirs first.
+    pub kept: bool,
 }
 
 impl Denial {
@@ -435,11 +466,20 @@ impl Denial {
 
 impl std::fmt::Display for Denial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "all {} seats of {}{} are in use", self.owned, self.product, at(&self.version))?;
+        let (product, version) = (&self.product, at(&self.version));
+        if self.kept && self.waiting > 0 {
+            let many = if self.waiting == 1 { "1 waits" } else { &format!("{} wait", self.waiting) };
+            return write!(f, "{many} before you for what is free of {product}{version}");
+        }
+        write!(f, "all {} seats of {product}{version} are in use", self.owned)?;
         for (n, holder) in self.holders.iter().enumerate() {
             write!(f, "{}{} on {}", if n == 0 { ": " } else { ", " }, holder.user, holder.device_name)?;
         }
-        Ok(())
+        match self.waiting {
+            0 => Ok(()),
+            1 => f.write_str(", and 1 waits before you"),
+            many => write!(f, ", and {many} wait before you"),
+        }
     }
 }
 

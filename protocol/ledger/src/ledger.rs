@@ -159,6 +159,7 @@ impl Ledger {
         self.authenticate(entry)?;
         match &entry.command {
             Command::Expire { session, attach } => self.expire(moment, *session, *attach),
+            Command::PassOver { session, attach } => self.pass_over(moment, *session, *attach),
             Command::AdmitInvited { invite, key, info } => self.admit_invited(moment, invite, key, info),
             Command::SealPoolKey { device, number, sealed } => self.seal_pool_key(device, *number, sealed),
             Command::EndLicense { license } => self.end_license(moment, license),
@@ -169,6 +170,7 @@ impl Ledger {
     fn by_device(&mut self, moment: Moment, device: DeviceId, command: &Command) -> Answer {
         match command {
             Command::Checkout(checkout) => self.checkout(moment, device, checkout),
+            Command::Wait(checkout) => self.wait(moment, device, checkout),
             Command::Return { session, attach } => self.give_back(moment, device, *session, *attach),
             Command::Describe(info) => self.describe(device, info),
             Command::Leave => self.leave(moment, device),
@@ -203,10 +205,12 @@ impl Ledger {
             }
             Command::Found(_)
             | Command::Checkout(_)
+            | Command::Wait(_)
             | Command::Return { .. }
             | Command::Describe(_)
             | Command::Leave
             | Command::Expire { .. }
+            | Command::PassOver { .. }
             | Command::AdmitInvited { .. }
             | Command::SealPoolKey { .. }
             | Command::EndLicense { .. } => Err(not_permitted("an admin may not do this")),
@@ -227,6 +231,7 @@ impl Ledger {
                     _ => Refusal::SessionEnded,
                 })
             }
+            Outcome::Waiting(waiting) => self.waiting_again(entry.time, &waiting),
             Outcome::Refused(Refusal::NoSeat(mut denial)) => {
                 if let Command::Checkout(want) = &entry.command {
                     denial.holders = self.holders(entry.time, want);
@@ -262,6 +267,11 @@ impl Ledger {
             Outcome::Refused(Refusal::NoSeat(denial)) => {
                 let denial = Denial { holders: Vec::new(), ..Denial::clone(denial) };
                 Decided::from(Outcome::Refused(Refusal::NoSeat(Box::new(denial)))).encoded
+            }
+            Outcome::Waiting(waiting) => {
+                let mut waiting = waiting.clone();
+                waiting.denial.holders = Vec::new();
+                Decided::from(Outcome::Waiting(waiting)).encoded
             }
             _ => decided.encoded.clone(),
         };

@@ -11,6 +11,7 @@
 //! | `memory` | idempotency: the last outcomes of each actor (invariant I4) |
 //! | `state` | the books: plain records in ordered maps |
 //! | `seats` | checkout, resume, sharing |
+//! | `queue` | waiting for a seat |
 //! | `returns` | return, expire, release |
 //! | `tombstones` | sessions that ended, so that a late checkout of one is refused |
 //! | `admission` | which license takes a seat: maximum flow |
@@ -42,6 +43,7 @@ mod licenses;
 mod members;
 mod memory;
 mod query;
+mod queue;
 mod records;
 mod renewals;
 mod returns;
@@ -57,8 +59,10 @@ pub use codec::{CodecError, decode, decode_command, decode_outcome, encode, enco
 pub use ledger::Ledger;
 pub use memory::ActorKey;
 pub use query::{LicenseState, PoolSummary};
+pub use queue::Place;
 pub use records::{Happening, Record, Who};
 pub use snapshot::RestoreError;
 pub use state::{
     Admin, DeviceRecord, Invite, LicenseRecord, PoolKey, Revoked, SeatRecord, SessionRecord, Site, Vendor,
+    WaitRecord,
 };

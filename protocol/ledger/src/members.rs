@@ -170,6 +170,7 @@ impl Ledger {
         self.state.devices.remove(device);
         self.state.memories.remove(&ActorKey::Device(*device));
         self.state.tombstones.forget(*device);
+        self.end_waiting_of(moment, *device);
         self.state.revoked.insert(*device, Revoked { name: name.clone(), time: moment.time });
         if let Some(pool_key) = &mut self.state.pool_key {
             pool_key.exposed |= pool_key.sealed.remove(device).is_some();

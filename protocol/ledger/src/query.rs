@@ -8,6 +8,7 @@ use crate::memory::{ActorKey, Memory};
 use crate::records::Record;
 use crate::state::{
     Admin, DeviceRecord, Invite, LicenseRecord, PoolKey, Revoked, SeatRecord, SessionRecord, Site, Vendor,
+    WaitRecord,
 };
 
 /// Where a license stands.
@@ -57,6 +58,8 @@ pub struct PoolSummary {
     pub free: u32,
     /// Seats in use beyond what is owned.
     pub over: u32,
+    /// How many wait for a seat that this license, if it has seats, would cover.
+    pub waiting: u32,
 }
 
 impl Ledger {
@@ -205,6 +208,16 @@ impl Ledger {
             && self.state.devices.contains_key(&session.device)
     }
 
+    /// The sessions that wait for seats, in no particular order; [`Ledger::queue`] has their places.
+    pub fn waiting(&self) -> impl ExactSizeIterator<Item = (&SessionId, &WaitRecord)> {
+        self.state.waiting.iter()
+    }
+
+    /// A session that waits for a seat.
+    pub fn waiting_session(&self, id: &SessionId) -> Option<&WaitRecord> {
+        self.state.waiting.get(id)
+    }
+
     /// Each license's seats at `now`, the site's time.
     pub fn pools(&self, now: WallTime) -> Vec<PoolSummary> {
         self.state.licenses.iter().map(|(id, record)| self.pool(id, record, now)).collect()
@@ -216,6 +229,7 @@ impl Ledger {
         let owned = if state == LicenseState::Active { license.seats } else { 0 };
         let pool = self.by.pools.get(&license.product);
         let online = pool.and_then(|pool| Some(pool.used(pool.number_of(id)?, now))).unwrap_or_default();
+        let waiting = if owned == 0 { 0 } else { self.waiting_for(license) };
         PoolSummary {
             license: id.clone(),
             product: license.product.clone(),
@@ -225,6 +239,7 @@ impl Ledger {
             online,
             free: owned.saturating_sub(online),
             over: online.saturating_sub(owned),
+            waiting,
         }
     }
 

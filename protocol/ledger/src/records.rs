@@ -105,6 +105,31 @@ pub enum Happening {
         /// Why; one sentence.
         reason: String,
     },
+    /// A start waits for a seat.
+    Waits {
+        /// Whose.
+        who: Who,
+        /// The product.
+        product: ProductId,
+        /// Its place in the queue, from 1.
+        position: u32,
+    },
+    /// Who waits was not heard of for a while: others go first.
+    PassedOver {
+        /// Who.
+        who: Who,
+        /// The product.
+        product: ProductId,
+    },
+    /// A start waits no longer and has no seat.
+    LeftQueue {
+        /// Whose.
+        who: Who,
+        /// The product.
+        product: ProductId,
+        /// Whether it was out of contact for its ttl; else it gave its place up.
+        expired: bool,
+    },
     /// An admin took a seat away.
     Released {
         /// The seat.
@@ -235,6 +260,9 @@ impl Happening {
             Self::Returned { .. } => "return",
             Self::Expired { .. } => "expire",
             Self::Denied { .. } => "denied",
+            Self::Waits { .. } => "waits",
+            Self::PassedOver { .. } => "passed-over",
+            Self::LeftQueue { .. } => "left-queue",
             Self::Released { .. } => "release",
             Self::DeviceAdmitted { .. } => "device-admitted",
             Self::DeviceLeft { .. } => "device-left",
@@ -275,6 +303,18 @@ impl Happening {
                 )
             }
             Self::Denied { who, product, reason } => format!("{who} got no seat of {product}: {reason}"),
+            Self::Waits { who, product, position } => {
+                format!("{who} waits for a seat of {product}, in place {position}")
+            }
+            Self::PassedOver { who, product } => {
+                format!("{who}, who waits for a seat of {product}, is out of contact: others go first")
+            }
+            Self::LeftQueue { who, product, expired: false } => {
+                format!("{who} waits no longer for a seat of {product}")
+            }
+            Self::LeftQueue { who, product, expired: true } => {
+                format!("{who} waits no longer for a seat of {product}: no contact for its ttl")
+            }
             Self::Released { seat, who, product, by } => {
                 format!("{by} took seat {seat} of {product} away from {who}")
             }
@@ -310,6 +350,9 @@ impl Happening {
             | Self::Returned { product, .. }
             | Self::Expired { product, .. }
             | Self::Denied { product, .. }
+            | Self::Waits { product, .. }
+            | Self::PassedOver { product, .. }
+            | Self::LeftQueue { product, .. }
             | Self::Released { product, .. }
             | Self::LicenseAdded { product, .. }
             | Self::LicenseRemoved { product, .. }
@@ -326,6 +369,9 @@ impl Happening {
             | Self::Returned { who, .. }
             | Self::Expired { who, .. }
             | Self::Denied { who, .. }
+            | Self::Waits { who, .. }
+            | Self::PassedOver { who, .. }
+            | Self::LeftQueue { who, .. }
             | Self::Released { who, .. } => Some(who),
             _ => None,
         }

@@ -25,6 +25,11 @@ impl Ledger {
             }
             let ended = self.end_session(id)?;
             self.record(moment, ended.returned());
+        } else if let Some(waiting) = self.state.waiting.get(&id) {
+            if waiting.device != device || attach.is_some_and(|attach| attach != waiting.attach) {
+                return Err(Refusal::Superseded);
+            }
+            self.left_queue(moment, id, false);
         }
         self.state.tombstones.add(device, id);
         Ok(Outcome::Done)
@@ -32,6 +37,13 @@ impl Ledger {
 
     /// Ends a session that the holder did not hear of for its ttl.
     pub(crate) fn expire(&mut self, moment: Moment, id: SessionId, attach: u32) -> Answer {
+        if let Some(waiting) = self.state.waiting.get(&id) {
+            if waiting.attach != attach {
+                return Err(Refusal::Superseded);
+            }
+            self.left_queue(moment, id, true);
+            return Ok(Outcome::Done);
+        }
         let Some(session) = self.state.sessions.get(&id) else {
             return Err(Refusal::NotFound("session".into()));
         };
@@ -78,6 +90,7 @@ impl Ledger {
             let ended = self.end_session(id)?;
             self.record(moment, ended.returned());
         }
+        self.end_waiting_of(moment, device);
         Ok(())
     }
 

@@ -6,22 +6,22 @@ use seatkeeper_protocol::id::{DeviceId, Feature, Name, ProductId, SeatId, Sessio
 use seatkeeper_protocol::limits;
 use seatkeeper_protocol::time::WallTime;
 
-use crate::admission::{Assignment, Demand, Need, PieceSet, Wanted};
+use crate::admission::{Assignment, Demand, Need, PieceSet, Pool, Wanted};
 use crate::command::{Checkout, Denial, Grant, Outcome, Refusal, SeatHolder};
 use crate::ledger::{Answer, Ledger, Moment, limit};
 use crate::records::{Happening, Who};
 use crate::state::{LicenseRecord, SESSIONS_MAX, SeatRecord, SessionRecord};
 
 /// A checkout with its features in order, each once, and the attach it will get.
-struct Start<'a> {
-    device: DeviceId,
-    want: &'a Checkout,
-    features: Vec<Feature>,
-    attach: u32,
+pub(crate) struct Start<'a> {
+    pub(crate) device: DeviceId,
+    pub(crate) want: &'a Checkout,
+    pub(crate) features: Vec<Feature>,
+    pub(crate) attach: u32,
 }
 
 impl Start<'_> {
-    fn demand(&self) -> Demand<'_> {
+    pub(crate) fn demand(&self) -> Demand<'_> {
         Demand { product: &self.want.product, version: self.want.version.as_ref(), features: &self.features }
     }
 
@@ -47,19 +47,29 @@ impl Start<'_> {
 
 impl Ledger {
     pub(crate) fn checkout(&mut self, moment: Moment, device: DeviceId, want: &Checkout) -> Answer {
-        let answer = self.try_checkout(moment, device, want);
-        if let Err(refusal @ (Refusal::NoSeat(_) | Refusal::NotLicensed { .. })) = &answer {
-            let reason = match refusal {
-                Refusal::NoSeat(denial) => format!("all {} seats are in use", denial.owned),
-                other => other.to_string(),
-            };
-            let who = self.who(&want.user, device);
-            self.record(moment, Happening::Denied { who, product: want.product.clone(), reason });
-        }
+        let answer = self.start(device, want).and_then(|start| self.try_checkout(moment, &start));
+        self.record_denial(moment, device, want, &answer);
         answer
     }
 
-    fn try_checkout(&mut self, moment: Moment, device: DeviceId, want: &Checkout) -> Answer {
+    pub(crate) fn record_denial(
+        &mut self,
+        moment: Moment,
+        device: DeviceId,
+        want: &Checkout,
+        answer: &Answer,
+    ) {
+        let reason = match answer {
+            Err(Refusal::NoSeat(denial)) if denial.kept => denial.to_string(),
+            Err(Refusal::NoSeat(denial)) => format!("all {} seats are in use", denial.owned),
+            Err(other @ Refusal::NotLicensed { .. }) => other.to_string(),
+            _ => return,
+        };
+        let who = self.who(&want.user, device);
+        self.record(moment, Happening::Denied { who, product: want.product.clone(), reason });
+    }
+
+    pub(crate) fn start<'a>(&self, device: DeviceId, want: &'a Checkout) -> Result<Start<'a>, Refusal> {
         if want.features.len() > limits::FEATURES_MAX {
             return Err(limit("features in one checkout", limits::FEATURES_MAX));
         }
@@ -70,22 +80,27 @@ impl Ledger {
             return Err(limit("attaches of one device", usize::try_from(u32::MAX).unwrap_or(usize::MAX)));
         };
         let features: BTreeSet<Feature> = want.features.iter().cloned().collect();
-        let start = Start { device, want, features: features.into_iter().collect(), attach };
+        Ok(Start { device, want, features: features.into_iter().collect(), attach })
+    }
+
+    pub(crate) fn try_checkout(&mut self, moment: Moment, start: &Start<'_>) -> Answer {
+        let Start { device, want, .. } = *start;
         if self.state.sessions.contains_key(&want.session) {
-            return self.resume(moment, &start);
+            return self.resume(moment, start);
         }
         if self.state.tombstones.contains(device, want.session) {
             return Err(Refusal::SessionEnded);
         }
-        if self.by.sessions_of_device.get(&device).map_or(0, BTreeSet::len) >= limits::SEATS_PER_DEVICE_MAX {
+        let waits = self.check_waiting(start)?;
+        if self.starts_of(&device) >= limits::SEATS_PER_DEVICE_MAX + usize::from(waits) {
             return Err(limit("seats on one device", limits::SEATS_PER_DEVICE_MAX));
         }
         if self.state.sessions.len() >= SESSIONS_MAX {
             return Err(limit("starts that use seats of this site", SESSIONS_MAX));
         }
-        match self.try_share(moment, &start) {
-            Some(answer) => answer,
-            None => self.take(moment, &start),
+        match self.find_share(moment.time, start) {
+            Some((seat, assignment)) => self.share(moment, start, seat, assignment),
+            None => self.take(moment, start),
         }
     }
 
@@ -121,18 +136,17 @@ impl Ledger {
         Ok(Outcome::Granted(grant))
     }
 
-    /// Shares a seat that the same person uses already, by the terms that it was granted on. Before a new seat is taken,
-    /// a seat on a license that does not cover the start moves to one that does, if there is a way. `None`: no seat to
-    /// share.
-    fn try_share(&mut self, moment: Moment, start: &Start<'_>) -> Option<Answer> {
+    /// A seat that the same person uses already and that the start may share, by the terms that it was granted on.
+    /// Before a new seat is taken, a seat on a license that does not cover the start moves to one that does, if there is
+    /// a way. `None`: no seat to share.
+    pub(crate) fn find_share(&self, now: WallTime, start: &Start<'_>) -> Option<(SeatId, Assignment)> {
         let pool = self.by.pools.get(&start.want.product)?;
         let mut here = Vec::new();
         let mut elsewhere = Vec::new();
         for id in pool.shareable(&start.want.user, start.device) {
             let seat = self.state.seats.get(&id)?;
             let may = pool.allowed(&start.need_with(seat, &self.state.sessions));
-            match pool.place(id, moment.time).filter(|at| may.contains(*at) && pool.is_open(*at, moment.time))
-            {
+            match pool.place(id, now).filter(|at| may.contains(*at) && pool.is_open(*at, now)) {
                 Some(at) => {
                     let exact = pool
                         .license(at)
@@ -144,13 +158,12 @@ impl Ledger {
         }
         if let Some((_, at, id)) = here.into_iter().min() {
             let license = pool.license(at)?.id.clone();
-            return Some(self.share(moment, start, id, Assignment { license, moves: Vec::new() }));
+            return Some((id, Assignment { license, moves: Vec::new() }));
         }
-        let found = elsewhere.into_iter().find_map(|(id, may)| {
+        elsewhere.into_iter().find_map(|(id, may)| {
             let wanted = Wanted { on: &may, version: start.demand().version, running: Some(id) };
-            Some((id, pool.admit(moment.time, &wanted)?))
-        });
-        found.map(|(id, assignment)| self.share(moment, start, id, assignment))
+            Some((id, pool.admit(now, &wanted)?))
+        })
     }
 
     /// Shares a seat, which the assignment puts where the start is covered too.
@@ -240,17 +253,30 @@ impl Ledger {
         let pool = self.by.pools.get(product).ok_or_else(|| not_licensed(false))?;
         let covering = pool.covering(&start.demand());
         let wanted = Wanted { on: &covering, version: version.as_ref(), running: None };
-        if let Some(assignment) = pool.admit(now, &wanted) {
+        // Most starts that find no way are refused here, whoever waits.
+        let free = pool.admit(now, &wanted);
+        let kept = free.is_some();
+        if let Some(assignment) = free.and_then(|free| self.behind_others(now, pool, start, &wanted, free)) {
             return Ok((assignment, covering));
         }
-        let open = pool.open(&covering, now).filter_map(|number| pool.license(number));
-        match open.fold(0_u32, |sum, license| sum.saturating_add(license.seats)) {
-            0 => Err(not_licensed(pool.is_any_open(now))),
-            owned => {
-                let (product, version) = (product.clone(), version.clone());
-                let holders = self.holders(now, start.want);
-                Err(Refusal::NoSeat(Box::new(Denial { product, version, owned, holders })))
-            }
+        let denial = self.denial(now, pool, start, kept);
+        if denial.owned == 0 {
+            return Err(not_licensed(pool.is_any_open(now)));
+        }
+        Err(Refusal::NoSeat(Box::new(denial)))
+    }
+
+    /// Why a start gets no seat, if it gets none.
+    pub(crate) fn denial(&self, now: WallTime, pool: &Pool, start: &Start<'_>, kept: bool) -> Denial {
+        let open = pool.open_set(&start.demand(), now);
+        let licenses = pool.open(&open, now).filter_map(|number| pool.license(number));
+        Denial {
+            product: start.want.product.clone(),
+            version: start.want.version.clone(),
+            owned: licenses.fold(0_u32, |sum, license| sum.saturating_add(license.seats)),
+            holders: self.holders(now, start.want),
+            waiting: self.how_many_before(now, pool, start.want, &open),
+            kept,
         }
     }
 
@@ -336,12 +362,13 @@ impl Ledger {
             pid: start.want.pid,
             since: moment.time,
         };
+        self.out_of_queue(start.want.session);
         self.by.add_session(start.want.session, &session);
         self.state.sessions.insert(start.want.session, session);
         self.count_attach(start);
     }
 
-    fn count_attach(&mut self, start: &Start<'_>) {
+    pub(crate) fn count_attach(&mut self, start: &Start<'_>) {
         if let Some(device) = self.state.devices.get_mut(&start.device) {
             device.attaches = start.attach;
         }

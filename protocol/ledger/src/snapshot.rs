@@ -111,6 +111,18 @@ pub(crate) fn check(state: &State) -> Result<(), String> {
             return Err(format!("seat {id} has an id that was not given yet"));
         }
     }
+    let mut places = std::collections::BTreeSet::new();
+    for (id, waiting) in &state.waiting {
+        if state.sessions.contains_key(id) || waiting.want.session != *id {
+            return Err(format!("session {id} waits and has a seat"));
+        }
+        if !state.devices.contains_key(&waiting.device) {
+            return Err(format!("session {id} waits on a device that is not here"));
+        }
+        if !places.insert(waiting.place) {
+            return Err(format!("session {id} waits in a place that another one has"));
+        }
+    }
     if let Some((id, _)) = state.licenses.iter().find(|(id, record)| record.license().id != **id) {
         return Err(format!("license {id} is filed under another id"));
     }

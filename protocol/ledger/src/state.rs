@@ -13,7 +13,7 @@ use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::{Demand, Need, PieceSet, Pool};
-use crate::command::{AdminRole, DeviceInfo, DeviceSettings, Form, InviteKey, Sealed};
+use crate::command::{AdminRole, Checkout, DeviceInfo, DeviceSettings, Form, InviteKey, Sealed};
 use crate::memory::{ActorKey, Memory};
 use crate::records::Records;
 use crate::tombstones::Tombstones;
@@ -46,6 +46,7 @@ pub(crate) struct State {
     pub(crate) next_seat: u64,
     pub(crate) seats: BTreeMap<SeatId, SeatRecord>,
     pub(crate) sessions: BTreeMap<SessionId, SessionRecord>,
+    pub(crate) waiting: BTreeMap<SessionId, WaitRecord>,
     pub(crate) tombstones: Tombstones,
     pub(crate) memories: BTreeMap<ActorKey, Memory>,
     pub(crate) records: Records,
@@ -289,6 +290,32 @@ pub struct SessionRecord {
     pub since: WallTime,
 }
 
+/// A session that waits for a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitRecord {
+    /// Its device.
+    pub device: DeviceId,
+    /// What pings and the return must name (invariant I8).
+    pub attach: u32,
+    /// What it asks for; features sorted, each once.
+    pub want: Checkout,
+    /// Since when.
+    pub since: WallTime,
+    /// Its place: the log index of the entry with which it began to wait.
+    pub place: u64,
+    /// How long the place lives without contact, milliseconds: the shortest ttl that its seat may have.
+    pub ttl_ms: u64,
+    /// Not heard of lately: others go first.
+    pub passed: bool,
+}
+
+impl WaitRecord {
+    pub(crate) fn demand(&self) -> Demand<'_> {
+        let Checkout { product, version, features, .. } = &self.want;
+        Demand { product, version: version.as_ref(), features }
+    }
+}
+
 /// Starts with equal keys share a seat.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ShareKey {
@@ -316,6 +343,9 @@ pub(crate) struct Index {
     /// By product; of those for which there is a license.
     pub(crate) pools: BTreeMap<ProductId, Pool>,
     pub(crate) sessions_of_device: BTreeMap<DeviceId, BTreeSet<SessionId>>,
+    /// Who waits, by product in the order of their places.
+    pub(crate) queues: BTreeMap<ProductId, BTreeMap<u64, SessionId>>,
+    pub(crate) waiting_of_device: BTreeMap<DeviceId, BTreeSet<SessionId>>,
 }
 
 impl Index {
@@ -325,6 +355,7 @@ impl Index {
             state.licenses.values().map(|record| &record.license().product).collect();
         products.into_iter().for_each(|product| index.build_pool(state, product));
         state.sessions.iter().for_each(|(id, session)| index.add_session(*id, session));
+        state.waiting.iter().for_each(|(id, waiting)| index.add_waiting(*id, waiting));
         index
     }
 
@@ -354,6 +385,26 @@ impl Index {
             sessions.remove(&id);
             if sessions.is_empty() {
                 self.sessions_of_device.remove(&session.device);
+            }
+        }
+    }
+
+    pub(crate) fn add_waiting(&mut self, id: SessionId, waiting: &WaitRecord) {
+        self.queues.entry(waiting.want.product.clone()).or_default().insert(waiting.place, id);
+        self.waiting_of_device.entry(waiting.device).or_default().insert(id);
+    }
+
+    pub(crate) fn remove_waiting(&mut self, id: SessionId, waiting: &WaitRecord) {
+        if let Some(queue) = self.queues.get_mut(&waiting.want.product) {
+            queue.remove(&waiting.place);
+            if queue.is_empty() {
+                self.queues.remove(&waiting.want.product);
+            }
+        }
+        if let Some(own) = self.waiting_of_device.get_mut(&waiting.device) {
+            own.remove(&id);
+            if own.is_empty() {
+                self.waiting_of_device.remove(&waiting.device);
             }
         }
     }

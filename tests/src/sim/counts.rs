@@ -64,6 +64,8 @@ counts! {
     promotions: "devices that became voters",
     grants: "seats granted",
     denials: "seats refused for want of one",
+    waits: "places in the queue given or kept",
+    passed_over: "waiting programs passed over",
     unanswered: "requests without an answer",
     resumes: "sessions resumed",
     shared: "starts that shared a seat",
@@ -113,7 +115,11 @@ impl Counts {
                 Seen::Restored { .. } => self.snapshots += 1,
                 Seen::Lost { .. } => self.losses += 1,
                 Seen::Rival { .. } => self.rivals += 1,
-                Seen::Refused { reason, .. } if !reason.contains("in use") => self.unanswered += 1,
+                Seen::Refused { reason, .. }
+                    if !reason.contains("in use") && !reason.contains("before you") =>
+                {
+                    self.unanswered += 1
+                }
                 _ => {}
             }
         }
@@ -130,12 +136,14 @@ impl Counts {
                 self.repeats += u64::from(!self.requests.insert(request));
             }
             match (&entry.command, &first.outcome) {
-                (Command::Checkout(want), Outcome::Granted(grant)) => {
+                (Command::Checkout(want) | Command::Wait(want), Outcome::Granted(grant)) => {
                     self.grants += 1;
                     self.shared += u64::from(grant.shared);
                     self.resumes += u64::from(!self.sessions.insert(want.session));
                 }
                 (_, Outcome::Refused(Refusal::NoSeat(_))) => self.denials += 1,
+                (_, Outcome::Waiting(_)) => self.waits += 1,
+                (Command::PassOver { .. }, Outcome::Done) => self.passed_over += 1,
                 (Command::SealPoolKey { .. }, Outcome::Done) => self.pool_keys += 1,
                 (Command::Return { .. }, Outcome::Done) => self.returns += 1,
                 (Command::Expire { .. }, Outcome::Done) => self.expiries += 1,

@@ -336,8 +336,9 @@ impl Device {
     }
 
     fn running_programs(&self) -> Vec<Program> {
-        let uses =
-            |program: &&Program| program.is_running() && matches!(program.state(), State::Using { .. });
+        let uses = |program: &&Program| {
+            program.is_running() && matches!(program.state(), State::Using { .. } | State::Waiting { .. })
+        };
         self.programs.iter().filter(uses).cloned().collect()
     }
 

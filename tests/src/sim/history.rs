@@ -31,6 +31,8 @@ pub struct Session {
     pub device: DeviceId,
     /// Its seat.
     pub seat: u64,
+    /// Who runs it.
+    pub user: Name,
     /// The newest attach.
     pub attach: u32,
     /// The seat's ttl, milliseconds.
@@ -39,6 +41,21 @@ pub struct Session {
     pub license: Name,
     /// When it ended, milliseconds of true time, if it has.
     pub ended: Option<u64>,
+}
+
+/// A session's place in the queue.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Whose.
+    pub device: DeviceId,
+    /// Who.
+    pub user: Name,
+    /// What for.
+    pub product: ProductId,
+    /// The entry with which it began to wait.
+    pub index: u64,
+    /// It was passed over.
+    pub passed: bool,
 }
 
 /// A license in the books.
@@ -57,6 +74,10 @@ pub struct History {
     pub entries: BTreeMap<u64, First>,
     /// Every session that ever had a seat.
     pub sessions: BTreeMap<SessionId, Session>,
+    /// Every session that waits.
+    pub waiting: BTreeMap<SessionId, Place>,
+    /// New seats that were given though those who wait longer could have had them: the entry, and what was found.
+    pub overtaken: Vec<(u64, String)>,
     /// Every license that was ever added.
     pub licenses: BTreeMap<Name, Owned>,
     /// The devices that are enrolled.
@@ -65,6 +86,8 @@ pub struct History {
     pub applied: BTreeMap<usize, u64>,
     /// Entries applied first in this step, in order.
     pub fresh: Vec<u64>,
+    /// Requests to wait that were answered.
+    requests: BTreeSet<(DeviceId, u64, u64)>,
 }
 
 impl History {
@@ -101,20 +124,66 @@ impl History {
         }
         let Applied { index, entry, outcome, hash, .. } = applied.clone();
         if let Some(entry) = &entry {
-            self.follow(entry, &outcome, now);
+            self.follow(index, entry, &outcome, now);
         }
         self.entries.insert(index, First { entry, outcome, hash, at: now });
         self.fresh.push(index);
         true
     }
 
-    fn follow(&mut self, entry: &Entry, outcome: &Outcome, now: u64) {
+    /// Who waits for a product since before an entry, and is not passed over.
+    pub fn ahead<'a>(&'a self, product: &'a ProductId, index: u64) -> impl Iterator<Item = &'a Place> {
+        let before = move |place: &&Place| place.product == *product && place.index < index && !place.passed;
+        self.waiting.values().filter(before)
+    }
+
+    /// A new seat is given only beyond those that they could have who wait longer.
+    fn look_for_overtaking(&mut self, index: u64, session: SessionId, product: &ProductId, shared: bool) {
+        let has = self.sessions.get(&session).is_some_and(|session| session.ended.is_none());
+        if shared || has {
+            return;
+        }
+        let own = self.waiting.get(&session).map_or(index, |place| place.index);
+        // For who could share a seat that runs, none is kept.
+        let shares = |place: &Place| {
+            self.live().any(|session| session.device == place.device && session.user == place.user)
+        };
+        let ahead = self.ahead(product, own).filter(|place| !shares(place)).count();
+        let (used, owned) = self.pool(product);
+        if used + ahead >= usize::try_from(owned).unwrap_or(usize::MAX) {
+            let found =
+                format!("{session} got a seat; {used} of {owned} were taken, and {ahead} had waited longer");
+            self.overtaken.push((index, found));
+        }
+    }
+
+    fn follow(&mut self, index: u64, entry: &Entry, outcome: &Outcome, now: u64) {
         match (&entry.command, outcome) {
-            (Command::Checkout(_), Outcome::Granted(grant)) => {
+            (Command::Wait(want), Outcome::Waiting(_)) => {
                 let Actor::Device(device) = entry.actor else { return };
+                // A repetition changes nothing: the session is waiting then, or the outcome is another.
+                let (user, product) = (want.user.clone(), want.product.clone());
+                let new = Place { device, user, product, index, passed: false };
+                self.waiting.entry(want.session).or_insert(new);
+                if self.requests.insert((device, entry.request.epoch, entry.request.counter))
+                    && let Some(place) = self.waiting.get_mut(&want.session)
+                {
+                    place.passed = false;
+                }
+            }
+            (Command::PassOver { session, .. }, Outcome::Done) => {
+                if let Some(place) = self.waiting.get_mut(session) {
+                    place.passed = true;
+                }
+            }
+            (Command::Checkout(want) | Command::Wait(want), Outcome::Granted(grant)) => {
+                let Actor::Device(device) = entry.actor else { return };
+                self.look_for_overtaking(index, want.session, &want.product, grant.shared);
+                self.waiting.remove(&want.session);
                 let session = Session {
                     device,
                     seat: grant.seat.0,
+                    user: grant.user.clone(),
                     attach: grant.attach,
                     ttl_ms: grant.ttl_ms,
                     license: grant.license.clone(),
@@ -127,6 +196,7 @@ impl History {
                 self.sessions.insert(grant.session, session);
             }
             (Command::Return { session, .. } | Command::Expire { session, .. }, Outcome::Done) => {
+                self.waiting.remove(session);
                 if let Some(known) = self.sessions.get_mut(session) {
                     known.ended.get_or_insert(now);
                 }
@@ -139,10 +209,12 @@ impl History {
             }
             (Command::RevokeDevice { device }, Outcome::Done) => {
                 self.enrolled.remove(device);
+                self.waiting.retain(|_, place| place.device != *device);
             }
             (Command::Leave, Outcome::Done) => {
                 let Actor::Device(device) = entry.actor else { return };
                 self.enrolled.remove(&device);
+                self.waiting.retain(|_, place| place.device != device);
                 for session in self.sessions.values_mut().filter(|session| session.device == device) {
                     session.ended.get_or_insert(now);
                 }

@@ -4,13 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use seatkeeper::node::{Node, SeatAsk, SeatError};
+use seatkeeper::node::{Node, SeatAsk, SeatError, SeatHold, WaitEvent, Waited};
 use seatkeeper::seam::{BoxTree, Later, Tree, TreeIdentity};
 use seatkeeper_protocol::api::{SeatEvent, SeatGranted};
 use seatkeeper_protocol::id::{Name, ProductId, SessionId};
 use tokio::sync::{Notify, watch};
 
 use super::watch::{Seen, Watch};
+
+/// How long a patient program waits.
+const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 /// How a program holds its seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,13 @@ pub enum Kind {
 pub enum State {
     /// It has asked and waits.
     Asking,
+    /// It has a place in the queue.
+    Waiting {
+        /// The place's session.
+        session: SessionId,
+        /// 1 for who is next.
+        position: u32,
+    },
     /// It may use the seat until this time of the device's boot clock, milliseconds.
     Using {
         /// The seat's session.
@@ -52,6 +62,8 @@ struct Inner {
     kind: Kind,
     user: Name,
     product: ProductId,
+    /// It waits in the queue when no seat is free.
+    patient: bool,
     state: Mutex<State>,
     /// Its agent tells it what happens to its seat.
     connected: AtomicBool,
@@ -65,13 +77,21 @@ struct Inner {
 
 impl Program {
     /// A program that has not asked yet.
-    pub fn new(number: u64, device: usize, kind: Kind, user: Name, product: ProductId) -> Self {
+    pub fn new(
+        number: u64,
+        device: usize,
+        kind: Kind,
+        user: Name,
+        product: ProductId,
+        patient: bool,
+    ) -> Self {
         Self(Arc::new(Inner {
             number,
             device,
             kind,
             user,
             product,
+            patient,
             state: Mutex::new(State::Asking),
             connected: AtomicBool::new(false),
             single: AtomicBool::new(false),
@@ -155,7 +175,7 @@ impl Program {
     /// Asks the agent for a seat, or for the one it has had; then lives with it until it ends.
     pub async fn live(self, node: Node, watch: Watch) {
         let mut session = match self.state() {
-            State::Using { session, .. } => Some(session),
+            State::Using { session, .. } | State::Waiting { session, .. } => Some(session),
             State::Asking => None,
             State::Over(_) => return,
         };
@@ -174,11 +194,14 @@ impl Program {
             };
             let asked = tokio::select! {
                 biased;
-                asked = node.take_seat(ask) => asked,
+                asked = self.ask(&node, ask) => asked,
                 _ = running.wait_for(|running| !running) => return,
             };
             let mut hold = match asked {
-                Ok(hold) => hold,
+                Ok(Some(hold)) => hold,
+                // The agent is stopping: what is left of a connection is nothing.
+                Ok(None) if self.0.kind == Kind::Connection => return self.end(),
+                Ok(None) => return,
                 // A wrapper tries to get back what its child still uses.
                 Err(SeatError::Node(_)) if session.is_some() && self.is_running() => {
                     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -212,7 +235,7 @@ impl Program {
                     Some(SeatEvent::Alive { until_boot_ms }) => self.alive(until_boot_ms, &watch),
                     Some(SeatEvent::Unreachable { until_boot_ms }) => self.extend(until_boot_ms),
                     Some(SeatEvent::Granted(granted)) => self.granted(&granted, &watch),
-                    Some(SeatEvent::Reachable) => {}
+                    Some(SeatEvent::Reachable | SeatEvent::Waiting(_) | SeatEvent::NoSeat(_)) => {}
                     Some(SeatEvent::Lost { reason }) => {
                         self.over(&reason);
                         watch.note(Seen::Lost { device, program, reason });
@@ -239,6 +262,29 @@ impl Program {
                 self.end();
             }
             return;
+        }
+    }
+
+    /// Asks, and waits if it is patient. Nothing if the agent stops meanwhile.
+    async fn ask(&self, node: &Node, ask: SeatAsk) -> Result<Option<SeatHold>, SeatError> {
+        if !self.0.patient || matches!(self.state(), State::Using { .. }) {
+            return node.take_seat(ask).await.map(Some);
+        }
+        let mut wait = match node.wait_for_seat(ask, PATIENCE).await? {
+            Waited::Seat(hold) => return Ok(Some(hold)),
+            Waited::Waiting(wait) => wait,
+        };
+        loop {
+            match wait.next().await {
+                Some(WaitEvent::Place(place)) => {
+                    if let Ok(session) = place.session.parse() {
+                        *self.lock() = State::Waiting { session, position: place.position };
+                    }
+                }
+                Some(WaitEvent::Seat(hold)) => return Ok(Some(hold)),
+                Some(WaitEvent::Over(error)) => return Err(error),
+                None => return Ok(None),
+            }
         }
     }
 

@@ -23,8 +23,8 @@
 //! | `partition X Y`, `deafen X to Y`, `heal` | X and Y are cut off together; X no longer hears Y |
 //! | `clock X +1h`, `move X [keeping connections]`, `image X`, `roll back X`, `clone X as Y` | |
 //! | `add desktop\|laptop X`, `leave X`, `always-on X`, `rival X` | what an admin does; somebody with X's key who speaks for other generations |
-//! | `checkout USER@X as a [by connection] [within TIME]`, `ask …`, `end a` | `ask` does not wait for the answer |
-//! | `show roles\|seats\|time\|X\|a\|log of a` | |
+//! | `checkout USER@X as a [by connection] [waiting] [within TIME]`, `ask …`, `end a` | `ask` does not wait for the answer; `waiting`: in the queue |
+//! | `show roles\|seats\|queue\|time\|X\|a\|log of a` | |
 //!
 //! Who is elected and who stands by is chance, so machines are called by what they do; what a story says then holds
 //! for any seed, which `--seed` shows.

@@ -259,9 +259,18 @@ impl World {
 
     /// A program on a machine asks for a seat; its number, if there is an agent to ask.
     pub fn checkout(&mut self, number: usize, user: &str, kind: Kind) -> Option<u64> {
+        self.launch(number, user, kind, false)
+    }
+
+    /// As [`World::checkout`]; the program waits in the queue when no seat is free.
+    pub fn wait(&mut self, number: usize, user: &str, kind: Kind) -> Option<u64> {
+        self.launch(number, user, kind, true)
+    }
+
+    fn launch(&mut self, number: usize, user: &str, kind: Kind, patient: bool) -> Option<u64> {
         self.programs += 1;
         let user = Name::new(user).expect("a user's name");
-        let program = Program::new(self.programs, number, kind, user, site::product());
+        let program = Program::new(self.programs, number, kind, user, site::product(), patient);
         self.devices[number].launch(program).then_some(self.programs)
     }
 

@@ -19,7 +19,7 @@ use seatkeeper_protocol::ticket::{PoolKeyCertificate, SeatKind, Ticket, TicketBo
 use seatkeeper_protocol::time::WallTime;
 use seatkeeper_protocol::wire::{
     AdminRequest, Admission, FromPeer, Hello, JoinRequest, JoinResponse, Opening, PeerRefusal, Ping, Pong,
-    Query, Request, Response, SiteRef, ToPeer, View,
+    Query, QueuePlace, Request, Response, SiteRef, ToPeer, View,
 };
 use serde::Serialize;
 
@@ -243,7 +243,12 @@ pub(crate) fn frames() -> Samples {
         PeerRefusal::NoSite,
         PeerRefusal::Busy,
     ];
-    let pong = Pong { number: 1, term: 3, live: vec![SessionId([1; 16])] };
+    let pong = Pong {
+        number: 1,
+        term: 3,
+        live: vec![SessionId([1; 16])],
+        queue: vec![QueuePlace { session: SessionId([1; 16]), attach: 2, position: 1, ask: true }],
+    };
     add(&mut samples, "from-peer", [FromPeer::Welcome(view()), FromPeer::Pong(pong), FromPeer::View(view())]);
     add(&mut samples, "from-peer-refused", refusals.map(FromPeer::Refused));
     let [(_, granted), ..] = &golden("outcome granted")[..] else { panic!("no golden grant") };
@@ -365,6 +370,7 @@ pub(crate) fn bodies() -> Samples {
     add(
         "seat-request",
         json(&api::SeatRequest {
+            wait_s: Some(90),
             product: "cad".into(),
             version: text("2026"),
             features: vec!["bim".into()],

@@ -56,6 +56,11 @@ impl PieceSet {
         words.flat_map(|(n, (word, other))| Numbers { next: n * WORD, rest: word & other })
     }
 
+    /// Whether a number is in both.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(word, other)| word & other != 0)
+    }
+
     /// Whether all its numbers are in `other`.
     pub(super) fn is_within(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).all(|(word, other)| word & !other == 0)

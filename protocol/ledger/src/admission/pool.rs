@@ -337,7 +337,12 @@ impl Pool {
         }
     }
 
-    fn stand(&mut self, id: SeatId, license: &Name, may: PieceSet) {
+    /// The license on which a seat stands, in the books.
+    pub(super) fn stands_on(&self, seat: SeatId) -> Option<&Name> {
+        self.license(self.places.get(&seat)?.piece).map(|license| &license.id)
+    }
+
+    pub(super) fn stand(&mut self, id: SeatId, license: &Name, may: PieceSet) {
         let Some(number) = self.number_of(license) else { return };
         let Some(piece) = self.pieces.get_mut(number) else { return };
         piece.used = piece.used.saturating_add(1);

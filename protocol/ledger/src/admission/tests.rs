@@ -117,8 +117,8 @@ impl<'a> Twin<'a> {
         let on = self.pool.covering(&demand);
         let wanted = Wanted { on: &on, version: demand.version, running: None };
         let answer = self.pool.admit(self.now, &wanted);
-        let asks = Asks::New(&|license| demand.fits(license));
-        let possible = can_seat(&self.records, &self.running(), &asks, self.now, self.thorough);
+        let possible =
+            can_seat(&self.records, &self.running(), &Asks::New(&[demand]), self.now, self.thorough);
         assert_eq!(answer.is_some(), possible, "I9");
         let Some(Assignment { license, moves }) = answer else { return false };
         let before = self.used();

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use seatkeeper_protocol::id::{Name, SessionId};
+use seatkeeper_protocol::id::{DeviceId, Name, SessionId};
 
 use super::brute::{Asks, Running, can_seat};
 use super::office::{DAY_MS, Office, START, device, name, product, session, want};
+use crate::Place;
 use crate::admission::Demand;
 use crate::command::{Checkout, Command, Outcome, Refusal};
-use crate::state::{LicenseRecord, ShareKey};
+use crate::state::{LicenseRecord, SeatRecord, ShareKey};
 
 /// Licenses: id, version, seats, further lines. Then the script, a step a line:
 /// `WHO PRODUCT[@VERSION][+FEATURE]: LICENSE [shared]`, or `: full`, or `: not licensed`; `back WHO` returns the last
@@ -281,22 +282,50 @@ fn a_seat_goes_on_being_shared_by_the_terms_it_was_granted() {
     );
 }
 
-/// What brute force says of a checkout, by the state alone.
-fn possible(office: &Office, want: &Checkout, n: u8) -> bool {
+/// What brute force says of a checkout, by the state alone: whether a seat that runs can be shared, and whether those
+/// who wait longer and it can all be seated.
+fn possible(office: &Office, want: &Checkout, device: DeviceId) -> bool {
+    let place = office.ledger.state.waiting.get(&want.session).map_or(u64::MAX, |waiting| waiting.place);
+    let waiting = office.ledger.state.waiting.values();
+    let mut before: Vec<_> = waiting.filter(|waiting| !waiting.passed && waiting.place < place).collect();
+    before.sort_by_key(|waiting| waiting.place);
+    let mut seated = Vec::new();
+    for waiting in before {
+        seated.push(waiting.demand());
+        if is_shared(office, &waiting.want, waiting.device) || !can_all(office, &seated) {
+            seated.pop();
+        }
+    }
+    let Checkout { product, version, features, .. } = want;
+    seated.push(Demand { product, version: version.as_ref(), features });
+    is_shared(office, want, device) || can_all(office, &seated)
+}
+
+fn records(office: &Office) -> Vec<LicenseRecord> {
+    office.ledger.state.licenses.values().cloned().collect()
+}
+
+fn running<'a>(office: &'a Office, records: &[LicenseRecord]) -> Vec<Running<'a>> {
     let state = &office.ledger.state;
-    let records: Vec<LicenseRecord> =
-        state.licenses.values().filter(|record| record.license().product == want.product).cloned().collect();
     let number = |license: &Name| records.iter().position(|record| record.license().id == *license).unwrap();
-    let running: Vec<Running<'_>> = state
-        .seats
-        .values()
-        .map(|seat| Running { license: number(&seat.license), need: seat.need(&state.sessions) })
-        .collect();
+    let of =
+        |seat: &'a SeatRecord| Running { license: number(&seat.license), need: seat.need(&state.sessions) };
+    state.seats.values().map(of).collect()
+}
+
+fn can_all(office: &Office, demands: &[Demand<'_>]) -> bool {
+    let records = records(office);
+    can_seat(&records, &running(office, &records), &Asks::New(demands), office.time, true)
+}
+
+fn is_shared(office: &Office, want: &Checkout, device: DeviceId) -> bool {
+    let state = &office.ledger.state;
+    let records = records(office);
+    let running = running(office, &records);
     let demand = Demand { product: &want.product, version: want.version.as_ref(), features: &want.features };
-    let new = Asks::New(&|license| demand.fits(license));
     let shares = state.seats.values().enumerate().filter(|(_, seat)| {
         let key = ShareKey::of(seat.share, &seat.user, seat.device);
-        seat.released_by.is_none() && key.is_some() && key == ShareKey::of(seat.share, &want.user, device(n))
+        seat.released_by.is_none() && key.is_some() && key == ShareKey::of(seat.share, &want.user, device)
     });
     let mut shares = shares.map(|(number, seat)| {
         let mut need = seat.need(&state.sessions);
@@ -304,15 +333,29 @@ fn possible(office: &Office, want: &Checkout, n: u8) -> bool {
         need.granted.push(Demand { version: want.version.as_ref().or(version), ..demand });
         (number, need)
     });
-    can_seat(&records, &running, &new, office.time, true)
-        || shares.any(|(number, need)| {
-            can_seat(&records, &running, &Asks::Running(number, &need), office.time, true)
-        })
+    shares
+        .any(|(number, need)| can_seat(&records, &running, &Asks::Running(number, &need), office.time, true))
+}
+
+/// Those whose turn it is for a seat of their own, longest first; that is as brute force says.
+fn turns(office: &Office) -> Vec<SessionId> {
+    let queue = office.ledger.queue(office.time);
+    for place in &queue {
+        let waiting = &office.ledger.state.waiting[&place.session];
+        assert_eq!(place.turn, possible(office, &waiting.want, waiting.device), "I9: {place:?}");
+    }
+    let own_seat = |place: &&Place| {
+        let waiting = &office.ledger.state.waiting[&place.session];
+        place.turn && !place.passed && !is_shared(office, &waiting.want, waiting.device)
+    };
+    queue.iter().filter(own_seat).map(|place| place.session).collect()
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    Start { n: u8, user: usize, version: usize, feature: usize },
+    Start { n: u8, user: usize, version: usize, feature: usize, waits: bool },
+    Again(u8),
+    PassOver(u8),
     Back(u8),
     Release(u8),
     End(u8),
@@ -334,10 +377,12 @@ pub(super) const LICENSES: [(&str, u32, &str); 6] = [
 ];
 
 fn step() -> impl Strategy<Value = Step> {
-    let start = (0..3_u8, 0..3_usize, 0..VERSIONS.len(), 0..FEATURES.len())
-        .prop_map(|(n, user, version, feature)| Step::Start { n, user, version, feature });
+    let start = (0..3_u8, 0..3_usize, 0..VERSIONS.len(), 0..FEATURES.len(), any::<bool>())
+        .prop_map(|(n, user, version, feature, waits)| Step::Start { n, user, version, feature, waits });
     prop_oneof![
         12 => start,
+        3 => (0..40_u8).prop_map(Step::Again),
+        1 => (0..40_u8).prop_map(Step::PassOver),
         5 => (0..40_u8).prop_map(Step::Back),
         1 => (0..40_u8).prop_map(Step::Release),
         1 => (0..6_u8).prop_map(Step::End),
@@ -345,6 +390,27 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..6_u8).prop_map(Step::Add),
         1 => (0..3_i64).prop_map(Step::Day),
     ]
+}
+
+/// Asks for a seat. It is given exactly if brute force says so; and whoever waits longer and had his turn still has it.
+fn ask(office: &mut Office, n: u8, want: Checkout, waits: bool) {
+    let (id, before) = (want.session, turns(office));
+    let place = office.ledger.waiting_session(&id).map_or(u64::MAX, |waiting| waiting.place);
+    let longer = |office: &Office, other: &SessionId| {
+        office.ledger.waiting_session(other).is_some_and(|waiting| waiting.place < place)
+    };
+    let before: Vec<SessionId> = before.into_iter().filter(|other| longer(office, other)).collect();
+    let possible = possible(office, &want, device(n));
+    let outcome = office.by_device(n, if waits { Command::Wait(want) } else { Command::Checkout(want) });
+    assert_eq!(matches!(outcome, Outcome::Granted(_)), possible, "I9: {outcome:?}");
+    let queues = matches!(outcome, Outcome::Waiting(_) | Outcome::Refused(Refusal::NotLicensed { .. }));
+    assert!(possible || !waits || queues, "{outcome:?}");
+    if !matches!(&outcome, Outcome::Granted(grant) if grant.shared) {
+        let queue = office.ledger.queue(office.time);
+        let has_turn = |other: &&SessionId| queue.iter().any(|place| place.turn && place.session == **other);
+        let lost = before.iter().find(|other| !has_turn(other));
+        assert_eq!(lost, None, "{id} overtook somebody: {outcome:?}");
+    }
 }
 
 fn run(steps: Vec<Step>) {
@@ -358,16 +424,26 @@ fn run(steps: Vec<Step>) {
     let mut number = 0;
     for step in steps {
         match step {
-            Step::Start { n, user, version, feature } => {
+            Step::Start { n, user, version, feature, waits } => {
                 number += 1;
                 let what = format!("cad{}{}", VERSIONS[version], FEATURES[feature]);
-                let want = want(number, ["eva", "max", "kim"][user], &what);
-                let possible = possible(&office, &want, n);
-                let outcome = office.checkout(n, want);
-                assert_eq!(matches!(outcome, Outcome::Granted(_)), possible, "I9: {outcome:?}");
+                ask(&mut office, n, want(number, ["eva", "max", "kim"][user], &what), waits);
+            }
+            Step::Again(number) => {
+                let waiting = office.ledger.waiting_session(&session(number)).cloned();
+                if let Some(waiting) = waiting {
+                    let n = (0..3).find(|n| device(*n) == waiting.device).unwrap();
+                    ask(&mut office, n, waiting.want, true);
+                }
+            }
+            Step::PassOver(number) => {
+                let attach =
+                    office.ledger.waiting_session(&session(number)).map_or(0, |waiting| waiting.attach);
+                office.by_holder(Command::PassOver { session: session(number), attach });
             }
             Step::Back(number) => {
-                let own = office.ledger.session(&session(number)).map(|session| session.device);
+                let waits = office.ledger.waiting_session(&session(number)).map(|waiting| waiting.device);
+                let own = office.ledger.session(&session(number)).map(|session| session.device).or(waits);
                 let n = (0..3).find(|n| Some(device(*n)) == own);
                 n.into_iter().for_each(|n| _ = office.give_back(n, number, None));
             }
@@ -383,6 +459,7 @@ fn run(steps: Vec<Step>) {
             Step::Day(days) => office.time = START.plus_ms(days * DAY_MS),
         }
     }
+    turns(&office);
     assert!(office.ledger.by.pools.keys().all(|of| *of == product("cad")));
 }
 

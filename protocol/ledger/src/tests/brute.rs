@@ -3,7 +3,7 @@
 use seatkeeper_protocol::license::License;
 use seatkeeper_protocol::time::WallTime;
 
-use crate::admission::Need;
+use crate::admission::{Demand, Need};
 use crate::state::LicenseRecord;
 
 /// A seat in use: the number of its license, and what it needs.
@@ -14,8 +14,8 @@ pub(crate) struct Running<'a> {
 
 /// Who is to be seated beside those who run.
 pub(crate) enum Asks<'a> {
-    /// A new seat: it may stand where this says.
-    New(&'a dyn Fn(&License) -> bool),
+    /// New seats: each may stand where this says.
+    New(&'a [Demand<'a>]),
     /// The seat with this number, when it needs this.
     Running(usize, &'a Need<'a>),
 }
@@ -79,8 +79,8 @@ pub(crate) fn can_seat(
             }
         }
     }
-    if let Asks::New(fits) = asks {
-        seats.push(bits(fits));
+    if let Asks::New(demands) = asks {
+        seats.extend(demands.iter().map(|demand| bits(&|license| demand.fits(license))));
     }
     let places = records.iter().zip(used).enumerate().map(|(at, (record, used))| {
         // Over-commitment stays what it is: it is neither repaid by others nor does it grow.

@@ -14,7 +14,7 @@ use super::office::{
 };
 use crate::command::{
     Actor, AdminRole, Command, Denial, DeviceSettings, Entry, Form, Grant, Outcome, Refusal, Sealed,
-    SeatHolder,
+    SeatHolder, Waiting,
 };
 use crate::{Ledger, decode, decode_outcome, encode, encode_outcome};
 
@@ -27,10 +27,12 @@ fn commands() -> Vec<Command> {
     vec![
         Command::Found(Box::new(found())),
         Command::Checkout(want(1, "eva", "cad@2026+bim")),
+        Command::Wait(want(1, "eva", "cad@2026+bim")),
         Command::Return { session: session(1), attach: Some(300) },
         Command::Describe(info("ws-1")),
         Command::Leave,
         Command::Expire { session: session(1), attach: 2 },
+        Command::PassOver { session: session(1), attach: 2 },
         Command::AdmitInvited { invite: invite_id, key: device_key(1), info: info("ws-1") },
         Command::SealPoolKey { device: device(1), number: 1, sealed: Sealed(vec![1, 2, 3]) },
         Command::EndLicense { license: license.clone() },
@@ -60,10 +62,12 @@ fn command_name(command: &Command) -> &'static str {
     match command {
         Command::Found(_) => "found",
         Command::Checkout(_) => "checkout",
+        Command::Wait(_) => "wait",
         Command::Return { .. } => "return",
         Command::Describe(_) => "describe",
         Command::Leave => "leave",
         Command::Expire { .. } => "expire",
+        Command::PassOver { .. } => "pass-over",
         Command::AdmitInvited { .. } => "admit-invited",
         Command::SealPoolKey { .. } => "seal-pool-key",
         Command::EndLicense { .. } => "end-license",
@@ -91,8 +95,21 @@ fn outcomes() -> Vec<Outcome> {
         device_name: name("ws-1"),
         since: START,
     };
-    let denial =
-        Denial { product: cad.clone(), version: Some(version.clone()), owned: 3, holders: vec![holder] };
+    let denial = Denial {
+        product: cad.clone(),
+        version: Some(version.clone()),
+        owned: 3,
+        holders: vec![holder],
+        waiting: 2,
+        kept: false,
+    };
+    let waiting = Waiting {
+        session: session(1),
+        attach: 2,
+        ttl_ms: 90_000,
+        position: 3,
+        denial: Denial { kept: true, ..denial.clone() },
+    };
     let grant = Grant {
         seat: SeatId(1),
         session: session(1),
@@ -123,14 +140,17 @@ fn outcomes() -> Vec<Outcome> {
         Refusal::UnknownFormat,
         Refusal::Bug("no".into()),
     ];
-    let mut outcomes = vec![Outcome::Done, Outcome::Granted(grant)];
+    let mut outcomes = vec![Outcome::Done, Outcome::Granted(grant), Outcome::Waiting(Box::new(waiting))];
     outcomes.extend(refusals.into_iter().map(Outcome::Refused));
     outcomes
 }
 
 fn outcome_name(outcome: &Outcome) -> &'static str {
-    let Outcome::Refused(refusal) = outcome else {
-        return if *outcome == Outcome::Done { "done" } else { "granted" };
+    let refusal = match outcome {
+        Outcome::Done => return "done",
+        Outcome::Granted(_) => return "granted",
+        Outcome::Waiting(_) => return "waiting",
+        Outcome::Refused(refusal) => refusal,
     };
     match refusal {
         Refusal::NoSeat(_) => "no-seat",
@@ -175,6 +195,9 @@ fn ledger() -> Ledger {
     office.give_back(2, 4, None);
     office.release(other.seat);
     office.refused(0, want(5, "kim", "cad"));
+    office.waits(0, want(6, "kim", "cad"));
+    let waiting = office.waits(1, want(7, "ida", "cad@2026"));
+    office.by_holder(Command::PassOver { session: session(7), attach: waiting.attach });
     office.done_by_admin(Command::RevokeDevice { device: device(2) });
     office.ledger
 }
@@ -239,7 +262,7 @@ fn what_an_admin_signs_is_as_released() {
     expected.extend([1; 20]);
     expected.push(1);
     expected.extend([9; 16]);
-    expected.extend(b"\x03ada\x01\x02\x04");
+    expected.extend(b"\x03ada\x01\x02\x05");
     assert_eq!(message, expected);
     assert_ne!(public(1), public(2), "the keys of these tests differ");
 }

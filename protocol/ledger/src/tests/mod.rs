@@ -9,6 +9,7 @@ mod members;
 mod million;
 pub(crate) mod office;
 mod property;
+mod queue;
 mod random;
 mod renewals;
 mod requests;

@@ -14,7 +14,7 @@ use seatkeeper_protocol::time::WallTime;
 use crate::admission::Need;
 use crate::command::{
     Actor, AdminRole, Checkout, Command, DeviceInfo, Entry, Form, Found, Grant, InviteKey, Outcome, Refusal,
-    Sealed, admin_message,
+    Sealed, Waiting, admin_message,
 };
 use crate::ledger::Ledger;
 use crate::state::Index;
@@ -228,6 +228,18 @@ impl Office {
 
     pub(super) fn refused(&mut self, n: u8, want: Checkout) -> Refusal {
         refusal(self.checkout(n, want))
+    }
+
+    pub(super) fn wait(&mut self, n: u8, want: Checkout) -> Outcome {
+        self.by_device(n, Command::Wait(want))
+    }
+
+    /// Waits; the place in the queue.
+    pub(super) fn waits(&mut self, n: u8, want: Checkout) -> Waiting {
+        match self.wait(n, want) {
+            Outcome::Waiting(waiting) => *waiting,
+            other => panic!("not in the queue: {other:?}"),
+        }
     }
 
     pub(super) fn give_back(&mut self, n: u8, session_number: u8, attach: Option<u32>) -> Outcome {

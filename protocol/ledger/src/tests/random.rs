@@ -530,6 +530,7 @@ fn kind_of(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Done => "done",
         Outcome::Granted(_) => "granted",
+        Outcome::Waiting(_) => "waiting",
         Outcome::Refused(refusal) => match refusal {
             Refusal::NoSeat(_) => "no seat",
             Refusal::NotLicensed { .. } => "not licensed",

@@ -38,6 +38,9 @@ impl Check for ActsOnce {
                 _ if *command != entry.command => false,
                 // It came to an end meanwhile.
                 (Outcome::Granted(_), Outcome::Refused(Refusal::SessionEnded | Refusal::Superseded)) => true,
+                // Where it stands in the queue is looked up anew, or that it waits no longer.
+                (Outcome::Waiting(then), Outcome::Waiting(now)) => then.attach == now.attach,
+                (Outcome::Waiting(_), Outcome::Refused(Refusal::SessionEnded | Refusal::Superseded)) => true,
                 // Who has the seats is looked up anew.
                 (Outcome::Refused(Refusal::NoSeat(_)), Outcome::Refused(Refusal::NoSeat(_))) => true,
                 // What was refused before anything was known of its actor is not remembered.

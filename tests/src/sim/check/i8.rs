@@ -21,7 +21,7 @@ impl Check for OneSeatPerSession {
             let Some(first) = view.history.entries.get(index) else { continue };
             let Some(entry) = &first.entry else { continue };
             match (&entry.command, &first.outcome) {
-                (Command::Checkout(_), Outcome::Granted(grant)) => {
+                (Command::Checkout(_) | Command::Wait(_), Outcome::Granted(grant)) => {
                     let new = (grant.seat.0, grant.attach, false);
                     let known = self.granted.insert(grant.session, new);
                     if let Some((seat, attach, false)) = known {

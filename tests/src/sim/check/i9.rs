@@ -1,4 +1,5 @@
-//! I9: nobody is refused a seat while one that covers him is free in the books.
+//! I9: nobody is refused a seat, nor has to wait, while one that covers him is free in the books that nobody could have
+//! who waits longer.
 //!
 //! Offices here have few and equal licenses. That no cleverer assignment is missed where licenses differ is what the
 //! ledger's own tests compare with brute force.
@@ -34,18 +35,24 @@ impl Check for NoFalseDenial {
         // Only the last entry of a step stands before books that are known as they were.
         let Some(index) = view.history.fresh.last() else { return Ok(()) };
         let Some(first) = view.history.entries.get(index) else { return Ok(()) };
-        let Some(Command::Checkout(want)) = first.entry.as_ref().map(|entry| &entry.command) else {
+        let (Some(Command::Checkout(want)) | Some(Command::Wait(want))) =
+            first.entry.as_ref().map(|entry| &entry.command)
+        else {
             return Ok(());
         };
-        let Outcome::Refused(Refusal::NoSeat(_)) = &first.outcome else { return Ok(()) };
+        let (Outcome::Refused(Refusal::NoSeat(_)) | Outcome::Waiting(_)) = &first.outcome else {
+            return Ok(());
+        };
+        let place = view.history.waiting.get(&want.session).map_or(*index, |place| place.index);
+        let ahead = view.history.ahead(&want.product, place).count();
         let (used, _) = view.history.pool(&want.product);
         let covers = |owned: &&Owned| {
             owned.active && owned.license.covers(&want.product, want.version.as_ref(), &want.features)
         };
         let owned: u32 = view.history.licenses.values().filter(covers).map(|owned| owned.license.seats).sum();
-        if used < usize::try_from(owned).unwrap_or(usize::MAX) {
+        if used + ahead < usize::try_from(owned).unwrap_or(usize::MAX) {
             return Err(format!(
-                "{} was refused a seat of {}: {used} of {owned} are in use",
+                "{} was refused a seat of {}: {used} of {owned} are in use, {ahead} wait longer",
                 want.user, want.product
             ));
         }

@@ -12,6 +12,7 @@ mod i6;
 mod i7;
 mod i8;
 mod i9;
+mod queue;
 mod time;
 
 use super::device::Device;
@@ -95,6 +96,7 @@ pub struct Checks {
     i9: i9::NoFalseDenial,
     i10: i10::RivalsRefused,
     i11: i11::NeverBreaks,
+    queue: queue::InTurn,
     time: time::MedianTime,
 }
 
@@ -118,6 +120,7 @@ impl Checks {
         run(&mut self.i9, view)?;
         run(&mut self.i10, view)?;
         run(&mut self.i11, view)?;
+        run(&mut self.queue, view)?;
         run(&mut self.time, view)
     }
 }

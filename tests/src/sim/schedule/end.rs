@@ -49,6 +49,11 @@ impl Schedule {
         if let Some(session) = world.history().live().next() {
             return Err(failed(format!("a seat is still taken that nobody uses: {session:?}")));
         }
+        if let Some(place) = world.history().waiting.values().next() {
+            return Err(failed(format!(
+                "a place in the queue is still kept for which nobody waits: {place:?}"
+            )));
+        }
         let owned: u32 = world
             .history()
             .licenses

@@ -132,6 +132,12 @@ fn hunted(seed: u64) -> Option<Trouble> {
     chance.chance(0.6).then(|| HUNTED[chance.index(HUNTED.len())])
 }
 
+/// Whether people of a seed's office wait for seats. One office of eight is enough; in the others programs that find no
+/// seat give up, as those do that know nothing of queues.
+fn patient(seed: u64) -> bool {
+    seed % 8 == 2
+}
+
 /// Whether a seed's schedule hunts what brings out a planted fault.
 pub fn hunts(seed: u64, fault: Fault) -> bool {
     let by = match fault {
@@ -320,7 +326,9 @@ impl Schedule {
             program.reconnect();
             return;
         }
-        if running.len() > seats || (!running.is_empty() && self.chance.chance(0.4)) {
+        let patient = patient(world.setting().seed);
+        let enough = if patient { seats + 3 } else { seats };
+        if running.len() > enough || (!running.is_empty() && self.chance.chance(0.4)) {
             if let Some(number) = self.chance.pick(&running).copied()
                 && let Some(program) = world.program(number).cloned()
             {
@@ -333,8 +341,13 @@ impl Schedule {
         let clone = number >= world.setting().devices;
         let user = if clone { "clone" } else { USERS[self.chance.index(USERS.len())] };
         let kind = if self.chance.chance(0.6) { Kind::Run } else { Kind::Connection };
-        if let Some(program) = world.checkout(number, user, kind) {
-            world.trace.tell(now, format_args!("pc{number}: {user} starts program {program} ({kind:?})"));
+        let waits = patient && self.chance.chance(0.7);
+        let program = if waits { world.wait(number, user, kind) } else { world.checkout(number, user, kind) };
+        if let Some(program) = program {
+            let patiently = if waits { ", patiently" } else { "" };
+            world
+                .trace
+                .tell(now, format_args!("pc{number}: {user} starts program {program} ({kind:?}){patiently}"));
         }
     }
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use seatkeeper_election::Status;
 use seatkeeper_ledger::command::{Command, Outcome};
-use seatkeeper_protocol::id::{DeviceId, RequestId, SeatId};
+use seatkeeper_protocol::id::{DeviceId, RequestId, SeatId, SessionId};
 
 use super::parse::{Condition, Role, Set, Show, Who};
 use crate::sim::device::{Device, wall_at};
+use crate::sim::history::Place;
 use crate::sim::program::{Program, State};
 use crate::sim::site;
 use crate::sim::world::World;
@@ -133,7 +134,8 @@ impl Names {
             Condition::HasSeat(name) => Ok(is_using(world, self.program(name)?)),
             Condition::Stops(name) => {
                 let program = self.program(name)?;
-                let asking = matches!(program.state(), State::Asking) && program.is_running();
+                let asking =
+                    matches!(program.state(), State::Asking | State::Waiting { .. }) && program.is_running();
                 Ok(!asking && !is_using(world, program))
             }
             Condition::Free(count) => {
@@ -148,6 +150,7 @@ impl Names {
         match show {
             Show::Roles => Ok(self.roles(world)),
             Show::Seats => Ok(vec![self.seats(world)]),
+            Show::Queue => Ok(vec![self.queue(world)]),
             Show::Time => Ok(vec![time(world)]),
             Show::Machine(who) => Ok(vec![self.one_machine(world, self.machine(world, who)?)]),
             Show::Program(name) => Ok(vec![self.one_program(world, self.program(name)?)]),
@@ -201,9 +204,28 @@ impl Names {
         format!("{taken} of {owned} taken in the books; used by {using}")
     }
 
+    /// Who waits, longest first.
+    fn queue(&self, world: &World) -> String {
+        let mut places: Vec<_> = world.history().waiting.iter().collect();
+        places.sort_by_key(|(_, place)| place.index);
+        let name = |session: &SessionId| {
+            let waits = |program: &&Program| matches!(program.state(), State::Waiting { session: own, .. } if own == *session);
+            let known = self.programs.iter().find(|(_, program)| waits(program));
+            known.map_or("somebody", |(name, _)| name.as_str())
+        };
+        let place = |(session, place): (&SessionId, &Place)| {
+            format!("{}{}", name(session), if place.passed { " (passed over)" } else { "" })
+        };
+        match places.is_empty() {
+            true => "nobody waits".to_owned(),
+            false => places.into_iter().map(place).collect::<Vec<_>>().join(", "),
+        }
+    }
+
     fn one_program(&self, world: &World, program: &Program) -> String {
         match program.state() {
             State::Asking => "waits for an answer".to_owned(),
+            State::Waiting { position, .. } => format!("waits, in place {position}"),
             State::Over(why) if why == "ended" => "has ended".to_owned(),
             State::Over(why) => format!("may not use a seat: {}", self.brief(&why)),
             State::Using { .. } if !is_using(world, program) => "has passed its deadline".to_owned(),
@@ -247,7 +269,7 @@ fn log(world: &World, program: &Program) -> String {
     let (mut requests, mut seats): (BTreeSet<(u64, u64)>, BTreeSet<SeatId>) = Default::default();
     for first in world.history().entries.values() {
         let Some(entry) = &first.entry else { continue };
-        let Command::Checkout(checkout) = &entry.command else { continue };
+        let (Command::Checkout(checkout) | Command::Wait(checkout)) = &entry.command else { continue };
         if checkout.pid.map(u64::from) != Some(program.number()) {
             continue;
         }

@@ -143,6 +143,8 @@ pub enum Show {
     Roles,
     /// Who has seats.
     Seats,
+    /// Who waits.
+    Queue,
     /// The site's time.
     Time,
     /// One machine.
@@ -164,6 +166,8 @@ pub struct Ask {
     pub name: String,
     /// It holds its seat by its connection alone.
     pub by_connection: bool,
+    /// It waits in the queue when no seat is free.
+    pub waiting: bool,
 }
 
 /// A line of a story. Times are milliseconds.
@@ -339,20 +343,25 @@ fn condition(words: &[&str]) -> Result<Condition, String> {
 }
 
 fn ask(words: &[&str]) -> Result<Ask, String> {
-    let usage = || "a checkout is `USER@MACHINE as NAME [by connection]`".to_owned();
+    let usage = || "a checkout is `USER@MACHINE as NAME [by connection] [waiting]`".to_owned();
+    let (words, waiting) = match words {
+        [words @ .., "waiting"] => (words, true),
+        words => (words, false),
+    };
     let (place, name, by_connection) = match words {
         [place, "as", name] => (place, name, false),
         [place, "as", name, "by", "connection"] => (place, name, true),
         _ => return Err(usage()),
     };
     let (user, machine) = place.split_once('@').ok_or_else(usage)?;
-    Ok(Ask { user: user.to_owned(), on: who(machine)?, name: small(name)?, by_connection })
+    Ok(Ask { user: user.to_owned(), on: who(machine)?, name: small(name)?, by_connection, waiting })
 }
 
 fn show(words: &[&str]) -> Result<Show, String> {
     Ok(match words {
         ["roles"] => Show::Roles,
         ["seats"] => Show::Seats,
+        ["queue"] => Show::Queue,
         ["time"] => Show::Time,
         ["log", "of", program] => Show::Log(small(program)?),
         [one] if who(one).is_ok() => Show::Machine(who(one)?),

@@ -238,7 +238,11 @@ impl Stage {
     fn checkout(&mut self, ask: &Ask, within_ms: Option<u64>) -> Result<Vec<String>, Stop> {
         let on = self.names.machine(&self.world, &ask.on)?;
         let kind = if ask.by_connection { Kind::Connection } else { Kind::Run };
-        let number = self.world.checkout(on, &ask.user, kind);
+        let number = if ask.waiting {
+            self.world.wait(on, &ask.user, kind)
+        } else {
+            self.world.checkout(on, &ask.user, kind)
+        };
         let program = number.and_then(|number| self.world.program(number)).cloned();
         let program = program.ok_or_else(|| format!("no agent runs on pc{on} that could be asked"))?;
         self.names.programs.insert(ask.name.clone(), program.clone());
@@ -247,6 +251,7 @@ impl Stage {
         let said = match program.state() {
             _ if !answered => format!("no answer within {} s", within_ms / 1_000),
             State::Over(why) => format!("refused: {}", self.names.brief(&why)),
+            State::Waiting { position, .. } => format!("waits, in place {position}"),
             _ if !is_using(&self.world, &program) => "granted too late".to_owned(),
             _ if program.is_single() => "granted, on one disk only".to_owned(),
             _ => "granted".to_owned(),

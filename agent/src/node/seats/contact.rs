@@ -1,0 +1,113 @@
+//! What the site says of the seats here, and what its silence means.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use seatkeeper_protocol::api::SeatEvent;
+use seatkeeper_protocol::fault::{Fault, planted};
+use seatkeeper_protocol::id::SessionId;
+use seatkeeper_protocol::wire::{Pong, QueuePlace};
+use tokio_util::sync::CancellationToken;
+
+use super::{LOOK_EVERY, Seats, UNREACHABLE_AFTER_MS};
+use crate::node::Inner;
+
+impl Seats {
+    /// A pong: extends, or takes away.
+    pub(crate) fn pong(&self, inner: &Arc<Inner>, pong: &Pong) {
+        let lost = {
+            let mut state = self.state();
+            let attaches: BTreeMap<SessionId, u32> = state
+                .holds
+                .keys()
+                .filter_map(|id| state.sessions.held(id).map(|held| (*id, held.attach)))
+                .collect();
+            let gone = state.sessions.pong(pong, inner.clock.mono());
+            // Who lost its place asks for another.
+            gone.places.iter().for_each(|session| state.call(session, None));
+            let lost = gone.seats;
+            state.answered = Some(inner.clock.mono());
+            if std::mem::take(&mut state.unreachable) {
+                state.tell_all(|_| Some(SeatEvent::Reachable));
+            }
+            state.tell_all(|session| {
+                let until_boot_ms = state.sessions.held(session)?.deadline.0;
+                Some(SeatEvent::Alive { until_boot_ms })
+            });
+            lost.into_iter().map(|id| (id, attaches.get(&id).copied())).collect::<Vec<_>>()
+        };
+        for (session, attach) in lost {
+            inner.lose(
+                session,
+                attach,
+                "the site took the seat back: it was released by an admin, or its time ran out",
+            );
+        }
+        self.queue(&pong.queue);
+        self.changed.notify_one();
+    }
+
+    /// Where this device's sessions stand in the queue: who may have a seat now asks anew.
+    pub(crate) fn queue(&self, places: &[QueuePlace]) {
+        let state = self.state();
+        for place in
+            places.iter().filter(|place| state.sessions.waiting(&place.session) == Some(place.attach))
+        {
+            state.call(&place.session, Some(place));
+        }
+    }
+}
+
+impl Inner {
+    /// The seat is gone: the program is told.
+    fn lose(self: &Arc<Self>, session: SessionId, attach: Option<u32>, reason: &str) {
+        let hold = self.seats.state().holds.remove(&session);
+        if let Some(hold) = hold {
+            tracing::warn!(seat = %hold.granted.seat, product = %hold.granted.product, reason, "seat lost");
+            if let Some((_, events)) = hold.connection {
+                let _ = events.try_send(SeatEvent::Lost { reason: reason.to_owned() });
+            }
+        }
+        self.remember();
+        self.give_back(session, attach);
+    }
+
+    /// Ends sessions at their deadline and says when the site is out of reach, until `stop`.
+    pub(crate) async fn watch_deadlines(self: Arc<Self>, stop: CancellationToken) {
+        let (began, began_at) = (tokio::time::Instant::now(), self.clock.mono());
+        loop {
+            let awake = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let suspend_not_counted = planted(Fault::SuspendNotCounted);
+            let now = if suspend_not_counted { began_at.plus_ms(awake) } else { self.clock.mono() };
+            let overdue = self.seats.state().sessions.overdue(now);
+            for (session, held) in overdue {
+                self.lose(
+                    session,
+                    Some(held.attach),
+                    &format!(
+                        "no contact to the site for {} s, so somebody else may get the seat",
+                        held.ttl_ms / 1000
+                    ),
+                );
+            }
+            let idle = {
+                let mut state = self.seats.state();
+                let silent = state.answered.is_some_and(|at| now.ms_since(at) > UNREACHABLE_AFTER_MS);
+                if silent && !state.unreachable && !state.holds.is_empty() {
+                    state.unreachable = true;
+                    let state = &*state;
+                    state.tell_all(|session| {
+                        let until_boot_ms = state.sessions.held(session)?.deadline.0;
+                        Some(SeatEvent::Unreachable { until_boot_ms })
+                    });
+                }
+                state.sessions.is_empty()
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.seats.changed.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY), if !idle => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `POST /v1/seats`: what is asked, and the stream that answers.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Problem, SeatHolder};
+
+/// Body of `POST /v1/seats`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeatRequest {
+    /// Product.
+    pub product: String,
+    /// Version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Features.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
+    /// A nonce that the ticket's device proof covers, base64url, 16 to 64 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+    /// Resumes this session (hexadecimal, 16 bytes).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The process whose tree keeps the seat: the seat outlives the connection while a process of the tree lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Tree>,
+    /// Waits in the queue for so long, seconds, when no seat is free. Absent: does not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_s: Option<u64>,
+}
+
+impl SeatRequest {
+    /// Asks for a seat of `product`, any version.
+    pub fn product(product: impl Into<String>) -> Self {
+        Self {
+            product: product.into(),
+            version: None,
+            features: Vec::new(),
+            nonce: None,
+            session: None,
+            tree: None,
+            wait_s: None,
+        }
+    }
+}
+
+/// A process tree that keeps a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tree {
+    /// The first process; it must belong to the caller.
+    pub pid: u32,
+    /// The value of `SEATKEEPER_SESSION` in the environment of the tree's processes.
+    pub token: String,
+}
+
+/// A line of the stream that `POST /v1/seats` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum SeatEvent {
+    /// The seat is there (first line, or after waiting), or is there again after an interruption.
+    Granted(Box<SeatGranted>),
+    /// A place in the queue; comes again when it changes.
+    Waiting(Box<SeatWaiting>),
+    /// The wait is over without a seat: what would have been the problem without waiting. The last line.
+    NoSeat(Box<Problem>),
+    /// The seat is gone: stop using it.
+    Lost {
+        /// One sentence.
+        reason: String,
+    },
+    /// No contact to the holder; the seat lives until `until_boot_ms` unless contact returns.
+    Unreachable {
+        /// Boot-clock milliseconds (suspend counts).
+        until_boot_ms: u64,
+    },
+    /// Contact is back.
+    Reachable,
+    /// The site answered: the seat lives until `until_boot_ms` unless contact goes on. Comes about every 5 s, so that
+    /// a program knows its deadline should this agent go away.
+    Alive {
+        /// Boot-clock milliseconds (suspend counts).
+        until_boot_ms: u64,
+    },
+}
+
+/// A place in the queue for a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatWaiting {
+    /// 1.
+    pub format: u32,
+    /// The session, to go on waiting with after an interruption.
+    pub session: String,
+    /// 1 for who is next: one more than wait before it for seats that it could use.
+    pub position: u32,
+    /// When a seat may come, RFC 3339; unknown is null.
+    pub expected: Option<String>,
+    /// One sentence.
+    pub detail: String,
+    /// Who has the seats, where that was just asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<SeatHolder>,
+}
+
+/// A granted seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatGranted {
+    /// 1.
+    pub format: u32,
+    /// Seat id.
+    pub seat: String,
+    /// The session, to resume with.
+    pub session: String,
+    /// License id.
+    pub license: String,
+    /// Product.
+    pub product: String,
+    /// Version.
+    pub version: String,
+    /// Whether it shares a seat in use.
+    pub shared: bool,
+    /// `single` while no second machine has it on disk, else `majority`.
+    pub durability: String,
+    /// Boot-clock milliseconds until which it lives without further contact.
+    pub until_boot_ms: u64,
+    /// The ticket, base64url.
+    pub ticket: String,
+    /// The device's signature over ticket and nonce, base64url, when a nonce was given.
+    pub proof: Option<String>,
+}
