@@ -29,8 +29,11 @@ const TOLD_MAX: usize = 10_000;
 /// The browse asks less and less often, in the end once an hour. Sides that began apart (a cable pulled, a switch
 /// without power) would then find each other far too late, so it is begun anew: first after this time,
 const RENEW_FIRST: Duration = Duration::from_secs(10);
-/// and at last, as a few packets a minute are little, always after this time.
+/// and at last always after this time for each device that is here, so that an office asks equally often however many
+/// machines it has: what one of them asks, all that are not yet known answer to everybody.
 const RENEW_LAST: Duration = Duration::from_secs(60);
+/// The longest such time; the browse itself asks as often.
+const RENEW_MAX: Duration = Duration::from_secs(60 * 60);
 /// How long a device that is asked for has to answer before it counts as gone.
 const VERIFY_WITHIN: Duration = Duration::from_secs(1);
 /// How long the farewell may take.
@@ -193,16 +196,29 @@ impl Browse {
         let mut renew_after = RENEW_FIRST;
         let receiver = self.sightings.clone();
         loop {
-            let until = Instant::now() + renew_after;
+            let begun = Instant::now();
             match self.daemon.browse(SERVICE) {
                 Ok(events) => {
-                    tokio::select! {
-                        () = self.listen(&events) => {}
-                        () = receiver.closed() => break,
-                        () = stop.cancelled() => return,
-                        () = tokio::time::sleep_until(until) => renew_after = (renew_after * 2).min(RENEW_LAST),
-                    }
-                    if Instant::now() >= until {
+                    let mut look = begun + renew_after.min(RENEW_LAST);
+                    let renew = loop {
+                        tokio::select! {
+                            () = self.listen(&events) => break false,
+                            () = receiver.closed() => {
+                                // A failure means that the daemon has stopped, and with it the browse.
+                                let _ = self.daemon.stop_browse(SERVICE);
+                                return;
+                            }
+                            () = stop.cancelled() => return,
+                            () = tokio::time::sleep_until(look) => {}
+                        }
+                        // Whoever is left alone meanwhile asks as often as one who is alone.
+                        if look >= begun + renew_after.min(renew_last(self.told.len())) {
+                            break true;
+                        }
+                        look += RENEW_LAST;
+                    };
+                    if renew {
+                        renew_after = (renew_after * 2).min(RENEW_MAX);
                         continue;
                     }
                     // The subscription ended early: events came faster than they were taken.
@@ -215,8 +231,6 @@ impl Browse {
                 () = tokio::time::sleep(TRY_AGAIN_AFTER) => {}
             }
         }
-        // A failure means that the daemon has stopped, and with it the browse.
-        let _ = self.daemon.stop_browse(SERVICE);
     }
 
     /// Tells what is seen until the subscription ends.
@@ -258,6 +272,12 @@ impl Browse {
             let _ = self.sightings.try_send(Sighting::Gone(device));
         }
     }
+}
+
+/// After which time a browse is begun anew, in the end, where so many devices are here.
+fn renew_last(devices: usize) -> Duration {
+    let devices = u32::try_from(devices).unwrap_or(u32::MAX).max(1);
+    RENEW_LAST.saturating_mul(devices).min(RENEW_MAX)
 }
 
 fn full_name(device: &DeviceId) -> String {
