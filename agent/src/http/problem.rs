@@ -82,10 +82,11 @@ impl From<Refusal> for Problem {
         };
         let mut problem = Self::new(status, refusal_code(&refusal), refusal.to_string());
         if let Refusal::NoSeat(denial) = refusal {
-            problem
-                .0
-                .detail
-                .push_str("; ask one of them to give a seat back, wait for one, or try again later");
+            problem.0.detail.push_str(if denial.kept {
+                "; wait too, or try again later"
+            } else {
+                "; ask one of them to give a seat back, wait for one, or try again later"
+            });
             problem.0.holders = denial.holders.iter().map(seat_holder).collect();
         }
         problem

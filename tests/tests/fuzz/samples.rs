@@ -243,13 +243,10 @@ pub(crate) fn frames() -> Samples {
         PeerRefusal::NoSite,
         PeerRefusal::Busy,
     ];
-    let pong = Pong {
-        number: 1,
-        term: 3,
-        live: vec![SessionId([1; 16])],
-        queue: vec![QueuePlace { session: SessionId([1; 16]), attach: 2, position: 1, ask: true }],
-    };
+    let place = QueuePlace { session: SessionId([1; 16]), attach: 2, position: 1, ask: true };
+    let pong = Pong { number: 1, term: 3, live: vec![SessionId([1; 16])], queue: vec![place] };
     add(&mut samples, "from-peer", [FromPeer::Welcome(view()), FromPeer::Pong(pong), FromPeer::View(view())]);
+    add(&mut samples, "from-peer-queue", [FromPeer::Queue(vec![place])]);
     add(&mut samples, "from-peer-refused", refusals.map(FromPeer::Refused));
     let [(_, granted), ..] = &golden("outcome granted")[..] else { panic!("no golden grant") };
     let responses = [
@@ -399,6 +396,15 @@ pub(crate) fn bodies() -> Samples {
     );
     add("lost", json(&api::SeatEvent::Lost { reason: "an admin took the seat away".into() }));
     add("reachable", json(&api::SeatEvent::Reachable));
+    let place = api::SeatWaiting {
+        format: FORMAT,
+        session: "01".repeat(16),
+        position: 2,
+        expected: None,
+        detail: "1 waits before it".into(),
+        holders: Vec::new(),
+    };
+    add("waiting", json(&api::SeatEvent::Waiting(Box::new(place))));
     add("alive", json(&api::SeatEvent::Alive { until_boot_ms: u64::MAX }));
     add(
         "granted",
