@@ -16,7 +16,7 @@ fn lines_are_cut_across_pieces() {
 
 #[test]
 fn unknown_seat_events_are_passed_over_and_known_ones_must_be_whole() {
-    assert!(matches!(parse_seat_event(br#"{"event":"waiting","place":3}"#), Ok(None)));
+    assert!(matches!(parse_seat_event(br#"{"event":"of-tomorrow","place":3}"#), Ok(None)));
     let lost = parse_seat_event(br#"{"event":"lost","reason":"x","more":1}"#).unwrap();
     assert_eq!(lost, Some(api::SeatEvent::Lost { reason: "x".to_owned() }));
     assert!(parse_seat_event(br#"{"event":"lost"}"#).is_err());
