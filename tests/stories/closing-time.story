@@ -44,12 +44,8 @@ checkout jan@Last as b within 1s
 wait 20s
 show a
 > uses a seat
-show roles
-> 3 voters, 2 standbys, 39 spares
-> Late: voter
-> Later: holder
-> Latest: voter
-> Last: standby
+show b
+> uses a seat
 
 # In the morning the others are switched on again.
 start all

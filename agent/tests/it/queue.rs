@@ -145,6 +145,8 @@ async fn the_stream_says_where_one_stands() {
     assert!(said.starts_with("HTTP/1.1 200") && said.contains(r#""event":"waiting""#), "{said}");
     let last = said.lines().find(|line| line.contains("no-seat")).unwrap();
     assert!(last.contains(r#""status":409"#) && last.contains(r#""holders":[{"#), "{last}");
+    // Its place goes back in the background.
+    until_waiting(&office, 0).await;
     let mut patient = UnixStream::connect(office.client.socket()).await.unwrap();
     patient.write_all(post(r#"{"product":"cad","wait_s":600}"#).as_bytes()).await.unwrap();
     let said = until(&mut patient, r#""event":"waiting""#).await;
