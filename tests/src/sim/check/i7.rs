@@ -30,6 +30,14 @@ impl DeviceStopsFirst {
         }
     }
 
+    /// Whether the session has a seat again by a later entry of the same step.
+    fn granted_after(view: &View<'_>, index: u64, session: &SessionId) -> bool {
+        let later = view.history.fresh.iter().filter(|later| **later > index);
+        later
+            .filter_map(|later| view.history.entries.get(later))
+            .any(|entry| matches!(&entry.outcome, Outcome::Granted(grant) if grant.session == *session))
+    }
+
     fn told(&mut self, view: &View<'_>) -> Result<(), String> {
         let mut overdue = BTreeMap::new();
         for device in view.devices.iter().filter(|device| device.is_awake() && device.is_ready()) {
@@ -59,7 +67,9 @@ impl Check for DeviceStopsFirst {
         for index in &view.history.fresh {
             let Some(first) = view.history.entries.get(index) else { continue };
             let command = first.entry.as_ref().map(|entry| &entry.command);
-            if let (Some(Command::Expire { session, .. }), Outcome::Done) = (command, &first.outcome) {
+            if let (Some(Command::Expire { session, .. }), Outcome::Done) = (command, &first.outcome)
+                && !Self::granted_after(view, *index, session)
+            {
                 Self::expired(view, session)?;
             }
         }
