@@ -166,6 +166,11 @@ impl Device {
         self.node().is_some()
     }
 
+    /// Whether its agent is on its way out.
+    pub fn is_stopping(&self) -> bool {
+        self.agent.as_ref().is_some_and(|agent| agent.stopping.is_some())
+    }
+
     /// Its programs, also those that ended lately.
     pub fn programs(&self) -> &[Program] {
         &self.programs

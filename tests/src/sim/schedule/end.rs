@@ -31,7 +31,8 @@ impl Schedule {
             device.programs().iter().for_each(Program::end);
             device.wake(u64::MAX);
             let dead = device.status().is_some_and(|status| status.fatal.is_some());
-            if away || dead {
+            // One that is just stopping would be off from then on.
+            if away || dead || device.is_stopping() {
                 device.kill();
             }
         }
