@@ -221,7 +221,10 @@ impl Seats {
     /// The device means to leave its site: nothing new is taken. Refused while programs use seats.
     pub(crate) fn close(&self) -> Result<(), NodeError> {
         let mut state = self.state();
-        let mut products: Vec<&str> = state.holds.values().map(|hold| hold.basis.product.as_str()).collect();
+        let held = state.holds.values().map(|hold| hold.basis.product.as_str());
+        // After a restart of the agent these run on, on seats that are not resumed yet.
+        let mut products: Vec<&str> =
+            held.chain(state.remembered.values().map(Remembered::product)).collect();
         products.sort_unstable();
         products.dedup();
         if products.is_empty() {

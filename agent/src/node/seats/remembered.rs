@@ -21,6 +21,12 @@ pub(super) struct Remembered {
     tree: TreeIdentity,
 }
 
+impl Remembered {
+    pub(super) fn product(&self) -> &str {
+        self.basis.product.as_str()
+    }
+}
+
 impl Inner {
     /// Writes down what process trees hold.
     pub(super) fn remember(&self) {
