@@ -1,7 +1,7 @@
 //! A million random commands in several hundred offices; unoptimized, where that would take minutes, fewer of both.
 //!
 //! ```text
-//! cargo test --release -p seatkeeper-ledger --lib over_a_million -- --nocapture
+//! cargo test --profile sim -p seatkeeper-ledger --lib over_a_million -- --nocapture
 //! ```
 //!
 //! `SEATKEEPER_SEED` is the first office's, so that one that failed can be run alone, or offices that nobody has chosen.
