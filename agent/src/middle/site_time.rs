@@ -34,8 +34,7 @@ impl ClockReports {
         (me, own): (DeviceId, WallTime),
         voters: impl Iterator<Item = DeviceId>,
     ) -> WallTime {
-        let walls = self.walls(now, (me, own), voters);
-        walls.get((walls.len() - 1) / 2).copied().unwrap_or(own)
+        middle(&self.walls(now, (me, own), voters)).unwrap_or(own)
     }
 
     /// Whether `own` is so far off the median that its device should not hold. Two clocks can't tell which is wrong.
@@ -46,8 +45,8 @@ impl ClockReports {
         voters: impl Iterator<Item = DeviceId>,
     ) -> bool {
         let walls = self.walls(now, (me, own), voters);
-        let median = walls.get((walls.len() - 1) / 2).copied().unwrap_or(own);
-        walls.len() >= 3 && own.ms_since(median).unsigned_abs() > HOLDER_OFF_MS
+        let off = |median| own.ms_since(median).unsigned_abs() > HOLDER_OFF_MS;
+        walls.len() >= 3 && middle(&walls).is_some_and(off)
     }
 
     fn walls(
@@ -66,6 +65,11 @@ impl ClockReports {
         walls.sort_unstable();
         walls
     }
+}
+
+/// The lower of two.
+fn middle(sorted: &[WallTime]) -> Option<WallTime> {
+    sorted.get(sorted.len().saturating_sub(1) / 2).copied()
 }
 
 #[cfg(test)]
