@@ -6,6 +6,7 @@
 //! | [`machine`] | the state machine that the log drives |
 //! | [`store`] | log, vote and snapshot in one redb file |
 //! | [`engine`] | proposals, reads, transfer: what the agent talks to |
+//! | [`Reading`] | what other members' wall clocks say |
 //! | [`status`] | what an engine tells about itself |
 //! | [`roles`] | who should vote: a pure plan |
 //! | [`controller`] | carries the plan out while this node leads |
@@ -23,6 +24,7 @@
     )
 )]
 
+mod clocks;
 pub mod controller;
 pub mod engine;
 pub mod machine;
@@ -35,6 +37,7 @@ pub mod store;
 mod types;
 mod wire;
 
+pub use clocks::Reading;
 pub use controller::{Controller, LeaveOutcome, Recruit, RecruitError, spawn_controller};
 pub use engine::config::{EngineConfig, Timing};
 pub use engine::error::{ChangeError, InitError, ProposeError, ReadError, StartError, TransferError};

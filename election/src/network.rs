@@ -23,6 +23,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::clocks::Clocks;
 use crate::seam::{Channel, Transport};
 use crate::types::{LogId, Place, Snapshot, Types, Vote};
 use crate::wire::{Answer, Ask, Request, vote_response, wire_ids};
@@ -83,11 +84,12 @@ pub(crate) struct Network<T> {
     transport: Arc<T>,
     me: u64,
     acknowledged: Arc<Acknowledged>,
+    clocks: Arc<Clocks>,
 }
 
 impl<T> Network<T> {
-    pub(crate) fn new(transport: Arc<T>, me: u64) -> Self {
-        Self { transport, me, acknowledged: Arc::default() }
+    pub(crate) fn new(transport: Arc<T>, me: u64, clocks: Arc<Clocks>) -> Self {
+        Self { transport, me, acknowledged: Arc::default(), clocks }
     }
 }
 
@@ -101,6 +103,7 @@ impl<T: Transport> RaftNetworkFactory<Types> for Network<T> {
             target,
             device: place.0,
             acknowledged: Arc::clone(&self.acknowledged),
+            clocks: Arc::clone(&self.clocks),
             stream: Mutex::new(None),
         }
     }
@@ -113,6 +116,7 @@ pub(crate) struct Link<T: Transport> {
     target: u64,
     device: DeviceId,
     acknowledged: Arc<Acknowledged>,
+    clocks: Arc<Clocks>,
     /// Kept between requests. The lock is never contended; the engine wants clients that can be shared.
     stream: Mutex<Option<T::Stream>>,
 }
@@ -200,7 +204,8 @@ impl<T: Transport> RaftNetworkV2<Types> for Link<T> {
         let (term, prev) = (rpc.vote.leader_id.term, rpc.prev_log_id);
         let last = rpc.entries.last().map(|entry| entry.log_id).or(rpc.prev_log_id);
         let answer = self.call(rpc.into(), APPEND_TTL, RPCTypes::AppendEntries).await?;
-        let Answer::Append(appended) = answer else { return Err(unexpected()) };
+        let Answer::Append { appended, wall } = answer else { return Err(unexpected()) };
+        self.clocks.note(self.device, wall);
         let response = AppendEntriesResponse::from(appended);
         match &response {
             // The engine takes it for granted that neither happens.

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::network::{receive, send};
+use crate::seam::Clock;
 use crate::types::{Raft, Snapshot, SnapshotMeta};
 use crate::wire::{Answer, Ask, Refusal, Request, WireVote, append_request, transfer_request, vote_request};
 
@@ -22,6 +23,7 @@ const SNAPSHOT_IDLE: Duration = Duration::from_secs(15);
 pub(crate) struct Desk {
     pub(crate) raft: Raft,
     pub(crate) me: NodeId,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Told each time the leader is heard.
     pub(crate) heard: Arc<dyn Fn() + Send + Sync>,
     /// One incoming snapshot at a time, so that memory has a bound.
@@ -107,7 +109,8 @@ impl Desk {
                 {
                     (self.heard)();
                 }
-                response.map(|response| Answer::Append(response.into())).map_err(|_| ())
+                let wall = self.clock.wall();
+                response.map(|response| Answer::Append { appended: response.into(), wall }).map_err(|_| ())
             }
             Ask::Vote { vote, last, transfer } => {
                 self.raft.vote(vote_request(vote, last, transfer)).await.map(Answer::from).map_err(|_| ())

@@ -10,6 +10,7 @@ use openraft::raft::{
 use openraft::vote::RaftLeaderId;
 use openraft::vote::RaftVote;
 use seatkeeper_protocol::id::DeviceId;
+use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
 use crate::types::{Command, Entry, LogId, Membership, Place, SnapshotMeta, StoredMembership, Types, Vote};
@@ -88,7 +89,8 @@ pub(crate) enum Ask {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answer {
-    Append(WireAppended),
+    /// With what the wall clock says here.
+    Append { appended: WireAppended, wall: WallTime },
     Vote { vote: WireVote, last: Option<WireLogId>, granted: bool },
     Transfer { accepted: bool },
     SnapshotMore,

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::id::{DeviceId, Generation, InviteId, Name, NodeId, PublicKey, RequestId, SessionId, SiteId};
 use crate::roster::SignedRoster;
 use crate::ticket::Ticket;
-use crate::time::WallTime;
 
 /// ALPN of seat sessions.
 pub const ALPN_SESSION: &[u8] = b"seatkeeper/1";
@@ -64,8 +63,6 @@ pub enum ToPeer {
 pub struct Ping {
     /// Counts the pings of this connection; the pong repeats it.
     pub number: u64,
-    /// The sender's wall clock.
-    pub wall: WallTime,
     /// The sessions of this device that use seats or wait for one, with their attach.
     pub sessions: Vec<(SessionId, u32)>,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use seatkeeper_election::Reading;
 use seatkeeper_protocol::id::DeviceId;
 use seatkeeper_protocol::time::{BootTime, WallTime};
 
@@ -13,21 +14,11 @@ const HOLDER_OFF_MS: u64 = 30_000;
 
 /// What voters' clocks said, and when it arrived.
 #[derive(Clone, Debug, Default)]
-pub struct ClockReports(BTreeMap<DeviceId, (BootTime, WallTime)>);
+pub struct ClockReports(pub BTreeMap<DeviceId, Reading>);
 
 impl ClockReports {
-    /// `device` said `wall` at `received`.
-    pub fn report(&mut self, device: DeviceId, received: BootTime, wall: WallTime) {
-        self.0.insert(device, (received, wall));
-    }
-
-    /// Forgets a device that went.
-    pub fn forget(&mut self, device: &DeviceId) {
-        self.0.remove(device);
-    }
-
     /// The median (the lower of two) of `own` and of what the other `voters` reported within the last 10 s, each moved
-    /// on by the time since. `me` may have reported too, as a holder that pings itself: its clock counts once.
+    /// on by the time since. Each clock counts once, whoever reported it.
     pub fn median(
         &self,
         now: BootTime,
@@ -58,8 +49,9 @@ impl ClockReports {
         let mut walls: Vec<WallTime> = voters
             .filter(|voter| *voter != me)
             .filter_map(|voter| self.0.get(&voter))
-            .filter(|(received, _)| now.ms_since(*received) <= REPORT_MS)
-            .map(|(received, wall)| wall.plus_ms(i64::try_from(now.ms_since(*received)).unwrap_or(i64::MAX)))
+            .map(|reading| (now.ms_since(reading.received), reading.wall))
+            .filter(|(age_ms, _)| *age_ms <= REPORT_MS)
+            .map(|(age_ms, wall)| wall.plus_ms(i64::try_from(age_ms).unwrap_or(i64::MAX)))
             .chain([own])
             .collect();
         walls.sort_unstable();
@@ -78,12 +70,15 @@ mod tests {
 
     const ME: DeviceId = DeviceId([9; 20]);
 
+    fn reports<const N: usize>(walls: [(DeviceId, i64); N]) -> ClockReports {
+        let reading = |wall| Reading { received: BootTime(0), wall: WallTime(wall) };
+        ClockReports(walls.into_iter().map(|(device, wall)| (device, reading(wall))).collect())
+    }
+
     #[test]
     fn one_wrong_clock_of_three_does_not_count() {
-        let mut reports = ClockReports::default();
         let (a, b) = (DeviceId([1; 20]), DeviceId([2; 20]));
-        reports.report(a, BootTime(0), WallTime(1_000));
-        reports.report(b, BootTime(0), WallTime(1_200));
+        let reports = reports([(a, 1_000), (b, 1_200)]);
         let year = WallTime(31_000_000_000);
         assert_eq!(reports.median(BootTime(100), (ME, year), [a, b].into_iter()), WallTime(1_300));
         assert_eq!(
@@ -99,28 +94,24 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_that_pings_itself_counts_once() {
-        let mut reports = ClockReports::default();
+    fn the_holders_clock_counts_once() {
         let (a, b) = (DeviceId([1; 20]), DeviceId([2; 20]));
         let behind = WallTime(5);
-        for (device, wall) in [(ME, behind), (a, WallTime(1_000)), (b, WallTime(1_200))] {
-            reports.report(device, BootTime(0), wall);
-        }
+        let reports = reports([(ME, 5), (a, 1_000), (b, 1_200)]);
         assert_eq!(reports.median(BootTime(0), (ME, behind), [ME, a, b].into_iter()), WallTime(1_000));
     }
 
     #[test]
     fn a_clock_is_off_if_two_others_say_so() {
-        let mut reports = ClockReports::default();
         let (a, b) = (DeviceId([1; 20]), DeviceId([2; 20]));
-        reports.report(a, BootTime(0), WallTime(100_000));
+        let one = reports([(a, 100_000)]);
+        let two = reports([(a, 100_000), (b, 101_000)]);
         let off = |reports: &ClockReports, own| {
             reports.is_off(BootTime(0), (ME, WallTime(own)), [ME, a, b].into_iter())
         };
-        assert!(!off(&reports, 500_000), "one against one");
-        reports.report(b, BootTime(0), WallTime(101_000));
+        assert!(!off(&one, 500_000), "one against one");
         for (own, expected) in [(100_500, false), (131_000, false), (131_001, true), (69_999, true)] {
-            assert_eq!(off(&reports, own), expected, "{own}");
+            assert_eq!(off(&two, own), expected, "{own}");
         }
     }
 }

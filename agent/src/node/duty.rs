@@ -49,7 +49,6 @@ pub(crate) struct Duty {
     pub(crate) log: Arc<Log>,
     /// Shared by all duties of one term (invariant I6).
     pub(crate) leases: Arc<Mutex<Leases>>,
-    pub(crate) clocks: Mutex<ClockReports>,
     /// Whether the last ping showed this clock to be off.
     clock_off: AtomicBool,
     pool_key: Mutex<Option<(u32, SigningKey)>>,
@@ -75,7 +74,6 @@ impl Duty {
             term,
             log,
             leases: leases.unwrap_or_else(|| Arc::new(Mutex::new(Leases::default()))),
-            clocks: Mutex::default(),
             clock_off: AtomicBool::new(false),
             pool_key: Mutex::default(),
             expiries: Mutex::default(),
@@ -91,8 +89,8 @@ impl Duty {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn clocks(&self) -> MutexGuard<'_, ClockReports> {
-        self.clocks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn clocks(&self) -> ClockReports {
+        ClockReports(self.log.engine.clocks())
     }
 
     /// Whether nobody proposes this session's expiry already; then the caller does.
@@ -144,7 +142,6 @@ impl Duty {
         if term != self.term || self.stop.is_cancelled() {
             return None;
         }
-        self.clocks().report(device, received, ping.wall);
         let off = self.is_clock_off(inner);
         if self.clock_off.swap(off, Ordering::Relaxed) != off {
             self.wake.notify_one();

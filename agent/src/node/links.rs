@@ -228,9 +228,8 @@ impl Links {
     fn ping(&self) {
         let Some(holder) = self.inner.known().holder else { return };
         let now = self.inner.clock.mono();
-        let wall = self.inner.clock.wall();
         if holder == self.inner.device {
-            let ping: Ping = self.inner.seats.ping(now, wall);
+            let ping: Ping = self.inner.seats.ping(now);
             let inner = self.inner.clone();
             tokio::spawn(async move {
                 if let Some(pong) = inner.answer_ping(inner.device, ping, now).await {
@@ -240,7 +239,7 @@ impl Links {
             return;
         }
         let Some(link) = self.links.get(&holder).filter(|link| link.up) else { return };
-        let ping = self.inner.seats.ping(now, wall);
+        let ping = self.inner.seats.ping(now);
         // A full outbox means that the holder does not read: this ping is then one that was never answered.
         let _ = link.out.try_send(ToPeer::Ping(ping));
     }

@@ -14,7 +14,7 @@ use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{Feature, Name, ProductId, SessionId, Version};
 use seatkeeper_protocol::limits::{PING_EVERY_MS, SEATS_PER_DEVICE_MAX};
 use seatkeeper_protocol::ticket::{DeviceProof, Ticket};
-use seatkeeper_protocol::time::{BootTime, WallTime};
+use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::Ping;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -103,7 +103,7 @@ struct Hold {
 }
 
 /// What it takes to resume a session after a restart.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Basis {
     session: SessionId,
     user: Name,
@@ -153,6 +153,8 @@ enum Asked {
 #[derive(Debug, Default)]
 pub(crate) struct Seats {
     state: Mutex<State>,
+    /// What the disk has of what process trees hold; locked while that is written.
+    written: Mutex<Vec<Remembered>>,
     changed: Notify,
     taking: watch::Sender<BTreeSet<SessionId>>,
 }
@@ -214,8 +216,8 @@ impl Seats {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn ping(&self, now: BootTime, wall: WallTime) -> Ping {
-        self.state().sessions.ping(now, wall)
+    pub(crate) fn ping(&self, now: BootTime) -> Ping {
+        self.state().sessions.ping(now)
     }
 
     /// The device means to leave its site: nothing new is taken. Refused while programs use seats.

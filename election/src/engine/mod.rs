@@ -23,6 +23,7 @@ pub use change::Change;
 use config::EngineConfig;
 use error::{InitError, ProposeError, ReadError, StartError, TransferError};
 
+use crate::clocks::{Clocks, Reading};
 use crate::machine::{Machine, StateMachine};
 use crate::network::Network;
 use crate::seam::{Clock, Transport};
@@ -78,6 +79,7 @@ struct Inner {
     config: EngineConfig,
     store: Store,
     clock: Arc<dyn Clock>,
+    clocks: Arc<Clocks>,
     status: watch::Receiver<Status>,
     /// Closed while leadership is handed over: proposals wait for the outcome instead of being refused.
     gate: watch::Sender<bool>,
@@ -106,8 +108,9 @@ impl<T: Transport> Engine<T> {
         let raft_config = Arc::new(config.raft()?);
         log.claim(me.node)?;
         let store = Store::start(log);
+        let clocks = Arc::new(Clocks::new(Arc::clone(&clock)));
         let machine = Machine::new(state, store.clone());
-        let network = Network::new(transport, me.node);
+        let network = Network::new(transport, me.node, Arc::clone(&clocks));
         let raft = match Raft::new(me.node, raft_config, network, store.clone(), machine).await {
             Ok(raft) => raft,
             Err(fatal) => {
@@ -117,14 +120,20 @@ impl<T: Transport> Engine<T> {
         };
         let report::Started { task, status, heard, reporter } =
             report::spawn(raft.clone(), me, config.timing);
-        let desk =
-            Desk { raft: raft.clone(), me: me.node, heard, snapshot: Arc::new(tokio::sync::Mutex::new(())) };
+        let desk = Desk {
+            raft: raft.clone(),
+            me: me.node,
+            clock: Arc::clone(&clock),
+            heard,
+            snapshot: Arc::new(tokio::sync::Mutex::new(())),
+        };
         let inner = Inner {
             raft,
             me,
             config,
             store,
             clock,
+            clocks,
             status,
             gate: watch::Sender::new(true),
             proposals: Semaphore::new(config.proposals_max),
@@ -167,6 +176,11 @@ impl<T> Engine<T> {
     /// This node.
     pub fn me(&self) -> Peer {
         self.inner.me
+    }
+
+    /// What the wall clocks of others said with their latest answers to this node as a leader.
+    pub fn clocks(&self) -> BTreeMap<DeviceId, Reading> {
+        self.inner.clocks.readings()
     }
 
     /// The settings it was started with.

@@ -51,11 +51,12 @@ fn requests() -> Vec<Request> {
 }
 
 fn answers() -> Vec<Answer> {
+    let append = |appended| Answer::Append { appended, wall: WallTime(1_767_225_600_000) };
     vec![
-        Answer::Append(WireAppended::Success),
-        Answer::Append(WireAppended::Partial(Some(id(2, 7)))),
-        Answer::Append(WireAppended::Conflict),
-        Answer::Append(WireAppended::HigherVote(vote(9, true))),
+        append(WireAppended::Success),
+        append(WireAppended::Partial(Some(id(2, 7)))),
+        append(WireAppended::Conflict),
+        append(WireAppended::HigherVote(vote(9, true))),
         Answer::Vote { vote: vote(3, false), last: None, granted: true },
         Answer::Transfer { accepted: true },
         Answer::SnapshotMore,
@@ -150,7 +151,7 @@ fn any_change_of_an_answer_is_read_or_refused() {
     for answer in answers() {
         let bytes = frame::encode(&answer, 4_096).unwrap();
         changed(&bytes[4..], |bytes| match frame::decode::<Answer>(bytes) {
-            Ok(Answer::Append(appended)) => {
+            Ok(Answer::Append { appended, .. }) => {
                 let engine = openraft::raft::AppendEntriesResponse::from(appended.clone());
                 assert_eq!(WireAppended::from(engine), appended);
             }

@@ -49,7 +49,7 @@ const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::ExpireAnyAttach, 15),
     (Fault::ReturnAnyAttach, 21),
     (Fault::OneClock, 19),
-    (Fault::SuspendNotCounted, 2),
+    (Fault::SuspendNotCounted, 38),
     (Fault::SnapshotForgets, 0),
     (Fault::AnyGeneration, 1),
     (Fault::AdmissionBlind, 0),

@@ -7,7 +7,7 @@ use seatkeeper_protocol::limits::SEATS_PER_DEVICE_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::{Basis, Hold, SeatAsk};
-use crate::node::Inner;
+use crate::node::{Inner, lock};
 use crate::node::errors::{NodeError, SeatError};
 use crate::seam::TreeIdentity;
 
@@ -15,7 +15,7 @@ use crate::seam::TreeIdentity;
 pub(crate) const RECORD: &str = "sessions";
 
 /// A session and the tree that holds it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Remembered {
     basis: Basis,
     tree: TreeIdentity,
@@ -28,10 +28,10 @@ impl Remembered {
 }
 
 impl Inner {
-    /// Writes down what process trees hold.
+    /// Writes down what process trees hold, if that has changed.
     pub(super) fn remember(&self) {
         // What is written last must be what was true last.
-        let _writing = self.writing();
+        let mut written = lock(&self.seats.written);
         let remembered: Vec<Remembered> = {
             let mut state = self.seats.state();
             let with_tree =
@@ -42,8 +42,14 @@ impl Inner {
             });
             held.into_iter().chain(state.remembered.values().cloned()).collect()
         };
-        if let Err(error) = self.disk.write_record(RECORD, &remembered) {
-            tracing::warn!(%error, "running programs are not remembered across a restart of the agent");
+        if *written == remembered {
+            return;
+        }
+        match self.disk.write_record(RECORD, &remembered) {
+            Ok(()) => *written = remembered,
+            Err(error) => {
+                tracing::warn!(%error, "running programs are not remembered across a restart of the agent");
+            }
         }
     }
 
@@ -66,6 +72,7 @@ impl Inner {
                 return;
             }
         };
+        lock(&self.seats.written).clone_from(&remembered);
         self.seats.state().remembered = remembered.iter().map(|r| (r.basis.session, r.clone())).collect();
         for Remembered { basis, tree } in remembered.into_iter().take(SEATS_PER_DEVICE_MAX) {
             let inner = self.clone();

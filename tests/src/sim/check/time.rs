@@ -14,9 +14,9 @@ use crate::sim::device::{Device, wall_at};
 const RIGHT_WITHIN_MS: i64 = 30_000;
 /// And an entry's time, which is as old as the entry when that is applied first.
 const ENTRY_WITHIN_MS: i64 = RIGHT_WITHIN_MS + 15_000;
-/// A right clock counts once its holder has heard from it for so long: pings come every 5 s, their connection may have
-/// to be dialed anew, and what the clock said before counts for 10 s. Milliseconds.
-const HEARD_FOR_MS: u64 = 20_000;
+/// A right clock counts once its holder has heard from it for so long: what it said last before it became right is
+/// overtaken by then. Milliseconds.
+const HEARD_FOR_MS: u64 = 4_000;
 /// A voter that has not answered its leader for longer is not heard, milliseconds.
 const SILENT_MS: u64 = 1_500;
 /// Time between two looks at the clocks, milliseconds.
@@ -46,8 +46,7 @@ impl MedianTime {
             *self = Self { looked: view.now, ..Self::default() };
             return;
         };
-        // Where packets are lost, the log's messages may come through and a ping not, which tells the time.
-        if term != self.term || !view.calm {
+        if term != self.term {
             self.right.clear();
         }
         let right = |id: DeviceId| {
