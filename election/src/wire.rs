@@ -90,11 +90,22 @@ pub(crate) enum Ask {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answer {
     /// With what the wall clock says here.
-    Append { appended: WireAppended, wall: WallTime },
-    Vote { vote: WireVote, last: Option<WireLogId>, granted: bool },
-    Transfer { accepted: bool },
+    Append {
+        appended: WireAppended,
+        wall: WallTime,
+    },
+    Vote {
+        vote: WireVote,
+        last: Option<WireLogId>,
+        granted: bool,
+    },
+    Transfer {
+        accepted: bool,
+    },
     SnapshotMore,
-    SnapshotDone { vote: WireVote },
+    SnapshotDone {
+        vote: WireVote,
+    },
     Refused(Refusal),
 }
 

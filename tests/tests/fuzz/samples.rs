@@ -229,8 +229,7 @@ pub(crate) fn frames() -> Samples {
     add(&mut samples, "opening", requests().into_iter().map(|request| Opening::Request(site, request)));
     add(&mut samples, "opening-control", [Opening::Control(Hello { site, roster: 9 })]);
     add(&mut samples, "request", requests());
-    let ping =
-        Ping { number: 1, sessions: vec![(SessionId([1; 16]), 1), (SessionId([2; 16]), 70_000)] };
+    let ping = Ping { number: 1, sessions: vec![(SessionId([1; 16]), 1), (SessionId([2; 16]), 70_000)] };
     add(&mut samples, "to-peer", [ToPeer::Ping(ping), ToPeer::Intent { leaving: true }]);
     let refusals = [
         PeerRefusal::NotEnrolled,

@@ -7,8 +7,8 @@ use seatkeeper_protocol::limits::SEATS_PER_DEVICE_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::{Basis, Hold, SeatAsk};
-use crate::node::{Inner, lock};
 use crate::node::errors::{NodeError, SeatError};
+use crate::node::{Inner, lock};
 use crate::seam::TreeIdentity;
 
 /// The file in the state directory.
