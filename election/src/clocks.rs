@@ -9,19 +9,19 @@ use seatkeeper_protocol::time::{BootTime, WallTime};
 
 use crate::seam::Clock;
 
-/// A reading is forgotten after this time, milliseconds.
+/// A reading may be forgotten after this time, milliseconds.
 const KEPT_MS: u64 = 60_000;
 
 /// What a device's wall clock said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// When the answer arrived here.
-    pub received: BootTime,
+    /// When it was asked for: this node may have slept before it looked at the answer, which is then old.
+    pub asked: BootTime,
     /// What it said.
     pub wall: WallTime,
 }
 
-/// The latest reading of each device that has acknowledged something within the last minute.
+/// The latest reading of each device. When one is added, those older than a minute are dropped.
 pub(crate) struct Clocks {
     clock: Arc<dyn Clock>,
     readings: Mutex<BTreeMap<DeviceId, Reading>>,
@@ -32,11 +32,18 @@ impl Clocks {
         Self { clock, readings: Mutex::default() }
     }
 
-    pub(crate) fn note(&self, device: DeviceId, wall: WallTime) {
-        let received = self.clock.mono();
+    pub(crate) fn now(&self) -> BootTime {
+        self.clock.mono()
+    }
+
+    pub(crate) fn note(&self, device: DeviceId, asked: BootTime, wall: WallTime) {
         let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
-        if readings.insert(device, Reading { received, wall }).is_none() {
-            readings.retain(|_, reading| received.ms_since(reading.received) <= KEPT_MS);
+        // Streams overtake each other.
+        if readings.get(&device).is_some_and(|known| known.asked > asked) {
+            return;
+        }
+        if readings.insert(device, Reading { asked, wall }).is_none() {
+            readings.retain(|_, reading| asked.ms_since(reading.asked) <= KEPT_MS);
         }
     }
 

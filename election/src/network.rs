@@ -203,9 +203,10 @@ impl<T: Transport> RaftNetworkV2<Types> for Link<T> {
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
         let (term, prev) = (rpc.vote.leader_id.term, rpc.prev_log_id);
         let last = rpc.entries.last().map(|entry| entry.log_id).or(rpc.prev_log_id);
+        let asked = self.clocks.now();
         let answer = self.call(rpc.into(), APPEND_TTL, RPCTypes::AppendEntries).await?;
-        let Answer::Append { appended, wall } = answer else { return Err(unexpected()) };
-        self.clocks.note(self.device, wall);
+        let Answer::Append(appended, wall) = answer else { return Err(unexpected()) };
+        self.clocks.note(self.device, asked, wall);
         let response = AppendEntriesResponse::from(appended);
         match &response {
             // The engine takes it for granted that neither happens.

@@ -110,7 +110,7 @@ impl Desk {
                     (self.heard)();
                 }
                 let wall = self.clock.wall();
-                response.map(|response| Answer::Append { appended: response.into(), wall }).map_err(|_| ())
+                response.map(|response| Answer::Append(response.into(), wall)).map_err(|_| ())
             }
             Ask::Vote { vote, last, transfer } => {
                 self.raft.vote(vote_request(vote, last, transfer)).await.map(Answer::from).map_err(|_| ())

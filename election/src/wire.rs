@@ -90,10 +90,7 @@ pub(crate) enum Ask {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answer {
     /// With what the wall clock says here.
-    Append {
-        appended: WireAppended,
-        wall: WallTime,
-    },
+    Append(WireAppended, WallTime),
     Vote {
         vote: WireVote,
         last: Option<WireLogId>,

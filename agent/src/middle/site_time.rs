@@ -12,7 +12,7 @@ const REPORT_MS: u64 = 10_000;
 /// A holder whose clock is further off hands over, milliseconds.
 const HOLDER_OFF_MS: u64 = 30_000;
 
-/// What voters' clocks said, and when it arrived.
+/// What voters' clocks said, and when they were asked.
 #[derive(Clone, Debug, Default)]
 pub struct ClockReports(pub BTreeMap<DeviceId, Reading>);
 
@@ -49,7 +49,7 @@ impl ClockReports {
         let mut walls: Vec<WallTime> = voters
             .filter(|voter| *voter != me)
             .filter_map(|voter| self.0.get(&voter))
-            .map(|reading| (now.ms_since(reading.received), reading.wall))
+            .map(|reading| (now.ms_since(reading.asked), reading.wall))
             .filter(|(age_ms, _)| *age_ms <= REPORT_MS)
             .map(|(age_ms, wall)| wall.plus_ms(i64::try_from(age_ms).unwrap_or(i64::MAX)))
             .chain([own])
@@ -71,7 +71,7 @@ mod tests {
     const ME: DeviceId = DeviceId([9; 20]);
 
     fn reports<const N: usize>(walls: [(DeviceId, i64); N]) -> ClockReports {
-        let reading = |wall| Reading { received: BootTime(0), wall: WallTime(wall) };
+        let reading = |wall| Reading { asked: BootTime(0), wall: WallTime(wall) };
         ClockReports(walls.into_iter().map(|(device, wall)| (device, reading(wall))).collect())
     }
 

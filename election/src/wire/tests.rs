@@ -51,7 +51,7 @@ fn requests() -> Vec<Request> {
 }
 
 fn answers() -> Vec<Answer> {
-    let append = |appended| Answer::Append { appended, wall: WallTime(1_767_225_600_000) };
+    let append = |appended| Answer::Append(appended, WallTime(1_767_225_600_000));
     vec![
         append(WireAppended::Success),
         append(WireAppended::Partial(Some(id(2, 7)))),
@@ -151,7 +151,7 @@ fn any_change_of_an_answer_is_read_or_refused() {
     for answer in answers() {
         let bytes = frame::encode(&answer, 4_096).unwrap();
         changed(&bytes[4..], |bytes| match frame::decode::<Answer>(bytes) {
-            Ok(Answer::Append { appended, .. }) => {
+            Ok(Answer::Append(appended, _)) => {
                 let engine = openraft::raft::AppendEntriesResponse::from(appended.clone());
                 assert_eq!(WireAppended::from(engine), appended);
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use seatkeeper_election::engine::Change;
 use seatkeeper_election::{EngineConfig, ProposeError, ReadError};
 use seatkeeper_protocol::limits::COMMAND_BYTES_MAX;
+use seatkeeper_protocol::time::WallTime;
 use tokio::time::Instant;
 
 use crate::office::{DEADLINE, Office, SOON, device, node_id, peer};
@@ -113,6 +114,25 @@ async fn a_cut_off_leader_never_acknowledges_and_the_others_go_on() {
         office.applied(n, &["a".to_owned(), "b".to_owned()]).await;
     }
     assert!(!office.status(1).is_leader);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_commit_knows_what_the_clocks_of_a_majority_say() {
+    // Of two voters both are needed.
+    let office = Office::of_voters(2).await;
+    let says = |n: u8, wall| office.desks[&n].clock.wall_ms.store(wall, std::sync::atomic::Ordering::SeqCst);
+    let heard = |by: u8, of: u8| office.engine(by).clocks().get(&device(of)).map(|reading| reading.wall);
+    for wall in [5, 7] {
+        says(2, wall);
+        office.propose(1, "a").await.unwrap();
+        assert_eq!(heard(1, 2), Some(WallTime(wall)));
+    }
+    assert_eq!(heard(2, 1), None, "a follower asks nobody");
+    says(1, 9);
+    office.engine(1).transfer(node_id(2)).await.unwrap();
+    office.wait(2, |status| status.is_leader).await;
+    office.engine(2).read_index(DEADLINE).await.unwrap();
+    assert_eq!(heard(2, 1), Some(WallTime(9)), "a new leader knows before it writes");
 }
 
 #[tokio::test(start_paused = true)]

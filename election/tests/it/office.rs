@@ -122,6 +122,7 @@ where
 #[derive(Default)]
 pub(crate) struct TestClock {
     pub(crate) slept_ms: std::sync::atomic::AtomicU64,
+    pub(crate) wall_ms: std::sync::atomic::AtomicI64,
 }
 
 impl Clock for TestClock {
@@ -134,7 +135,7 @@ impl Clock for TestClock {
     }
 
     fn wall(&self) -> WallTime {
-        WallTime(0)
+        WallTime(self.wall_ms.load(std::sync::atomic::Ordering::SeqCst))
     }
 }
 

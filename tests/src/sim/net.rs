@@ -205,11 +205,6 @@ impl SimNet {
         self.shared.with(|office| office.links.calm());
     }
 
-    /// Whether no link is slow or lossy.
-    pub fn is_calm(&self) -> bool {
-        self.shared.with(|office| office.links.is_calm())
-    }
-
     /// The machine has another address from now on. A connection that it dialed migrates with the given probability;
     /// the others fall silent and idle out, as those do that were dialed: a dialer does not follow.
     ///

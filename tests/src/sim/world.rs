@@ -206,7 +206,6 @@ impl World {
         let view = View {
             now,
             quantum: self.setting.quantum_ms,
-            calm: self.net.is_calm(),
             devices: &self.devices,
             seen: &seen,
             history: &self.history,

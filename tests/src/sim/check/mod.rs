@@ -27,8 +27,6 @@ pub struct View<'a> {
     pub now: u64,
     /// How long a step is, milliseconds.
     pub quantum: u64,
-    /// Whether no link is slow or lossy.
-    pub calm: bool,
     /// The machines.
     pub devices: &'a [Device],
     /// What was seen in this step, in order.

@@ -60,10 +60,6 @@ impl Links {
         self.lossy.clear();
     }
 
-    pub(super) fn is_calm(&self) -> bool {
-        self.slow.is_empty() && self.lossy.is_empty()
-    }
-
     /// How long a packet takes, ns.
     pub(super) fn latency_ns(&self, chance: &mut Chance, from: Host, to: Host) -> u64 {
         let range = self.slow.get(&(from, to)).unwrap_or(&self.usual);
