@@ -4,9 +4,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mdns_sd::{DaemonEvent, IfKind, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
@@ -34,8 +34,10 @@ const RENEW_FIRST: Duration = Duration::from_secs(10);
 const RENEW_LAST: Duration = Duration::from_secs(60);
 /// The longest such time; the browse itself asks as often.
 const RENEW_MAX: Duration = Duration::from_secs(60 * 60);
-/// How long a device that is asked for has to answer before it counts as gone.
-const VERIFY_WITHIN: Duration = Duration::from_secs(1);
+/// How long a device is asked for by name: about three questions, should some be lost.
+const LOOK_FOR: Duration = Duration::from_secs(5);
+/// Devices asked for by name at once.
+const LOOKS_MAX: usize = 16;
 /// How long the farewell may take.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// Between two tries when the daemon's queue is full.
@@ -60,6 +62,8 @@ pub struct Mdns {
     daemon: ServiceDaemon,
     loopback: bool,
     announced: Mutex<Option<(Announcement, u16)>>,
+    /// Devices that are being asked for by name.
+    looks: Arc<Mutex<BTreeSet<DeviceId>>>,
     stop: CancellationToken,
 }
 
@@ -103,20 +107,12 @@ impl Mdns {
                 }
             }
         });
-        Ok(Self { daemon, loopback, announced: Mutex::default(), stop })
-    }
-
-    /// Asks whether a device is still there. If it does not answer, [`Sighting::Gone`] follows within about 1 s
-    /// rather than after two minutes.
-    pub fn verify(&self, device: &DeviceId) {
-        if let Err(error) = self.daemon.verify(full_name(device), VERIFY_WITHIN) {
-            tracing::debug!(%error, device = %device.short(), "a device could not be verified");
-        }
+        Ok(Self { daemon, loopback, announced: Mutex::default(), looks: Arc::default(), stop })
     }
 
     fn register(&self, announcement: &Announcement, port: u16) -> Result<(), MdnsError> {
         let wanted = (Announcement { addresses: Vec::new(), ..announcement.clone() }, port);
-        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut announced = lock(&self.announced);
         if announced.as_ref() == Some(&wanted) {
             return Ok(());
         }
@@ -129,7 +125,7 @@ impl Mdns {
         ];
         // Addresses named while the link is down would never be announced; the daemon follows the machine's own.
         let mut service =
-            ServiceInfo::new(SERVICE, &device, &format!("{device}.local."), "", port, &properties[..])?
+            ServiceInfo::new(SERVICE, &device, &host_name(&announcement.device), "", port, &properties[..])?
                 .enable_addr_auto();
         // Names are device ids, so nobody else can have them; asking first would cost 0.8 s.
         service.set_requires_probe(false);
@@ -139,7 +135,7 @@ impl Mdns {
     }
 
     fn unregister(&self) -> Option<mdns_sd::Receiver<mdns_sd::UnregisterStatus>> {
-        let (announcement, _) = self.announced.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let (announcement, _) = lock(&self.announced).take()?;
         self.daemon.unregister(&full_name(&announcement.device)).ok()
     }
 }
@@ -161,6 +157,28 @@ impl Discovery for Mdns {
             Browse { daemon: self.daemon.clone(), loopback: self.loopback, sightings, told: BTreeMap::new() };
         tokio::spawn(browse.run(self.stop.clone()));
         receiver
+    }
+
+    fn look_for(&self, device: &DeviceId) {
+        let device = *device;
+        let mut looks = lock(&self.looks);
+        if looks.len() >= LOOKS_MAX || looks.contains(&device) {
+            return;
+        }
+        // A browse asks for names alone, and whoever is known does not answer it: asked for is the address. What
+        // comes back reaches the browse like an announcement.
+        let within = u64::try_from(LOOK_FOR.as_millis()).unwrap_or(u64::MAX);
+        match self.daemon.resolve_hostname(&host_name(&device), Some(within)) {
+            Ok(events) => {
+                looks.insert(device);
+                let (looks, stop) = (self.looks.clone(), self.stop.clone());
+                tokio::spawn(async move {
+                    while let Some(Ok(_)) = stop.run_until_cancelled(events.recv_async()).await {}
+                    lock(&looks).remove(&device);
+                });
+            }
+            Err(error) => tracing::debug!(%error, device = %device.short(), "a device is not looked for"),
+        }
     }
 
     fn shutdown(&self) -> Later<'_, ()> {
@@ -280,6 +298,10 @@ fn renew_last(devices: usize) -> Duration {
     RENEW_LAST.saturating_mul(devices).min(RENEW_MAX)
 }
 
+fn host_name(device: &DeviceId) -> String {
+    format!("{device}.local.")
+}
+
 fn full_name(device: &DeviceId) -> String {
     format!("{device}.{SERVICE}")
 }
@@ -330,4 +352,8 @@ fn is_link_local(address: &SocketAddr) -> bool {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

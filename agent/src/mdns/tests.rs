@@ -84,6 +84,37 @@ async fn a_second_browse_sees_what_the_first_one_saw() {
     assert_eq!(seen(&mut b.browse(), of_a).await, found);
 }
 
+#[tokio::test]
+async fn a_device_is_asked_for_by_name_once_at_a_time() {
+    let b = on_loopback();
+    let wanted = device();
+    b.look_for(&wanted);
+    b.look_for(&wanted);
+    let asked = async {
+        loop {
+            let metrics = b.daemon.get_metrics().unwrap().recv_async().await.unwrap();
+            if let Some(asked) = metrics.get("resolve-hostname").filter(|asked| **asked > 0) {
+                return *asked;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    assert_eq!(timeout(LONG, asked).await.expect("nothing is asked"), 1);
+    assert_eq!(*lock(&b.looks), BTreeSet::from([wanted]));
+    for _ in 0..2 * LOOKS_MAX {
+        b.look_for(&device());
+    }
+    assert_eq!(lock(&b.looks).len(), LOOKS_MAX);
+    // An end of the daemon is the end of every look.
+    b.shutdown().await;
+    let over = async {
+        while !lock(&b.looks).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, over).await.expect("looks go on");
+}
+
 type Properties = Vec<(&'static str, String)>;
 
 #[tokio::test]

@@ -186,6 +186,13 @@ impl Links {
                 if self.links.remove(&device).is_none() {
                     return;
                 }
+                // It may have another address, and its announcement may be lost. Only the holder is worth a question
+                // to the whole LAN.
+                if self.inner.known().holder.is_none_or(|holder| holder == device)
+                    && let Some(discovery) = &self.inner.discovery
+                {
+                    discovery.look_for(&device);
+                }
                 let trouble = self.trouble.entry(device).or_default();
                 let pause = RETRY_MS.0.saturating_mul(1 << trouble.failures.min(8)).min(RETRY_MS.1);
                 trouble.failures = trouble.failures.saturating_add(1);

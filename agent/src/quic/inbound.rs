@@ -1,7 +1,7 @@
 //! Connections from others.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quinn::{Connection, Incoming};
@@ -35,6 +35,18 @@ impl Arrivals {
     /// The connections of a peer on a channel, no longer ours to watch.
     pub(super) fn take(&self, device: &DeviceId, channel: Channel) -> VecDeque<Connection> {
         self.connections().remove(&(*device, channel)).unwrap_or_default()
+    }
+
+    /// Where a peer is now by its living connections, the newest first: they follow it to another address.
+    pub(super) fn addresses(&self, device: &DeviceId) -> Vec<SocketAddr> {
+        let connections = self.connections();
+        let of_device = [Channel::Session, Channel::Raft].map(|channel| connections.get(&(*device, channel)));
+        of_device
+            .into_iter()
+            .flatten()
+            .flat_map(|of_peer| of_peer.iter().rev())
+            .map(|connection| plain(connection.remote_address()))
+            .collect()
     }
 
     /// Notes a connection; answers the one that has to go for it.

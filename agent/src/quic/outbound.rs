@@ -1,6 +1,6 @@
 //! Connections to others: one per device and channel, dialed by the first who needs it, kept for the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -110,9 +110,19 @@ impl Shared {
         }
     }
 
+    /// Where to dial a device: where it is by its own connections to us, then where the gate says.
+    fn addresses(&self, device: &DeviceId) -> Vec<SocketAddr> {
+        let mut addresses = self.arrivals.addresses(device);
+        addresses.extend(self.gate.addresses(device));
+        let mut seen = BTreeSet::new();
+        addresses.retain(|address| seen.insert(*address));
+        addresses.truncate(limits::ADDRESSES_MAX);
+        addresses
+    }
+
     /// Dials the addresses of a device, each a little after the one before; the first that is the device wins.
     async fn race(&self, device: DeviceId, channel: Channel) -> io::Result<(Peer, Connection)> {
-        let mut addresses = self.gate.addresses(&device).into_iter().take(limits::ADDRESSES_MAX).peekable();
+        let mut addresses = self.addresses(&device).into_iter().peekable();
         let mut attempts = FuturesUnordered::new();
         let mut failure: Option<io::Error> = None;
         attempts.extend(addresses.next().map(|address| self.connect(address, channel, Some(device))));

@@ -278,12 +278,17 @@ async fn a_killed_peer_that_is_back_says_so() {
 
 #[tokio::test]
 async fn a_laptop_that_changes_its_address_keeps_its_streams() {
-    let (a, mut b) = (Machine::start(), Machine::start());
+    let (mut a, mut b) = (Machine::start(), Machine::start());
     a.knows(&b);
     let (mut ours, mut theirs) = a.pair(&mut b, Channel::Session).await;
     a.quic.rebind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     says(&mut ours, b"from elsewhere", &mut theirs.stream).await;
     says(&mut theirs.stream, b"and back", &mut ours).await;
+
+    // And where it is now it can be dialed, also by who was told of no address.
+    let mut dialed = b.quic.open(a.device, Channel::Raft).await.unwrap();
+    dialed.write_all(b"?").await.unwrap();
+    assert_eq!(a.next().await.stream.read_u8().await.unwrap(), b'?');
 }
 
 #[tokio::test]

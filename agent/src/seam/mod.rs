@@ -178,6 +178,9 @@ pub trait Discovery: Send + Sync + 'static {
     /// Looks for devices, this one among them, until the receiver is dropped. Called once.
     fn browse(&self) -> mpsc::Receiver<Sighting>;
 
+    /// Asks where a device is now that does not answer where it was; the browse tells what comes of it.
+    fn look_for(&self, device: &DeviceId);
+
     /// Takes the announcement back, so that others know at once, and stops.
     fn shutdown(&self) -> Later<'_, ()>;
 }

@@ -44,7 +44,7 @@ const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::LeasesAcrossTerms, 39),
     (Fault::UnsyncedVote, 56),
     (Fault::UnsyncedAppend, 3),
-    (Fault::DoubleApply, 0),
+    (Fault::DoubleApply, 1),
     (Fault::StaleHolderCommand, 35),
     (Fault::ExpireAnyAttach, 15),
     (Fault::ReturnAnyAttach, 21),

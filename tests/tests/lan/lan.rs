@@ -61,6 +61,17 @@ impl Lan {
         ip(&["-n", &self.net.switch, "link", "set", &port(host.number, CABLE), "master", "br0"]);
     }
 
+    /// Whether multicast reaches the host, and with it what others announce.
+    pub(crate) fn multicast(&self, host: &Host, reaches: bool) {
+        let (far, flood) = (port(host.number, CABLE), if reaches { "on" } else { "off" });
+        ip(&["-n", &self.net.switch, "link", "set", &far, "type", "bridge_slave", "mcast_flood", flood]);
+    }
+
+    /// Takes the host's IPv6 address, which would outlast a change of the other one.
+    pub(crate) fn without_ipv6(&self, host: &Host) {
+        ip(&["-n", &host.namespace, "-6", "address", "flush", "dev", CABLE]);
+    }
+
     /// Gives the host another address on the same interface, as a new DHCP lease does.
     pub(crate) fn change_address(&self, host: &Host) {
         ip(&["-n", &host.namespace, "address", "flush", "dev", CABLE, "scope", "global"]);

@@ -36,6 +36,26 @@ fn the_holder_gets_a_new_address() {
     office.settle();
 }
 
+#[test]
+fn a_holder_is_found_at_an_address_that_was_not_heard_of() {
+    let Some(lan) = Lan::new(6) else { return };
+    lan.hosts().iter().for_each(|host| lan.without_ipv6(host));
+    let office = Office::of(&lan);
+    let (holder, spares) = (office.holder(), office.with_role("spare"));
+    let others = office.without(holder);
+    others.iter().for_each(|host| lan.multicast(host, false));
+    lan.change_address(holder);
+    let watch = Watch::start();
+    // Log holders see it by the connections that the holder makes to them, a spare asks for it.
+    let (spares, keepers): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|host| spares.iter().any(|spare| spare.number == host.number));
+    assert!(!spares.is_empty() && !keepers.is_empty());
+    for host in keepers.into_iter().chain(spares) {
+        checkout_soon(host, 60);
+        measured(&format!("a seat on {}", host.name), watch);
+    }
+}
+
 /// A program on `host` keeps its seat over the change, well past its ttl, and new ones are to be had.
 #[track_caller]
 fn keeps_seat(office: &Office<'_>, host: &Host, change: impl FnOnce()) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::task::{Poll, Waker};
 
 use seatkeeper::seam::Peer;
@@ -157,6 +158,15 @@ impl Office {
         Some(id)
     }
 
+    /// Where a device was last heard from by the living connections that it made to a process, the newest first.
+    pub(super) fn addresses(&self, serial: u64, device: &DeviceId) -> Vec<SocketAddr> {
+        let theirs = |conn: &&Conn| {
+            let [dialer, dialed] = &conn.ends;
+            dialed.serial == serial && dialed.closed.is_none() && dialer.peer.device == *device
+        };
+        self.conns.values().rev().filter(theirs).map(|conn| conn.ends[DIALER].peer.address).collect()
+    }
+
     fn end(&mut self, host: Host) -> Option<End> {
         let (now, awake) = (self.now(host), self.awake_ns(host));
         let machine = self.machine(host);
@@ -229,6 +239,10 @@ impl Office {
         }
         let (now, awake) = (self.now(host), self.awake_ns(host));
         let Some(conn) = self.conns.get_mut(&id) else { return };
+        if side == DIALED {
+            // RFC 9000 section 9: the connection follows its client to another address.
+            conn.ends[DIALER].peer.address = self.machines[conn.ends[DIALER].host.0].address;
+        }
         let end = &mut conn.ends[side];
         (end.heard, end.idle_from, end.asked) = (now, awake, false);
         match what {

@@ -23,6 +23,9 @@ const SIGHTINGS_QUEUE: usize = 256;
 /// A browse is begun anew first after this time, and at last always after that. As in the agent's `mdns`.
 const RENEW_FIRST: Duration = Duration::from_secs(10);
 const RENEW_LAST: Duration = Duration::from_secs(60);
+/// When a device is asked for by name. As `mdns-sd` does within the agent's time for it.
+const LOOK_FOR_AFTER: [Duration; 3] =
+    [Duration::from_millis(70), Duration::from_millis(1_070), Duration::from_millis(3_070)];
 const FAREWELL: Duration = Duration::from_millis(10);
 
 /// A machine's part in discovery.
@@ -50,6 +53,8 @@ pub(super) struct Asks {
     browse: u64,
     /// By its own timer.
     regular: bool,
+    /// One device alone.
+    whom: Option<DeviceId>,
 }
 
 /// One machine's word on its way to another's browse.
@@ -94,8 +99,19 @@ impl Office {
         let browse = Browse { id, sightings, told: BTreeMap::new(), renew_after: RENEW_FIRST };
         self.machine(host).announcer.browse = Some(browse);
         let now = self.now(host);
-        self.schedule(now, Due::Asks(Asks { host, browse: id, regular: true }));
+        self.schedule(now, Due::Asks(Asks { host, browse: id, regular: true, whom: None }));
         receiver
+    }
+
+    /// Asks for one device, some times.
+    fn look_for(&mut self, host: Host, device: DeviceId) {
+        let Some(browse) = self.machine(host).announcer.browse.as_ref().map(|browse| browse.id) else {
+            return;
+        };
+        for after in LOOK_FOR_AFTER {
+            let at = self.now(host) + ns(after);
+            self.schedule(at, Due::Asks(Asks { host, browse, regular: false, whom: Some(device) }));
+        }
     }
 
     /// After a heal every machine asks around once.
@@ -105,11 +121,11 @@ impl Office {
                 continue;
             };
             let at = self.now(host) + ns(self.chance.duration(HEALED_AFTER));
-            self.schedule(at, Due::Asks(Asks { host, browse, regular: false }));
+            self.schedule(at, Due::Asks(Asks { host, browse, regular: false, whom: None }));
         }
     }
 
-    pub(super) fn ask(&mut self, Asks { host, browse: id, regular }: Asks) {
+    pub(super) fn ask(&mut self, Asks { host, browse: id, regular, whom }: Asks) {
         let (now, asleep) = (self.now(host), self.is_paused(host));
         let announcer = &mut self.machine(host).announcer;
         let Some(browse) = announcer.browse.as_mut().filter(|browse| browse.id == id) else { return };
@@ -120,7 +136,7 @@ impl Office {
         if regular {
             let at = now + ns(browse.renew_after);
             browse.renew_after = (browse.renew_after * 2).min(RENEW_LAST);
-            self.schedule(at, Due::Asks(Asks { host, browse: id, regular }));
+            self.schedule(at, Due::Asks(Asks { host, browse: id, regular, whom }));
         }
         if asleep {
             return;
@@ -130,6 +146,7 @@ impl Office {
             if self.links.passes(host, from)
                 && !self.is_paused(from)
                 && let Some(seen) = self.announcement(from)
+                && whom.is_none_or(|device| device == seen.device)
             {
                 self.tell_sighting(from, host, Sighting::Seen(seen));
             }
@@ -213,6 +230,10 @@ impl Discovery for SimDiscovery {
 
     fn browse(&self) -> mpsc::Receiver<Sighting> {
         self.shared.with(|office| office.browse(self.host))
+    }
+
+    fn look_for(&self, device: &DeviceId) {
+        self.with(|office| office.look_for(self.host, *device));
     }
 
     fn shutdown(&self) -> Later<'_, ()> {

@@ -1,6 +1,6 @@
 //! One process's side of the network: the agent's `quic` with its pool and its gate, on simulated connections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -112,9 +112,19 @@ impl Port {
         }
     }
 
+    /// Where to dial a device: where it is by its own connections to us, then where the gate says.
+    fn addresses(&self, device: &DeviceId) -> Vec<SocketAddr> {
+        let mut addresses = self.shared.with(|office| office.addresses(self.serial, device));
+        addresses.extend(self.gate.addresses(device));
+        let mut seen = BTreeSet::new();
+        addresses.retain(|address| seen.insert(*address));
+        addresses.truncate(ADDRESSES_MAX);
+        addresses
+    }
+
     /// Dials the addresses of a device, each a little after the one before; the first that is the device wins.
     async fn race(&self, device: DeviceId, channel: Channel) -> io::Result<u64> {
-        let mut addresses = self.gate.addresses(&device).into_iter().take(ADDRESSES_MAX).peekable();
+        let mut addresses = self.addresses(&device).into_iter().peekable();
         let mut dials: Vec<Dial> = Vec::new();
         let mut failure: Option<io::Error> = None;
         loop {

@@ -350,6 +350,9 @@ fn a_dialer_that_moves_keeps_its_connections_or_loses_them_in_silence() {
         sent.unwrap();
         let (read, _) = world.until(world.reading(1, theirs, 1)).0;
         assert_eq!(World::kind(&read), expected);
+        // Where its connection has followed it, it can be dialed.
+        let dialed = world.until(world.opening(1, 0, Channel::Raft)).0;
+        assert_eq!(World::kind(&dialed), expected);
         // Nobody is at the old address any more, also for a dial that is on its way there.
         let dialing = world.opening(0, 1, Channel::Raft);
         world.step();
@@ -416,6 +419,15 @@ fn devices_find_each_other_also_after_a_cut_and_are_told_of_farewells_only() {
     world.net.move_to(world.host(2), address(60), 1.0);
     world.pass(SECOND);
     assert_eq!(drain(&mut sightings), [seen(&world, 2, 60)]);
+
+    // Who has not heard of a move asks, and need not wait for the next renewal.
+    world.net.cut(world.host(0), world.host(2));
+    world.net.move_to(world.host(2), address(61), 1.0);
+    world.pass(SECOND);
+    world.net.heal_all();
+    discovery(&world, 0).look_for(&world.device(2));
+    world.pass(SECOND / 2);
+    assert_eq!(drain(&mut sightings), [seen(&world, 2, 61)]);
     discovery(&world, 2).withdraw();
     world.pass(SECOND);
     assert_eq!(drain(&mut sightings), [Sighting::Gone(world.device(2))]);
