@@ -60,6 +60,10 @@ pub struct License {
     /// The licenses of the same vendor and product that it renews: they have no seats from its first day on. Each
     /// once, never itself.
     pub replaces: Vec<Name>,
+    /// Whether and how its seats may be borrowed; `None`: not.
+    pub borrow: Option<BorrowTerms>,
+    /// What becomes of a borrowed seat whose device is lost.
+    pub lost: Lost,
 }
 
 impl License {
@@ -73,6 +77,46 @@ impl License {
         self.product == *product
             && version.is_none_or(|wanted| self.covers_version(wanted))
             && features.iter().all(|feature| self.features.contains(feature))
+    }
+}
+
+/// How seats may be borrowed: used without contact to the site until a day that is fixed beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BorrowTerms {
+    /// For how many days at most, 1 to [`limits::BORROW_DAYS_MAX`].
+    pub max_days: u32,
+    /// How many seats at once at most, 1 to the license's seats.
+    pub max_seats: u32,
+}
+
+impl BorrowTerms {
+    /// The longest time that a seat may be borrowed for, milliseconds.
+    pub fn max_ms(self) -> i64 {
+        i64::from(self.max_days).saturating_mul(DAY_MS)
+    }
+}
+
+/// What becomes of a borrowed seat whose device is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Lost {
+    /// It is free at the end of the borrow: until then whoever found the device may be using it.
+    #[default]
+    AtEnd,
+    /// It is free at once: the vendor accepts that it may be used twice until then.
+    Immediate,
+}
+
+impl Lost {
+    /// As in the license file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AtEnd => "at-end",
+            Self::Immediate => "immediate",
+        }
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        [Self::AtEnd, Self::Immediate].into_iter().find(|lost| lost.as_str() == text)
     }
 }
 
@@ -283,6 +327,14 @@ pub enum LicenseError {
     /// No way of sharing.
     #[error("`share` is {0:?}; write \"user-device\", \"device\", \"user\" or \"none\"")]
     Share(String),
+    /// Not terms to borrow by.
+    #[error(
+        "`borrow` is wrong: {0}; write it as in `borrow = {{ max_days = 30, max_seats = 2 }}`, or leave it out"
+    )]
+    Borrow(String),
+    /// No way to deal with lost devices.
+    #[error("`lost` is {0:?}; write \"at-end\" or \"immediate\"")]
+    Lost(String),
     /// No way to cover other versions.
     #[error("`downgrade` is {0:?}; write [\"2025\", \"2024\"] or \"any\", or leave it out")]
     Downgrade(String),

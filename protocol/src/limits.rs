@@ -8,6 +8,13 @@ pub const VERSION_BYTES_MAX: usize = 32;
 pub const NAME_BYTES_MAX: usize = 128;
 /// Longest license file, bytes.
 pub const LICENSE_BYTES_MAX: usize = 16 * 1024;
+/// Days that a license may let its seats be borrowed for.
+pub const BORROW_DAYS_MAX: u32 = 3_660;
+/// A borrow is ended in the books when the site's time has stood this far past its end, milliseconds: clocks of
+/// devices may be so much slow.
+pub const BORROW_END_AFTER_MS: i64 = 15 * 60 * 1_000;
+/// A device whose clock is further off the site's time may not borrow, milliseconds.
+pub const CLOCK_OFF_MS: i64 = 2 * 60 * 1_000;
 /// Seats of one license.
 pub const SEATS_PER_LICENSE_MAX: u32 = 100_000;
 /// Longest nonce in a ticket or device proof, bytes.

@@ -158,6 +158,8 @@ fn certificate_message(site: &SiteId, generation: &Generation, number: u32, key:
 pub enum SeatKind {
     /// Leased: ends a ttl after the last contact.
     Online,
+    /// Dated: used without contact until the ticket's end.
+    Borrowed,
 }
 
 impl SeatKind {
@@ -165,6 +167,7 @@ impl SeatKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Online => "online",
+            Self::Borrowed => "borrowed",
         }
     }
 }

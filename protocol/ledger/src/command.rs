@@ -6,6 +6,7 @@ use seatkeeper_protocol::id::{
     DeviceId, Feature, Generation, InviteId, Name, ProductId, PublicKey, RequestId, SeatId, SessionId,
     SiteId, Version,
 };
+use seatkeeper_protocol::license::Share;
 use seatkeeper_protocol::ticket::PoolKeyCertificate;
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
@@ -285,6 +286,47 @@ pub enum Command {
         /// The new key, sealed to each log holder.
         sealed: Vec<(DeviceId, Sealed)>,
     },
+
+    // Borrowed seats.
+    /// By a device: borrows a seat, or prolongs a borrow. A running seat of the same user on the device becomes the
+    /// borrowed one.
+    Borrow(Borrow),
+    /// By a device, which will not use the seat by its tickets any more: gives a borrowed seat back. The programs that
+    /// use it go on with an online seat.
+    ReturnBorrow {
+        /// Which.
+        seat: SeatId,
+    },
+    /// By the holder: a borrow is over (proposed as design section 5 says).
+    EndBorrow {
+        /// Which seat.
+        seat: SeatId,
+        /// The serial of the borrow's last ticket: refused if it was prolonged meanwhile.
+        serial: u64,
+    },
+    /// By an admin: a device is lost, or found again. A lost one takes nothing, and what it borrowed comes back as the
+    /// licenses allow.
+    LoseDevice {
+        /// Which.
+        device: DeviceId,
+        /// `false`: it is found.
+        lost: bool,
+    },
+}
+
+/// What a device wants to borrow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Borrow {
+    /// For whom, as the agent knows from the operating system.
+    pub user: Name,
+    /// The product.
+    pub product: ProductId,
+    /// The version; `None`: whatever is owned.
+    pub version: Option<Version>,
+    /// Features, all from one license.
+    pub features: Vec<Feature>,
+    /// Until when.
+    pub until: WallTime,
 }
 
 /// The first entry of a site.
@@ -323,6 +365,39 @@ pub enum Outcome {
     Waiting(Box<Waiting>),
     /// Not done; nothing changed.
     Refused(Refusal),
+    /// A borrowed seat.
+    Borrowed(Box<Borrowed>),
+}
+
+/// A seat that was borrowed, or whose borrow was prolonged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Borrowed {
+    /// The seat.
+    pub seat: SeatId,
+    /// Ticket serial: the index of the entry that granted it.
+    pub serial: u64,
+    /// The license it stands on until it is given back.
+    pub license: Name,
+    /// SHA-256 of the license's signed text.
+    pub license_hash: [u8; 32],
+    /// The license file's text: what an application verifies offline.
+    pub license_text: String,
+    /// The product.
+    pub product: ProductId,
+    /// The version granted: the one asked for, or the license's.
+    pub version: Version,
+    /// The features granted.
+    pub features: Vec<Feature>,
+    /// Whose.
+    pub user: Name,
+    /// Which starts share the seat.
+    pub share: Share,
+    /// The site's time of the grant.
+    pub issued: WallTime,
+    /// Until when.
+    pub ends: WallTime,
+    /// Whether a running seat became the borrowed one.
+    pub converted: bool,
 }
 
 /// A place in the queue.

@@ -163,6 +163,7 @@ impl Ledger {
             Command::AdmitInvited { invite, key, info } => self.admit_invited(moment, invite, key, info),
             Command::SealPoolKey { device, number, sealed } => self.seal_pool_key(device, *number, sealed),
             Command::EndLicense { license } => self.end_license(moment, license),
+            Command::EndBorrow { seat, serial } => self.end_borrow(moment, *seat, *serial),
             _ => Err(not_permitted("the holder may not do this by itself")),
         }
     }
@@ -174,6 +175,8 @@ impl Ledger {
             Command::Return { session, attach } => self.give_back(moment, device, *session, *attach),
             Command::Describe(info) => self.describe(device, info),
             Command::Leave => self.leave(moment, device),
+            Command::Borrow(want) => self.borrow(moment, device, want),
+            Command::ReturnBorrow { seat } => self.return_borrow(moment, device, *seat),
             _ => Err(not_permitted("a device may not do this; it needs an admin")),
         }
     }
@@ -203,7 +206,11 @@ impl Ledger {
             Command::RotatePoolKey { certificate, sealed } => {
                 self.rotate_pool_key(moment, by, certificate, sealed)
             }
+            Command::LoseDevice { device, lost } => self.lose_device(moment, by, device, *lost),
             Command::Found(_)
+            | Command::Borrow(_)
+            | Command::ReturnBorrow { .. }
+            | Command::EndBorrow { .. }
             | Command::Checkout(_)
             | Command::Wait(_)
             | Command::Return { .. }
@@ -232,6 +239,10 @@ impl Ledger {
                 })
             }
             Outcome::Waiting(waiting) => self.waiting_again(entry.time, &waiting),
+            // The same of a borrow that was given back, or has a newer ticket.
+            Outcome::Borrowed(borrowed) if !self.still_borrowed(&borrowed) => {
+                Outcome::Refused(Refusal::SessionEnded)
+            }
             Outcome::Refused(Refusal::NoSeat(mut denial)) => {
                 if let Command::Checkout(want) = &entry.command {
                     denial.holders = self.holders(entry.time, want);

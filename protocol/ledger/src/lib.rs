@@ -13,6 +13,7 @@
 //! | `seats` | checkout, resume, sharing |
 //! | `queue` | waiting for a seat |
 //! | `returns` | return, expire, release |
+//! | `borrow` | borrowed seats, lost devices |
 //! | `tombstones` | sessions that ended, so that a late checkout of one is refused |
 //! | `admission` | which license takes a seat: maximum flow |
 //! | `licenses` | vendors and license files |
@@ -36,6 +37,7 @@
 pub mod command;
 
 mod admission;
+mod borrow;
 mod codec;
 mod keys;
 mod ledger;
@@ -60,9 +62,9 @@ pub use ledger::Ledger;
 pub use memory::ActorKey;
 pub use query::{LicenseState, PoolSummary};
 pub use queue::Place;
-pub use records::{Happening, Record, Who};
+pub use records::{BorrowOver, Happening, Record, Who};
 pub use snapshot::RestoreError;
 pub use state::{
-    Admin, DeviceRecord, Invite, LicenseRecord, PoolKey, Revoked, SeatRecord, SessionRecord, Site, Vendor,
-    WaitRecord,
+    Admin, BorrowRecord, DeviceRecord, Invite, LicenseRecord, PoolKey, Revoked, SeatRecord, SessionRecord,
+    Site, Vendor, WaitRecord,
 };

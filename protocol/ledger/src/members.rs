@@ -121,6 +121,7 @@ impl Ledger {
             settings: DeviceSettings::default(),
             admitted: moment.time,
             attaches: 0,
+            lost: None,
         };
         self.state.devices.insert(key.device(), record);
     }
@@ -137,6 +138,12 @@ impl Ledger {
         if self.state.devices.len() <= 1 {
             return Err(Refusal::Conflict(
                 "the last device of a site cannot leave it; to give the site up, remove the state directory"
+                    .into(),
+            ));
+        }
+        if self.borrowed_by(&device).next().is_some() {
+            return Err(Refusal::Conflict(
+                "seats are borrowed on this device; give them back with `seatkeeper return`, then leave"
                     .into(),
             ));
         }
@@ -175,6 +182,7 @@ impl Ledger {
         if let Some(pool_key) = &mut self.state.pool_key {
             pool_key.exposed |= pool_key.sealed.remove(device).is_some();
         }
+        self.give_lost_back(moment, device);
         self.record(moment, Happening::DeviceRevoked { device: *device, name, by: by.clone() });
         Ok(Outcome::Done)
     }

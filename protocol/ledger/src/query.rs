@@ -52,8 +52,11 @@ pub struct PoolSummary {
     pub state: LicenseState,
     /// Seats that may be used now: the license's while it is active, else 0.
     pub owned: u32,
-    /// Seats in use, with those that still run on licenses which this one replaces; 0 on a replaced one.
+    /// Seats in use that are not borrowed, with those that still run on licenses which this one replaces; 0 on a
+    /// replaced one.
     pub online: u32,
+    /// The devices that have borrowed its seats, once for each seat.
+    pub borrowers: Vec<DeviceId>,
     /// Seats free.
     pub free: u32,
     /// Seats in use beyond what is owned.
@@ -228,7 +231,15 @@ impl Ledger {
         let state = self.state_of(record, now);
         let owned = if state == LicenseState::Active { license.seats } else { 0 };
         let pool = self.by.pools.get(&license.product);
-        let online = pool.and_then(|pool| Some(pool.used(pool.number_of(id)?, now))).unwrap_or_default();
+        let place = pool.and_then(|pool| Some((pool, pool.number_of(id)?)));
+        let used = place.map_or(0, |(pool, number)| pool.used(number, now));
+        let here =
+            |seat: &&SeatId| place.is_some_and(|(pool, number)| pool.place(**seat, now) == Some(number));
+        let borrows =
+            self.by.borrowed.iter().flat_map(|(device, seats)| seats.iter().map(move |seat| (device, seat)));
+        let borrowers: Vec<DeviceId> =
+            borrows.filter(|(_, seat)| here(seat)).map(|(device, _)| *device).collect();
+        let borrowed = u32::try_from(borrowers.len()).unwrap_or(u32::MAX);
         let waiting = if owned == 0 { 0 } else { self.waiting_for(license) };
         PoolSummary {
             license: id.clone(),
@@ -236,9 +247,10 @@ impl Ledger {
             version: license.version.clone(),
             state,
             owned,
-            online,
-            free: owned.saturating_sub(online),
-            over: online.saturating_sub(owned),
+            online: used.saturating_sub(borrowed),
+            borrowers,
+            free: owned.saturating_sub(used),
+            over: used.saturating_sub(owned),
             waiting,
         }
     }

@@ -248,6 +248,54 @@ pub enum Happening {
         /// The admin.
         by: Name,
     },
+    /// A seat was borrowed.
+    Borrowed {
+        /// The seat.
+        seat: SeatId,
+        /// By whom.
+        who: Who,
+        /// The product.
+        product: ProductId,
+        /// Until when.
+        ends: WallTime,
+        /// Whether it was borrowed already, to an earlier end.
+        prolonged: bool,
+    },
+    /// A borrowed seat came back.
+    BorrowOver {
+        /// The seat.
+        seat: SeatId,
+        /// Whose.
+        who: Who,
+        /// The product.
+        product: ProductId,
+        /// Why.
+        how: BorrowOver,
+        /// Whether the seat is free now; else programs use it online.
+        free: bool,
+    },
+    /// A device is lost, or found again.
+    DeviceLost {
+        /// The device.
+        device: DeviceId,
+        /// Its name.
+        name: Name,
+        /// The admin.
+        by: Name,
+        /// `false`: it is found.
+        lost: bool,
+    },
+}
+
+/// How a borrow can be over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BorrowOver {
+    /// The device gave the seat back.
+    Returned,
+    /// Its time was over.
+    Ended,
+    /// The device is lost, and the license gives such seats back at once.
+    Lost,
 }
 
 impl Happening {
@@ -277,6 +325,10 @@ impl Happening {
             Self::LicenseRemoved { .. } => "license-removed",
             Self::LicenseEnded { .. } => "license-ended",
             Self::PoolKeyRotated { .. } => "pool-key-rotated",
+            Self::Borrowed { .. } => "borrow",
+            Self::BorrowOver { .. } => "borrow-over",
+            Self::DeviceLost { lost: true, .. } => "device-lost",
+            Self::DeviceLost { lost: false, .. } => "device-found",
         }
     }
 
@@ -339,6 +391,24 @@ impl Happening {
             Self::PoolKeyRotated { number, by } => {
                 format!("{by} replaced the pool key; the new one is number {number}")
             }
+            Self::Borrowed { seat, who, product, ends, prolonged } => {
+                let verb = if *prolonged { "prolonged the borrow of" } else { "borrowed" };
+                let ends = ends.rfc3339().unwrap_or_else(|| "its end".to_owned());
+                format!("{who} {verb} seat {seat} of {product} until {ends}")
+            }
+            Self::BorrowOver { seat, who, product, how, free } => {
+                let over = match how {
+                    BorrowOver::Returned => format!("{who} gave the borrowed seat {seat} of {product} back"),
+                    BorrowOver::Ended => format!("the borrow of seat {seat} of {product} by {who} ended"),
+                    BorrowOver::Lost => {
+                        format!("the seat {seat} of {product}, borrowed by {who}, is lost there")
+                    }
+                };
+                if *free { over } else { over + "; programs still use it online" }
+            }
+            Self::DeviceLost { name, by, lost, .. } => {
+                format!("{by} reported the device {name} as {}", if *lost { "lost" } else { "found" })
+            }
         }
     }
 
@@ -354,6 +424,8 @@ impl Happening {
             | Self::PassedOver { product, .. }
             | Self::LeftQueue { product, .. }
             | Self::Released { product, .. }
+            | Self::Borrowed { product, .. }
+            | Self::BorrowOver { product, .. }
             | Self::LicenseAdded { product, .. }
             | Self::LicenseRemoved { product, .. }
             | Self::LicenseEnded { product, .. } => Some(product),
@@ -372,7 +444,9 @@ impl Happening {
             | Self::Waits { who, .. }
             | Self::PassedOver { who, .. }
             | Self::LeftQueue { who, .. }
-            | Self::Released { who, .. } => Some(who),
+            | Self::Released { who, .. }
+            | Self::Borrowed { who, .. }
+            | Self::BorrowOver { who, .. } => Some(who),
             _ => None,
         }
     }
@@ -383,7 +457,8 @@ impl Happening {
             Self::DeviceAdmitted { device, .. }
             | Self::DeviceLeft { device, .. }
             | Self::DeviceRevoked { device, .. }
-            | Self::DeviceSet { device, .. } => Some(*device),
+            | Self::DeviceSet { device, .. }
+            | Self::DeviceLost { device, .. } => Some(*device),
             _ => self.who().map(|who| who.device),
         }
     }
@@ -395,7 +470,9 @@ impl Happening {
             | Self::Shared { seat, .. }
             | Self::Returned { seat, .. }
             | Self::Expired { seat, .. }
-            | Self::Released { seat, .. } => Some(*seat),
+            | Self::Released { seat, .. }
+            | Self::Borrowed { seat, .. }
+            | Self::BorrowOver { seat, .. } => Some(*seat),
             _ => None,
         }
     }

@@ -108,11 +108,12 @@ impl Ledger {
         self.by.remove_session(id, &session);
         let seat = self.state.seats.get_mut(&session.seat).ok_or_else(lost)?;
         seat.sessions.remove(&id);
+        let borrowed = seat.borrow.is_some();
         let users = seat.sessions.iter().filter_map(|other| self.state.sessions.get(other));
         // Who shows as the seat's user is somebody who uses it. The sharing key stays: what of user and device may
         // differ between sessions of one seat is not part of it.
         let any_version = users.clone().any(|other| other.asked_version.is_none());
-        if let Some(longest) = users.min_by_key(|other| (other.since, other.attach)) {
+        if let Some(longest) = users.min_by_key(|other| (other.since, other.attach)).filter(|_| !borrowed) {
             seat.user = longest.user.clone();
             seat.device = longest.device;
             // Who named no version was granted the seat's, which then stays.
@@ -122,18 +123,24 @@ impl Ledger {
             seat.features.clone_from(&longest.features);
         }
         let seat = seat.clone();
-        let free = seat.sessions.is_empty();
-        if free {
-            if let Some(pool) = self.by.pools.get_mut(&seat.product) {
-                pool.remove_seat(session.seat, &seat);
-            }
-            self.state.seats.remove(&session.seat);
-            self.forget_removed(&seat.license);
-        } else {
-            self.need_changed(session.seat);
-        }
+        let free = self.free_if_unused(session.seat, &seat);
         let who = self.who(&session.user, session.device);
         Ok(EndedSession { id: session.seat, seat, who, free })
+    }
+
+    /// Takes a seat out of the books that nobody uses and nobody has borrowed. Whether it did.
+    pub(crate) fn free_if_unused(&mut self, id: SeatId, seat: &SeatRecord) -> bool {
+        let free = seat.sessions.is_empty() && seat.borrow.is_none();
+        if free {
+            if let Some(pool) = self.by.pools.get_mut(&seat.product) {
+                pool.remove_seat(id, seat);
+            }
+            self.state.seats.remove(&id);
+            self.forget_removed(&seat.license);
+        } else {
+            self.need_changed(id);
+        }
+        free
     }
 }
 

@@ -32,7 +32,7 @@ impl Start<'_> {
     }
 
     /// What a running seat needs when this start shares it.
-    fn need_with<'a>(
+    pub(crate) fn need_with<'a>(
         &'a self,
         seat: &'a SeatRecord,
         sessions: &'a BTreeMap<SessionId, SessionRecord>,
@@ -47,7 +47,10 @@ impl Start<'_> {
 
 impl Ledger {
     pub(crate) fn checkout(&mut self, moment: Moment, device: DeviceId, want: &Checkout) -> Answer {
-        let answer = self.start(device, want).and_then(|start| self.try_checkout(moment, &start));
+        let answer = self.start(device, want).and_then(|start| {
+            self.check_lost(&device)?;
+            self.try_checkout(moment, &start)
+        });
         self.record_denial(moment, device, want, &answer);
         answer
     }
@@ -143,9 +146,11 @@ impl Ledger {
         let pool = self.by.pools.get(&start.want.product)?;
         let mut here = Vec::new();
         let mut elsewhere = Vec::new();
-        for id in pool.shareable(&start.want.user, start.device) {
+        for id in pool.shareable(&start.want.user, start.device).into_iter().chain(self.own_borrowed(start)) {
             let seat = self.state.seats.get(&id)?;
-            let may = pool.allowed(&start.need_with(seat, &self.state.sessions));
+            let mut need = start.need_with(seat, &self.state.sessions);
+            let pinned = std::mem::take(&mut need.pinned);
+            let may = pool.allowed(&need);
             match pool.place(id, now).filter(|at| may.contains(*at) && pool.is_open(*at, now)) {
                 Some(at) => {
                     let exact = pool
@@ -153,6 +158,7 @@ impl Ledger {
                         .is_some_and(|license| start.demand().version == Some(&license.version));
                     here.push((!exact, at, id));
                 }
+                None if pinned => {}
                 None => elsewhere.push((id, may)),
             }
         }
@@ -197,14 +203,8 @@ impl Ledger {
 
     fn take(&mut self, moment: Moment, start: &Start<'_>) -> Answer {
         let (assignment, covering) = self.assign(moment.time, start)?;
-        if self.state.seats.len() >= limits::SEATS_MAX {
-            return Err(limit("seats in use at once", limits::SEATS_MAX));
-        }
         let Some(record) = self.state.licenses.get(&assignment.license) else {
             return Err(Refusal::Bug("admission chose a license that is not there".into()));
-        };
-        let Some(next_seat) = self.state.next_seat.checked_add(1) else {
-            return Err(Refusal::Bug("seat ids are used up".into()));
         };
         let id = SeatId(self.state.next_seat);
         let seat = SeatRecord {
@@ -220,9 +220,11 @@ impl Ledger {
             ttl_ms: record.license().ttl_ms,
             share: record.license().share,
             released_by: None,
+            borrow: None,
         };
         let grant = grant(moment, start, id, &seat, record, false);
         self.check_assignment(moment.time, &seat.product, &assignment, None)?;
+        self.next_seat()?;
         let Assignment { license, moves } = assignment;
         let left = self.move_seats(moves);
         if let Some(pool) = self.by.pools.get_mut(&seat.product) {
@@ -234,13 +236,23 @@ impl Ledger {
             pool.add_seat(id, &seat, may);
         }
         self.state.seats.insert(id, seat);
-        self.state.next_seat = next_seat;
         self.add_session(moment, start, id);
         left.iter().for_each(|license| self.forget_removed(license));
         let (who, product) = (self.who(&start.want.user, start.device), start.want.product.clone());
         let version = grant.version.clone();
         self.record(moment, Happening::Checkout { seat: id, who, product, version, license });
         Ok(Outcome::Granted(grant))
+    }
+
+    /// The id of a new seat.
+    pub(crate) fn next_seat(&mut self) -> Result<SeatId, Refusal> {
+        if self.state.seats.len() >= limits::SEATS_MAX {
+            return Err(limit("seats in use at once", limits::SEATS_MAX));
+        }
+        let id = SeatId(self.state.next_seat);
+        let next = self.state.next_seat.checked_add(1);
+        self.state.next_seat = next.ok_or_else(|| Refusal::Bug("seat ids are used up".into()))?;
+        Ok(id)
     }
 
     /// Where a new seat goes, and the licenses that cover it.

@@ -97,7 +97,7 @@ pub(crate) fn check(state: &State) -> Result<(), String> {
         }
     }
     for (id, seat) in &state.seats {
-        if seat.sessions.is_empty() {
+        if seat.sessions.is_empty() && seat.borrow.is_none() {
             return Err(format!("seat {id} has no session"));
         }
         let mut sessions = seat.sessions.iter().map(|session| state.sessions.get(session));

@@ -94,6 +94,8 @@ pub struct DeviceRecord {
     /// The last attach given to a session of this device. Attaches are counted per device and not per session,
     /// so that a session that comes back after its seat expired never repeats one (invariant I8).
     pub attaches: u32,
+    /// Since when it is reported as lost.
+    pub lost: Option<WallTime>,
 }
 
 impl DeviceRecord {
@@ -229,7 +231,7 @@ pub struct SeatRecord {
     pub device: DeviceId,
     /// Since when.
     pub since: WallTime,
-    /// Who uses it. Never empty.
+    /// Who uses it. Empty only while it is borrowed.
     pub sessions: BTreeSet<SessionId>,
     /// Log index of the entry that granted it.
     pub serial: u64,
@@ -240,6 +242,27 @@ pub struct SeatRecord {
     /// The admin who took it away. It is freed when its sessions return or expire: until then its devices may
     /// still be using it (invariant I1).
     pub released_by: Option<Name>,
+    /// The borrow, while it is borrowed: it then stands on its license whatever happens, also while nobody uses it.
+    pub borrow: Option<BorrowRecord>,
+}
+
+/// A borrow of a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BorrowRecord {
+    /// Whose.
+    pub user: Name,
+    /// Where the tickets are.
+    pub device: DeviceId,
+    /// Since when.
+    pub since: WallTime,
+    /// Until when.
+    pub ends: WallTime,
+    /// Serial of the newest ticket.
+    pub serial: u64,
+    /// The version that the tickets say.
+    pub version: Version,
+    /// The features that the tickets say; sorted, each once.
+    pub features: Vec<Feature>,
 }
 
 impl SeatRecord {
@@ -263,9 +286,15 @@ impl SeatRecord {
         };
         let mut granted: Vec<Demand<'a>> =
             self.sessions.iter().filter_map(|id| sessions.get(id)).map(demand).collect();
+        granted.extend(self.borrow.iter().map(|borrow| Demand {
+            product: &self.product,
+            version: Some(&borrow.version),
+            features: &borrow.features,
+        }));
         // Most starts that share a seat are of one program: what they need is looked at once.
         granted.dedup();
-        Need { granted, ttl_ms: self.ttl_ms, share: self.share, pinned: self.released_by.is_some() }
+        let pinned = self.released_by.is_some() || self.borrow.is_some();
+        Need { granted, ttl_ms: self.ttl_ms, share: self.share, pinned }
     }
 }
 
@@ -346,6 +375,8 @@ pub(crate) struct Index {
     /// Who waits, by product in the order of their places.
     pub(crate) queues: BTreeMap<ProductId, BTreeMap<u64, SessionId>>,
     pub(crate) waiting_of_device: BTreeMap<DeviceId, BTreeSet<SessionId>>,
+    /// The borrowed seats, by the device that has the tickets.
+    pub(crate) borrowed: BTreeMap<DeviceId, BTreeSet<SeatId>>,
 }
 
 impl Index {
@@ -356,6 +387,8 @@ impl Index {
         products.into_iter().for_each(|product| index.build_pool(state, product));
         state.sessions.iter().for_each(|(id, session)| index.add_session(*id, session));
         state.waiting.iter().for_each(|(id, waiting)| index.add_waiting(*id, waiting));
+        let borrows = state.seats.iter().filter_map(|(id, seat)| Some((*id, seat.borrow.as_ref()?)));
+        borrows.for_each(|(id, borrow)| index.add_borrow(id, borrow));
         index
     }
 
@@ -385,6 +418,19 @@ impl Index {
             sessions.remove(&id);
             if sessions.is_empty() {
                 self.sessions_of_device.remove(&session.device);
+            }
+        }
+    }
+
+    pub(crate) fn add_borrow(&mut self, seat: SeatId, borrow: &BorrowRecord) {
+        self.borrowed.entry(borrow.device).or_default().insert(seat);
+    }
+
+    pub(crate) fn remove_borrow(&mut self, seat: SeatId, borrow: &BorrowRecord) {
+        if let Some(seats) = self.borrowed.get_mut(&borrow.device) {
+            seats.remove(&seat);
+            if seats.is_empty() {
+                self.borrowed.remove(&borrow.device);
             }
         }
     }

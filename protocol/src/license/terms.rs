@@ -2,12 +2,12 @@
 
 use toml::{Table, Value};
 
-use super::{Date, Downgrade, License, LicenseError, Share};
+use super::{BorrowTerms, Date, Downgrade, License, LicenseError, Lost, Share};
 use crate::id::{Feature, IdError, Name, SiteId, Version};
 use crate::limits;
 
 /// Every key that may stand in a license, with a line that shows how to write it.
-const KEYS: [(&str, &str); 16] = [
+const KEYS: [(&str, &str); 18] = [
     ("license", r#"license = "ALP-2026-000123""#),
     ("vendor", r#"vendor = "example-vendor""#),
     ("customer", r#"customer = "Example Ltd""#),
@@ -24,6 +24,8 @@ const KEYS: [(&str, &str); 16] = [
     ("ttl", r#"ttl = "90s""#),
     ("share", r#"share = "user-device""#),
     ("replaces", r#"replaces = ["ALP-2025-000088"]"#),
+    ("borrow", "borrow = { max_days = 30, max_seats = 2 }"),
+    ("lost", r#"lost = "at-end""#),
 ];
 
 /// Reads the terms of a normalized text.
@@ -45,6 +47,7 @@ pub(super) fn parse(text: &str) -> Result<License, LicenseError> {
     if replaces.contains(&license_id) {
         return Err(LicenseError::ReplacesItself);
     }
+    let seats = terms.required("seats", Terms::seats)?;
     Ok(License {
         id: license_id,
         vendor: terms.required("vendor", Terms::id)?,
@@ -54,7 +57,7 @@ pub(super) fn parse(text: &str) -> Result<License, LicenseError> {
         title: terms.required("title", Terms::id)?,
         version: terms.required("version", Terms::id)?,
         downgrade: terms.downgrade("downgrade")?,
-        seats: terms.required("seats", Terms::seats)?,
+        seats,
         features: terms.features("features")?,
         valid_from,
         valid_until,
@@ -62,6 +65,8 @@ pub(super) fn parse(text: &str) -> Result<License, LicenseError> {
         ttl_ms: terms.ttl("ttl")?.unwrap_or(limits::TTL_MS_DEFAULT),
         share: terms.share("share")?.unwrap_or_default(),
         replaces,
+        borrow: terms.borrow("borrow", seats)?,
+        lost: terms.lost("lost")?.unwrap_or_default(),
     })
 }
 
@@ -159,6 +164,31 @@ impl<'a> Terms<'a> {
             Some(ms) if (limits::TTL_MS_MIN..=limits::TTL_MS_MAX).contains(&ms) => Ok(Some(ms)),
             _ => Err(LicenseError::Ttl(text.chars().take(32).collect())),
         }
+    }
+
+    fn borrow(&self, key: &'static str, seats: u32) -> Result<Option<BorrowTerms>, LicenseError> {
+        let Some(table) = self.typed(key, Value::as_table)? else { return Ok(None) };
+        let wrong = |what: String| LicenseError::Borrow(what);
+        if let Some(unknown) = table.keys().find(|key| !["max_days", "max_seats"].contains(&key.as_str())) {
+            let unknown: String = unknown.chars().take(64).collect();
+            return Err(wrong(format!("`{unknown}` is not known to this version of Seatkeeper")));
+        }
+        let number = |name: &str, max: u32| {
+            let Some(value) = table.get(name) else { return Ok(None) };
+            let number = value.as_integer().and_then(|value| u32::try_from(value).ok());
+            let fits = number.filter(|number| (1..=max).contains(number));
+            fits.map(Some).ok_or_else(|| wrong(format!("`{name}` is {value}, not a number from 1 to {max}")))
+        };
+        let max_days = number("max_days", limits::BORROW_DAYS_MAX)?;
+        let max_days = max_days.ok_or_else(|| wrong("`max_days` is missing".to_owned()))?;
+        let max_seats = number("max_seats", seats)?.unwrap_or(seats);
+        Ok(Some(BorrowTerms { max_days, max_seats }))
+    }
+
+    fn lost(&self, key: &'static str) -> Result<Option<Lost>, LicenseError> {
+        let Some(text) = self.typed(key, Value::as_str)? else { return Ok(None) };
+        let unknown = || LicenseError::Lost(text.chars().take(64).collect());
+        Lost::from_text(text).map(Some).ok_or_else(unknown)
     }
 
     fn share(&self, key: &'static str) -> Result<Option<Share>, LicenseError> {

@@ -65,6 +65,13 @@ fn a_license_says_what_was_bought() {
     assert_eq!(license.site, Some(SiteId([0; 20])));
     assert_eq!(license.ttl_ms, 300_000);
     assert_eq!(license.share, Share::User);
+    assert_eq!((license.borrow, license.lost), (None, Lost::AtEnd));
+    let terms = |line| parse_unsigned(&with("borrow", line)).unwrap().borrow.unwrap();
+    let both = terms("borrow = { max_days = 30, max_seats = 2 }");
+    assert_eq!(both, BorrowTerms { max_days: 30, max_seats: 2 });
+    assert_eq!(both.max_ms(), 30 * 24 * 60 * 60 * 1_000);
+    assert_eq!(terms("borrow = { max_days = 7 }"), BorrowTerms { max_days: 7, max_seats: 3 });
+    assert_eq!(parse_unsigned(&with("lost", r#"lost = "immediate""#)).unwrap().lost, Lost::Immediate);
 }
 
 #[test]
@@ -80,8 +87,6 @@ fn what_is_absent_has_its_default() {
 #[test]
 fn unknown_keys_are_refused_by_name() {
     // Terms of later releases: half a license must not be accepted in the meantime.
-    check("lost", r#"lost = "at-end""#, &["`lost`", "not known"]);
-    check("borrow", "borrow = { max_days = 30, max_seats = 2 }", &["`borrow`"]);
     check("grace", "grace = { hours = 8, per_days = 7 }", &["`grace`"]);
     check("Seats", "Seats = 3", &["`Seats`"]);
     check("x", "[x]\ny = 1", &["`x`"]);
@@ -119,6 +124,12 @@ fn a_wrong_value_is_told_with_its_key_and_what_to_write() {
     check("downgrade", &format!("downgrade = [{}]", many.join(",")), &["at most 64"]);
     check("replaces", &format!("replaces = [{}]", many.join(",")), &["at most 64"]);
     check("share", r#"share = "everybody""#, &["`share` is \"everybody\"", "\"user-device\""]);
+    check("borrow", "borrow = true", &["`borrow`", "wrong kind", "max_days = 30"]);
+    check("borrow", "borrow = { max_seats = 2 }", &["`borrow`", "`max_days` is missing"]);
+    check("borrow", "borrow = { max_days = 0 }", &["`max_days` is 0", "from 1 to 3660"]);
+    check("borrow", "borrow = { max_days = 30, max_seats = 4 }", &["`max_seats` is 4", "from 1 to 3"]);
+    check("borrow", "borrow = { max_days = 30, days = 2 }", &["`days` is not known"]);
+    check("lost", r#"lost = "never""#, &["`lost` is \"never\"", "\"at-end\""]);
     check("valid_from", r#"valid_from = "2026-01-01""#, &["`valid_from`", "valid_from = 2026-01-01"]);
     check("valid_from", "valid_from = 2026-01-01T00:00:00Z", &["`valid_from` must be a day without a time"]);
     check("valid_until", "valid_until = 12:00:00", &["`valid_until` must be a day without a time"]);

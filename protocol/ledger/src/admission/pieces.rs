@@ -10,11 +10,11 @@ pub(crate) struct PieceSet(Vec<u64>);
 
 impl PieceSet {
     /// No license of a pool of so many.
-    pub(super) fn empty(pieces: usize) -> Self {
+    pub(crate) fn empty(pieces: usize) -> Self {
         Self(vec![0; pieces.div_ceil(WORD)])
     }
 
-    pub(super) fn insert(&mut self, number: usize) {
+    pub(crate) fn insert(&mut self, number: usize) {
         if let Some(word) = self.0.get_mut(number / WORD) {
             *word |= 1 << (number % WORD);
         }
@@ -31,7 +31,7 @@ impl PieceSet {
     }
 
     /// All of a pool of so many.
-    pub(super) fn full(pieces: usize) -> Self {
+    pub(crate) fn full(pieces: usize) -> Self {
         let mut set = Self::empty(pieces);
         (0..pieces).for_each(|number| set.insert(number));
         set
@@ -41,12 +41,12 @@ impl PieceSet {
         self.0.iter_mut().zip(&others.0).for_each(|(word, others)| *word |= others);
     }
 
-    pub(super) fn keep_only(&mut self, others: &Self) {
+    pub(crate) fn keep_only(&mut self, others: &Self) {
         self.0.iter_mut().zip(&others.0).for_each(|(word, others)| *word &= others);
     }
 
     /// Its numbers, rising.
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
         self.0.iter().enumerate().flat_map(|(n, word)| Numbers { next: n * WORD, rest: *word })
     }
 

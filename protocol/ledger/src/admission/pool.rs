@@ -160,7 +160,7 @@ impl Pool {
         self.pieces.is_empty()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.pieces.len()
     }
 

@@ -234,6 +234,7 @@ fn seat(license: &Name, need: &Need<'_>) -> SeatRecord {
         ttl_ms: need.ttl_ms,
         share: Share::None,
         released_by: None,
+        borrow: None,
     }
 }
 

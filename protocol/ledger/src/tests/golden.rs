@@ -6,15 +6,16 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use seatkeeper_protocol::id::{InviteId, RequestId, SeatId, SiteId, Version};
+use seatkeeper_protocol::license::Share;
 use seatkeeper_protocol::time::WallTime;
 
 use super::office::{
-    GENERATION, Office, START, add_admin, certificate, device, device_key, found, info, invite, name,
+    DAY_MS, GENERATION, Office, START, add_admin, certificate, device, device_key, found, info, invite, name,
     product, public, session, sign, trust, want,
 };
 use crate::command::{
-    Actor, AdminRole, Command, Denial, DeviceSettings, Entry, Form, Grant, Outcome, Refusal, Sealed,
-    SeatHolder, Waiting,
+    Actor, AdminRole, Borrow, Borrowed, Command, Denial, DeviceSettings, Entry, Form, Grant, Outcome,
+    Refusal, Sealed, SeatHolder, Waiting,
 };
 use crate::{Ledger, decode, decode_outcome, encode, encode_outcome};
 
@@ -55,6 +56,16 @@ fn commands() -> Vec<Command> {
         Command::RemoveLicense { license },
         Command::ReleaseSeat { seat: SeatId(70_000) },
         Command::RotatePoolKey { certificate: certificate(2), sealed: vec![(device(0), Sealed(vec![9; 4]))] },
+        Command::Borrow(Borrow {
+            user: name("eva"),
+            product: product("cad"),
+            version: Some(Version::new("2026").unwrap()),
+            features: vec!["bim".parse().unwrap()],
+            until: START.plus_ms(7 * DAY_MS),
+        }),
+        Command::ReturnBorrow { seat: SeatId(70_000) },
+        Command::EndBorrow { seat: SeatId(70_000), serial: 77 },
+        Command::LoseDevice { device: device(1), lost: true },
     ]
 }
 
@@ -83,6 +94,10 @@ fn command_name(command: &Command) -> &'static str {
         Command::RemoveLicense { .. } => "remove-license",
         Command::ReleaseSeat { .. } => "release-seat",
         Command::RotatePoolKey { .. } => "rotate-pool-key",
+        Command::Borrow(_) => "borrow",
+        Command::ReturnBorrow { .. } => "return-borrow",
+        Command::EndBorrow { .. } => "end-borrow",
+        Command::LoseDevice { .. } => "lose-device",
     }
 }
 
@@ -142,6 +157,21 @@ fn outcomes() -> Vec<Outcome> {
     ];
     let mut outcomes = vec![Outcome::Done, Outcome::Granted(grant), Outcome::Waiting(Box::new(waiting))];
     outcomes.extend(refusals.into_iter().map(Outcome::Refused));
+    outcomes.push(Outcome::Borrowed(Box::new(Borrowed {
+        seat: SeatId(1),
+        serial: 77,
+        license: name("L1"),
+        license_hash: [5; 32],
+        license_text: "# text".to_owned(),
+        product: product("cad"),
+        version: Version::new("2026").unwrap(),
+        features: vec!["bim".parse().unwrap()],
+        user: name("eva"),
+        share: Share::UserDevice,
+        issued: START,
+        ends: START.plus_ms(DAY_MS),
+        converted: true,
+    })));
     outcomes
 }
 
@@ -150,6 +180,7 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Done => return "done",
         Outcome::Granted(_) => return "granted",
         Outcome::Waiting(_) => return "waiting",
+        Outcome::Borrowed(_) => return "borrowed",
         Outcome::Refused(refusal) => refusal,
     };
     match refusal {

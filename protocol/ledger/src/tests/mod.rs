@@ -1,6 +1,7 @@
 //! Tests of the ledger as a whole. Every entry goes through [`office::Office::apply`], which checks the invariants.
 
 mod admission;
+mod borrow;
 pub(crate) mod brute;
 mod chance;
 mod golden;

@@ -13,8 +13,8 @@ use seatkeeper_protocol::time::WallTime;
 
 use crate::admission::Need;
 use crate::command::{
-    Actor, AdminRole, Checkout, Command, DeviceInfo, Entry, Form, Found, Grant, InviteKey, Outcome, Refusal,
-    Sealed, Waiting, admin_message,
+    Actor, AdminRole, Borrow, Borrowed, Checkout, Command, DeviceInfo, Entry, Form, Found, Grant, InviteKey,
+    Outcome, Refusal, Sealed, Waiting, admin_message,
 };
 use crate::ledger::Ledger;
 use crate::state::Index;
@@ -254,12 +254,32 @@ impl Office {
         self.by_admin(Command::ReleaseSeat { seat })
     }
 
-    /// `license: online/owned over` of each license.
+    /// Borrows; the seat.
+    pub(super) fn borrows(&mut self, n: u8, user: &str, what: &str, days: i64) -> Borrowed {
+        match self.borrow(n, user, what, days) {
+            Outcome::Borrowed(borrowed) => *borrowed,
+            other => panic!("not borrowed: {other:?}"),
+        }
+    }
+
+    pub(super) fn borrow(&mut self, n: u8, user: &str, what: &str, days: i64) -> Outcome {
+        let Checkout { user, product, version, features, .. } = want(0, user, what);
+        let until = self.time.plus_ms(days * DAY_MS);
+        self.by_device(n, Command::Borrow(Borrow { user, product, version, features, until }))
+    }
+
+    pub(super) fn end_borrow(&mut self, borrowed: &Borrowed) -> Outcome {
+        self.by_holder(Command::EndBorrow { seat: borrowed.seat, serial: borrowed.serial })
+    }
+
+    /// `license: online+borrowed/owned over` of each license.
     pub(super) fn books(&self) -> String {
         let pools = self.ledger.pools(self.time);
         let lines = pools.iter().map(|pool| {
             let over = if pool.over > 0 { format!(" over {}", pool.over) } else { String::new() };
-            format!("{}: {}/{}{over}", pool.license, pool.online, pool.owned)
+            let lent = pool.borrowers.len();
+            let lent = if lent > 0 { format!("+{lent}") } else { String::new() };
+            format!("{}: {}{lent}/{}{over}", pool.license, pool.online, pool.owned)
         });
         lines.collect::<Vec<_>>().join(", ")
     }
@@ -296,7 +316,12 @@ impl Office {
             let license = self.ledger.license(&pool.license).unwrap();
             // Who ran on a replaced license is one too many if the new one has fewer seats.
             let exempt = license.removed || license.ended.is_some() || !license.license().replaces.is_empty();
-            assert!(exempt || pool.online <= license.license().seats, "I1: {}", self.books());
+            assert!(
+                exempt
+                    || pool.online + u32::try_from(pool.borrowers.len()).unwrap() <= license.license().seats,
+                "I1: {}",
+                self.books()
+            );
         }
         for (id, seat) in &state.seats {
             let license = state.licenses[&seat.license].license();

@@ -531,6 +531,7 @@ fn kind_of(outcome: &Outcome) -> &'static str {
         Outcome::Done => "done",
         Outcome::Granted(_) => "granted",
         Outcome::Waiting(_) => "waiting",
+        Outcome::Borrowed(_) => "borrowed",
         Outcome::Refused(refusal) => match refusal {
             Refusal::NoSeat(_) => "no seat",
             Refusal::NotLicensed { .. } => "not licensed",
