@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod borrow;
 mod seat;
 
+pub use borrow::{Borrow, BorrowRequest, BorrowReturned, Borrows, ReturnRequest};
 pub use seat::{SeatEvent, SeatGranted, SeatRequest, SeatWaiting, Tree};
 
 /// The `format` of every object.
@@ -218,6 +220,12 @@ pub struct Device {
     pub version: Option<String>,
     /// Seats it uses.
     pub seats: u32,
+    /// Seats it has borrowed.
+    #[serde(default)]
+    pub borrowed: u32,
+    /// Since when it is reported as lost, RFC 3339; null: it is not.
+    #[serde(default)]
+    pub lost: Option<String>,
 }
 
 /// A device that asks to be admitted.

@@ -8,9 +8,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{DeviceId, Generation, InviteId, Name, NodeId, PublicKey, RequestId, SessionId, SiteId};
+use crate::id::{
+    DeviceId, Generation, InviteId, Name, NodeId, PublicKey, RequestId, SeatId, SessionId, SiteId,
+};
 use crate::roster::SignedRoster;
 use crate::ticket::Ticket;
+use crate::time::WallTime;
 
 /// ALPN of seat sessions.
 pub const ALPN_SESSION: &[u8] = b"seatkeeper/1";
@@ -108,6 +111,21 @@ pub struct Pong {
     pub live: Vec<SessionId>,
     /// Where those of them stand that wait.
     pub queue: Vec<QueuePlace>,
+    /// The site's time.
+    pub time: WallTime,
+    /// The seats that the ledger has as borrowed by this device at the read index.
+    pub borrows: Vec<BorrowPlace>,
+    /// The device is reported as lost.
+    pub lost: bool,
+}
+
+/// A borrowed seat as the ledger has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BorrowPlace {
+    /// The seat.
+    pub seat: SeatId,
+    /// An admin wants it back.
+    pub recalled: bool,
 }
 
 /// Where a session stands in the queue.

@@ -232,6 +232,34 @@ impl Client {
         succeeded(response).await.map(drop)
     }
 
+    /// Borrows a seat: this device then uses it without any network.
+    ///
+    /// # Errors
+    /// A problem `no-seat`, `not-licensed`, `invalid` when the license does not allow it for so long, …
+    pub async fn borrow(&self, request: &api::BorrowRequest) -> Result<api::Borrow, ClientError> {
+        self.post("/v1/borrows", request).await
+    }
+
+    /// What is borrowed on this device; the site is not asked.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn borrows(&self) -> Result<api::Borrows, ClientError> {
+        self.get("/v1/borrows").await
+    }
+
+    /// Gives back what the caller borrowed of a product.
+    ///
+    /// # Errors
+    /// A problem `conflict` while programs use it, or when there is nothing.
+    pub async fn return_borrow(
+        &self,
+        request: &api::ReturnRequest,
+    ) -> Result<api::BorrowReturned, ClientError> {
+        let body = json(request)?;
+        self.exchange(self.request(Method::DELETE, "/v1/borrows", "application/json", body)?).await
+    }
+
     /// Hands a command signed by an admin to the site.
     ///
     /// # Errors

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use seatkeeper_protocol::id::{DeviceId, Feature, Name, ProductId, PublicKey, SeatId, Version};
+use seatkeeper_protocol::license::Date;
+use seatkeeper_protocol::time::WallTime;
 
 /// Floating licenses without a server: the machines of an office elect one of them to hand out the seats.
 #[derive(Debug, Parser)]
@@ -66,6 +68,14 @@ pub enum Command {
     Run(RunArgs),
     /// Hold a seat until interrupted
     Hold(SeatArgs),
+    /// Borrow a seat: this machine then uses it without any network
+    Borrow(BorrowArgs),
+    /// Give a borrowed seat back
+    Return {
+        /// The product
+        #[arg(value_name = "PRODUCT[@VERSION]")]
+        product: ProductAt,
+    },
 }
 
 /// `agent`.
@@ -223,6 +233,17 @@ pub enum DeviceCommand {
         #[command(flatten)]
         sign: SignArgs,
     },
+    /// Report a machine as lost: it gets no seats, and what it borrowed comes back as the licenses allow
+    Lost {
+        /// Its id, the beginning of it, or its name
+        id: String,
+        /// It is found again
+        #[arg(long)]
+        found: bool,
+        /// With which key.
+        #[command(flatten)]
+        sign: SignArgs,
+    },
     /// Set what you know better than the machine
     Set {
         /// Its id, the beginning of it, or its name
@@ -376,6 +397,30 @@ pub struct SeatArgs {
     pub wait: Option<Duration>,
 }
 
+/// `borrow`.
+#[derive(Debug, Args)]
+pub struct BorrowArgs {
+    /// The product
+    #[arg(value_name = "PRODUCT[@VERSION]", required_unless_present = "list")]
+    pub product: Option<ProductAt>,
+    /// To the end of this day (2026-12-24), or until this time (RFC 3339)
+    #[arg(long, value_name = "DATE", value_parser = parse_until, conflicts_with = "lasts",
+          required_unless_present_any = ["lasts", "list"])]
+    pub until: Option<WallTime>,
+    /// For so long, such as 12h, 7d or 2w
+    #[arg(long = "for", value_name = "DUR", value_parser = parse_duration)]
+    pub lasts: Option<Duration>,
+    /// Prolong it to as long from then whenever the site is seen: a lost laptop then costs days, not months
+    #[arg(long)]
+    pub renew: bool,
+    /// A feature it needs; may be repeated
+    #[arg(long, value_name = "F")]
+    pub feature: Vec<Feature>,
+    /// List what is borrowed on this machine
+    #[arg(long, conflicts_with_all = ["product", "until", "lasts", "renew", "feature"])]
+    pub list: bool,
+}
+
 /// `--wait` without a time: as long as it takes.
 const WAIT_FOREVER: &str = "3650d";
 
@@ -454,6 +499,19 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         Some(seconds) if (1..=10 * 366 * 24 * 60 * 60).contains(&seconds) => Ok(Duration::from_secs(seconds)),
         _ => Err(format!("`{text}` is out of range; use one second to ten years")),
     }
+}
+
+/// A day, to its end wherever on Earth, or an instant.
+pub fn parse_until(text: &str) -> Result<WallTime, String> {
+    let day = || {
+        let mut parts = text.splitn(3, '-');
+        let mut next = || parts.next();
+        let (year, month, day) = (next()?, next()?, next()?);
+        Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).map(Date::ends)
+    };
+    day().map_or_else(|| WallTime::from_rfc3339(text), Ok).map_err(|_| {
+        format!("`{text}` is neither a day such as 2026-12-24 nor a time such as 2026-12-24T18:00:00+01:00")
+    })
 }
 
 /// Whether `device` is meant by `id`: the whole of it or its beginning, 8 characters or more.

@@ -24,6 +24,7 @@ pub(super) async fn device(client: &Client, command: DeviceCommand, json: bool) 
         DeviceCommand::Revoke { id, recovery_file, sign } => {
             revoke(client, &id, recovery_file.as_deref(), &sign).await
         }
+        DeviceCommand::Lost { id, found, sign } => lose(client, &id, !found, &sign).await,
         DeviceCommand::Set { id, settings, sign } => set(client, &id, settings, &sign).await,
     }
 }
@@ -40,15 +41,21 @@ async fn list(client: &Client, json: bool) -> Result<(), Fail> {
             device.id.chars().take(8).collect(),
             device.name.clone(),
             device.role.clone(),
-            if device.online { "online" } else { "offline" }.to_owned(),
+            match (&device.lost, device.online) {
+                (Some(_), _) => "lost",
+                (None, true) => "online",
+                (None, false) => "offline",
+            }
+            .to_owned(),
             form,
             device.seats.to_string(),
+            device.borrowed.to_string(),
             dash(&device.address),
             dash(&device.version),
         ]
     };
     let rows: Vec<_> = devices.devices.iter().map(row).collect();
-    let titles = ["id", "name", "role", "state", "form", "seats", "address", "version"];
+    let titles = ["id", "name", "role", "state", "form", "seats", "borrowed", "address", "version"];
     print::table(&titles, &rows, "No devices.");
     if !devices.waiting.is_empty() {
         print::line("");
@@ -155,6 +162,26 @@ fn rotation(signer: &SiteSigner, info: &api::PoolKeyInfo, code: &str) -> Result<
         sealed.push((holder.device(), Sealed(bytes)));
     }
     Ok(Command::RotatePoolKey { certificate, sealed })
+}
+
+async fn lose(client: &Client, id: &str, lost: bool, sign: &SignArgs) -> Result<(), Fail> {
+    let devices = client.devices().await?;
+    let found = find(&devices, id)?;
+    let command = Command::LoseDevice { device: parse_device(&found.id)?, lost };
+    SiteSigner::open(client, sign).await?.send(&command).await?;
+    let after = client.devices().await?;
+    let borrowed = after.devices.iter().find(|device| device.id == found.id).map_or(0, |d| d.borrowed);
+    print::line(match (lost, borrowed) {
+        (false, _) => format!("{} is found and may use seats again.", found.name),
+        (true, 0) => format!("{} is reported as lost and gets no seats.", found.name),
+        (true, borrowed) => format!(
+            "{} is reported as lost and gets no seats; {} it borrowed come back at the end of the borrow, as the \
+             licenses say.",
+            found.name,
+            print::count(borrowed, "seat that", "seats that")
+        ),
+    });
+    Ok(())
 }
 
 async fn set(client: &Client, id: &str, settings: SettingsArgs, sign: &SignArgs) -> Result<(), Fail> {

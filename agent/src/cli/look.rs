@@ -41,13 +41,21 @@ pub(super) async fn status(client: &Client, json: bool) -> Result<(), Fail> {
                 pool.license.clone(),
                 pool.owned.to_string(),
                 pool.online.to_string(),
+                match pool.offline {
+                    0 => pool.borrowed.to_string(),
+                    offline => format!("{}, {offline} offline", pool.borrowed),
+                },
                 pool.free.to_string(),
                 pool.waiting.to_string(),
                 if pool.over == 0 { String::new() } else { format!("{} too many in use", pool.over) },
             ]
         };
         let rows: Vec<_> = status.pools.iter().map(row).collect();
-        print::table(&["product", "license", "seats", "in use", "free", "waiting", ""], &rows, "");
+        print::table(
+            &["product", "license", "seats", "online", "borrowed", "free", "waiting", ""],
+            &rows,
+            "",
+        );
     }
     if !status.health.is_empty() {
         print::line("");
@@ -71,11 +79,16 @@ pub(super) async fn seats(client: &Client, json: bool) -> Result<(), Fail> {
             seat.device_name.clone(),
             seat.kind.clone(),
             print::when(seat.since.as_deref()),
+            seat.ends.as_deref().map_or_else(|| "-".to_owned(), |ends| print::when(Some(ends))),
             seat.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
         ]
     };
     let rows: Vec<_> = seats.seats.iter().map(row).collect();
-    print::table(&["id", "product", "user", "device", "kind", "since", "pid"], &rows, "No seat is in use.");
+    print::table(
+        &["id", "product", "user", "device", "kind", "since", "until", "pid"],
+        &rows,
+        "No seat is in use.",
+    );
     if seats.waiting.is_empty() {
         return Ok(());
     }

@@ -7,6 +7,7 @@
 //! | `site`, `admin`, `device`, `license`, `vendor` | the commands of those names |
 //! | `look` | `status`, `seats`, `events` |
 //! | `run`, `hold` | programs that hold seats |
+//! | `borrow` | `borrow`, `return` |
 //! | `sign` | admin keys and signed commands |
 //! | `fail`, `print`, `files` | exit codes, output, files |
 
@@ -21,6 +22,7 @@ use fail::Fail;
 mod admin;
 mod agent;
 pub mod args;
+mod borrow;
 mod device;
 pub(crate) mod fail;
 pub(crate) mod files;
@@ -84,6 +86,8 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Events { follow } => look::events(&client, follow, json).await,
         Command::Run(args) => return run::run(client, args).await,
         Command::Hold(args) => hold::hold(client, &args).await,
+        Command::Borrow(args) => borrow::borrow(&client, args, json).await,
+        Command::Return { product } => borrow::give_back(&client, &product, json).await,
     };
     match done {
         Ok(()) => 0,

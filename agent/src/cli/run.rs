@@ -134,6 +134,12 @@ pub(super) fn describe(change: &Change) -> String {
             let left_s = until.ms_since(SystemClock.mono()) / 1000;
             format!("the site is out of reach; the seat is kept for {left_s} s, save your work if this lasts")
         }
+        Change::Ends(left_s) => {
+            let left = print::duration(Duration::from_secs(left_s / 60 * 60));
+            format!(
+                "the borrowed seat ends in {left}; connect to the site and borrow again, or save your work by then"
+            )
+        }
         Change::Reachable => "the site is back, and the seat is kept".to_owned(),
         Change::Lost(reason) => {
             format!(

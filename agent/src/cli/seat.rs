@@ -26,6 +26,8 @@ pub(super) enum Change {
     Unreachable(BootTime),
     /// Contact is back, with the seat.
     Reachable,
+    /// The seat is borrowed, and its time is over in so many seconds.
+    Ends(u64),
     /// The seat is gone.
     Lost(String),
     /// A lost seat was regained.
@@ -199,6 +201,7 @@ impl Keeper {
                 Ok(Some(api::SeatEvent::Alive { until_boot_ms })) => {
                     self.lease.until = BootTime(until_boot_ms)
                 }
+                Ok(Some(api::SeatEvent::Ends { left_s, .. })) => self.tell(Change::Ends(left_s)).await,
                 // Nobody waits who has a seat.
                 Ok(Some(api::SeatEvent::Waiting(_) | api::SeatEvent::NoSeat(_))) => {}
                 Ok(Some(api::SeatEvent::Lost { reason })) => return Some(reason),

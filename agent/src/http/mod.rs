@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::node::Node;
 use crate::platform::local::{Caller, LocalListener, LocalStream};
 
+mod borrows;
 mod events;
 mod io;
 mod problem;

@@ -14,7 +14,7 @@ use seatkeeper_protocol::{api, limits};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, refusal_code};
-use super::{events, seats};
+use super::{borrows, events, seats};
 use crate::node::{Node, NodeError};
 use crate::platform::local::Caller;
 
@@ -26,6 +26,7 @@ pub(super) fn router(node: Node) -> Router {
         .route("/v1/site/leave", post(leave_site))
         .route("/v1/seats", look(Query::Seats).post(seats::take))
         .route("/v1/seats/{session}", delete(seats::give_back))
+        .route("/v1/borrows", get(borrows::list).post(borrows::borrow).delete(borrows::give_back))
         .route("/v1/devices", look(Query::Devices))
         .route("/v1/licenses", look(Query::Licenses))
         .route("/v1/admins", look(Query::Admins))
@@ -62,7 +63,7 @@ async fn command(State(node): State<Node>, body: Body) -> Result<Json<api::Comma
     let answer = node.admin(admin_request(&signed)?).await?;
     let refusal = match &answer.outcome {
         Outcome::Refused(refusal) => Some(refusal),
-        Outcome::Done | Outcome::Granted(_) | Outcome::Waiting(_) => None,
+        Outcome::Done | Outcome::Granted(_) | Outcome::Waiting(_) | Outcome::Borrowed(_) => None,
     };
     Ok(Json(api::CommandResult {
         format: api::FORMAT,

@@ -28,6 +28,20 @@ pub enum Condition {
         /// Why.
         reason: String,
     },
+    /// This clock is too far off the site's to borrow.
+    ClockOff {
+        /// "3 min ahead of" or "behind".
+        apart: String,
+    },
+    /// This device is reported as lost.
+    Lost,
+    /// A borrow is over soon.
+    BorrowEnds {
+        /// Of which product.
+        product: String,
+        /// How soon.
+        left: String,
+    },
     /// The ledger found itself broken.
     Bug {
         /// Where.
@@ -74,6 +88,26 @@ impl Condition {
                 "log-failed",
                 "error",
                 format!("this machine can no longer keep the books: {reason}; check its disk, then restart the agent"),
+            ),
+            Self::ClockOff { apart } => (
+                "clock-off",
+                "warning",
+                format!("this machine's clock is {apart} the site's; set it right: until then it may not borrow seats"),
+            ),
+            Self::Lost => (
+                "device-lost",
+                "error",
+                "this machine was reported as lost and gets no seats; if it is found, an admin says so with \
+                 `seatkeeper device lost DEVICE --found`"
+                    .to_owned(),
+            ),
+            Self::BorrowEnds { product, left } => (
+                "borrow-ends",
+                "warning",
+                format!(
+                    "the borrowed seat of {product} ends in {left}; connect to the site and borrow again, or save your work \
+                     by then"
+                ),
             ),
             Self::Bug { detail } => ("bug", "error", format!("the books refused something impossible, please report it: {detail}")),
         };

@@ -1,6 +1,7 @@
 //! The pure middle of the agent: no IO, no clock, no randomness. `now` is always an argument.
 
 pub mod book;
+pub mod borrows;
 pub mod health;
 pub mod leases;
 pub mod sessions;

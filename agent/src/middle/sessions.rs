@@ -83,6 +83,11 @@ impl Sessions {
         self.held.get(session)
     }
 
+    /// The number of the last ping.
+    pub fn pings(&self) -> u64 {
+        self.pings
+    }
+
     /// Whether no session is used here.
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
@@ -155,7 +160,8 @@ mod tests {
     }
 
     fn pong_of(number: u64, live: Vec<SessionId>) -> Pong {
-        Pong { number, term: 1, live, queue: Vec::new() }
+        let time = seatkeeper_protocol::time::WallTime(0);
+        Pong { number, term: 1, live, queue: Vec::new(), time, borrows: Vec::new(), lost: false }
     }
 
     fn lost(seats: &[SessionId]) -> Gone {

@@ -6,7 +6,8 @@ use seatkeeper_ledger::{LicenseState, Record};
 use seatkeeper_protocol::api::{self, FORMAT};
 use seatkeeper_protocol::id::DeviceId;
 use seatkeeper_protocol::license::Downgrade;
-use seatkeeper_protocol::time::BootTime;
+use seatkeeper_protocol::ticket::SeatKind;
+use seatkeeper_protocol::time::{BootTime, WallTime};
 use seatkeeper_protocol::wire::Query;
 
 use super::Inner;
@@ -54,22 +55,22 @@ fn status(inner: &Inner, duty: &Duty) -> api::Status {
     let time = duty.time(inner);
     let ledger = duty.log.books.read();
     let presence = inner.presence.borrow();
-    let online =
-        ledger.devices().filter(|(id, _)| **id == inner.device || presence.since.contains_key(id)).count();
+    let is_online = |id: &DeviceId| *id == inner.device || presence.since.contains_key(id);
+    let online = ledger.devices().filter(|(id, _)| is_online(id)).count();
     let pools = ledger
         .pools(time)
         .into_iter()
-        .filter(|pool| pool.state == LicenseState::Active || pool.online > 0)
+        .filter(|pool| pool.state == LicenseState::Active || pool.online > 0 || !pool.borrowers.is_empty())
         .map(|pool| api::Pool {
             product: pool.product.to_string(),
             version: pool.version.to_string(),
             license: pool.license.to_string(),
             owned: pool.owned,
             online: pool.online,
-            borrowed: 0,
+            borrowed: count(pool.borrowers.len()),
             parked: 0,
             grace: 0,
-            offline: 0,
+            offline: count(pool.borrowers.iter().filter(|device| !is_online(device)).count()),
             free: pool.free,
             over: pool.over,
             waiting: pool.waiting,
@@ -109,13 +110,18 @@ fn seats(inner: &Inner, duty: &Duty) -> api::Seats {
             id: id.to_string(),
             product: seat.product.to_string(),
             version: seat.version.to_string(),
-            kind: "online".to_owned(),
+            kind: match seat.borrow {
+                Some(_) => SeatKind::Borrowed,
+                None => SeatKind::Online,
+            }
+            .as_str()
+            .to_owned(),
             user: seat.user.to_string(),
             device: seat.device.to_string(),
             device_name: ledger.device_name(&seat.device).to_string(),
             org_node: None,
             since: seat.since.rfc3339(),
-            ends: None,
+            ends: seat.borrow.as_ref().and_then(|borrow| borrow.ends.rfc3339()),
             pid: seat.sessions.first().and_then(|session| ledger.session(session)).and_then(|s| s.pid),
             idle_s: None,
         })
@@ -175,6 +181,8 @@ fn devices(inner: &Inner, duty: &Duty) -> api::Devices {
                     .collect::<std::collections::BTreeSet<_>>()
                     .len(),
             ),
+            borrowed: count(ledger.borrowed_by(id).count()),
+            lost: record.lost.and_then(WallTime::rfc3339),
         })
         .collect();
     devices.extend(ledger.revoked().map(|(id, revoked)| api::Device {
@@ -187,6 +195,8 @@ fn devices(inner: &Inner, duty: &Duty) -> api::Devices {
         address: None,
         version: None,
         seats: count(ledger.sessions_of(id).count()),
+        borrowed: count(ledger.borrowed_by(id).count()),
+        lost: None,
     }));
     let now: BootTime = inner.clock.mono();
     let waiting = inner

@@ -49,7 +49,11 @@ impl Inner {
         let bytes = encode_command(command).map_err(|error| NodeError::BadInput(error.to_string()))?;
         let busy = || NodeError::NoHolder("this machine has too many requests under way".to_owned());
         // Returns may take long: they must not keep others waiting.
-        let permits = if matches!(command, Command::Return { .. }) { &self.returns } else { &self.requests };
+        let permits = if matches!(command, Command::Return { .. } | Command::ReturnBorrow { .. }) {
+            &self.returns
+        } else {
+            &self.requests
+        };
         let _permit = tokio::time::timeout(within, permits.acquire())
             .await
             .ok()

@@ -11,13 +11,15 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use seatkeeper_election::ProposeError;
 use seatkeeper_ledger::ActorKey;
-use seatkeeper_ledger::command::{Actor, AdminRole, Command, Entry, Grant, Outcome, Refusal};
+use seatkeeper_ledger::command::{Actor, AdminRole, Borrowed, Command, Entry, Grant, Outcome, Refusal};
 use seatkeeper_ledger::{decode_command, decode_outcome, encode, encode_outcome};
 use seatkeeper_protocol::fault::{Fault, planted};
-use seatkeeper_protocol::id::{DeviceId, RequestId, SessionId};
+use seatkeeper_protocol::id::{DeviceId, Feature, Name, ProductId, RequestId, SeatId, SessionId, Version};
 use seatkeeper_protocol::ticket::{FORMAT, SeatKind, Ticket, TicketBody};
 use seatkeeper_protocol::time::{BootTime, WallTime};
-use seatkeeper_protocol::wire::{AdminRequest, PeerRefusal, Ping, Pong, Query, Request, Response};
+use seatkeeper_protocol::wire::{
+    AdminRequest, BorrowPlace, PeerRefusal, Ping, Pong, Query, Request, Response,
+};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -165,8 +167,14 @@ impl Duty {
             }
         }
         drop(leases);
+        let borrows = ledger
+            .borrowed_by(&device)
+            .map(|(seat, record, _)| BorrowPlace { seat, recalled: record.released_by.is_some() })
+            .collect();
+        let lost = ledger.device(&device).is_some_and(|record| record.lost.is_some());
         drop(ledger);
-        Some(Pong { number: ping.number, term, live, queue: Vec::new() })
+        let time = self.time(inner);
+        Some(Pong { number: ping.number, term, live, queue: Vec::new(), time, borrows, lost })
     }
 
     /// Answers a request of `device`.
@@ -323,12 +331,17 @@ impl Duty {
         };
         let Ok(outcome) = decode_outcome(&applied.outcome) else { return Response::Unknown };
         let ticket = match (&outcome, device) {
-            (Outcome::Granted(grant), Some(device)) => match self.ticket(inner, grant, device) {
-                Some(ticket) => Some(Box::new(ticket)),
-                // Granted, but not provable here: another holder answers the same request.
-                None => return Response::Unknown,
-            },
+            (Outcome::Granted(grant), Some(device)) => Some(self.ticket(inner, &Terms::of(grant), device)),
+            (Outcome::Borrowed(borrowed), Some(device)) => {
+                Some(self.ticket(inner, &Terms::of_borrow(borrowed), device))
+            }
             _ => None,
+        };
+        let ticket = match ticket {
+            Some(Some(ticket)) => Some(Box::new(ticket)),
+            // Granted, but not provable here: another holder answers the same request.
+            Some(None) => return Response::Unknown,
+            None => None,
         };
         let durability_single = !self.durable(applied.index).await;
         Response::Outcome { outcome: applied.outcome, ticket, durability_single }
@@ -339,7 +352,7 @@ impl Duty {
         let mut ahead = self.log.books.read().clone();
         let outcome = ahead.apply(ahead.index() + 1, self.term, bytes);
         let Outcome::Granted(grant) = &outcome else { return None };
-        let ticket = self.ticket(inner, grant, device).map(Box::new);
+        let ticket = self.ticket(inner, &Terms::of(grant), device).map(Box::new);
         let (engine, entry) = (self.log.engine.clone(), bytes.to_vec());
         tokio::spawn(async move { engine.propose(entry, PROPOSE_WITHIN).await });
         Some(Response::Outcome { outcome: encode_outcome(&outcome).ok()?, ticket, durability_single: false })
@@ -358,7 +371,7 @@ impl Duty {
         members > 1 && self.log.engine.acked_by_standby(index, STANDBY_WITHIN).await
     }
 
-    fn ticket(&self, inner: &Inner, grant: &Grant, device: DeviceId) -> Option<Ticket> {
+    fn ticket(&self, inner: &Inner, terms: &Terms<'_>, device: DeviceId) -> Option<Ticket> {
         let (certificate, generation) = {
             let ledger = self.log.books.read();
             (ledger.pool_key()?.certificate.clone(), ledger.site()?.generation)
@@ -366,21 +379,21 @@ impl Duty {
         let key = self.pool_key(inner)?;
         let body = TicketBody {
             format: FORMAT,
-            license: grant.license.clone(),
-            license_hash: grant.license_hash,
+            license: terms.license.clone(),
+            license_hash: terms.license_hash,
             site: certificate.site,
             generation,
-            seat: grant.seat,
-            kind: SeatKind::Online,
-            product: grant.product.clone(),
-            version: grant.version.clone(),
-            features: grant.features.clone(),
-            user: grant.user.clone(),
+            seat: terms.seat,
+            kind: if terms.ends.is_some() { SeatKind::Borrowed } else { SeatKind::Online },
+            product: terms.product.clone(),
+            version: terms.version.clone(),
+            features: terms.features.to_vec(),
+            user: terms.user.clone(),
             device,
-            serial: grant.serial,
+            serial: terms.serial,
             nonce: None,
-            issued: grant.issued,
-            ends: None,
+            issued: terms.issued,
+            ends: terms.ends,
         };
         Ticket::sign(&body, certificate, &key)
             .inspect_err(|error| tracing::error!(%error, "ticket not signed"))
@@ -436,6 +449,52 @@ impl Duty {
                 tracing::error!(%error, "an answer could not be written as JSON");
                 Response::Unknown
             }
+        }
+    }
+}
+
+/// What a ticket says of what was granted.
+struct Terms<'a> {
+    seat: SeatId,
+    serial: u64,
+    license: &'a Name,
+    license_hash: [u8; 32],
+    product: &'a ProductId,
+    version: &'a Version,
+    features: &'a [Feature],
+    user: &'a Name,
+    issued: WallTime,
+    ends: Option<WallTime>,
+}
+
+impl<'a> Terms<'a> {
+    fn of(grant: &'a Grant) -> Self {
+        Self {
+            seat: grant.seat,
+            serial: grant.serial,
+            license: &grant.license,
+            license_hash: grant.license_hash,
+            product: &grant.product,
+            version: &grant.version,
+            features: &grant.features,
+            user: &grant.user,
+            issued: grant.issued,
+            ends: None,
+        }
+    }
+
+    fn of_borrow(borrowed: &'a Borrowed) -> Self {
+        Self {
+            seat: borrowed.seat,
+            serial: borrowed.serial,
+            license: &borrowed.license,
+            license_hash: borrowed.license_hash,
+            product: &borrowed.product,
+            version: &borrowed.version,
+            features: &borrowed.features,
+            user: &borrowed.user,
+            issued: borrowed.issued,
+            ends: Some(borrowed.ends),
         }
     }
 }

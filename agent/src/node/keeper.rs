@@ -7,7 +7,7 @@ use std::time::Duration;
 use seatkeeper_election::{Peer, Status};
 use seatkeeper_ledger::command::{Command, Form, Sealed};
 use seatkeeper_protocol::fault::{Fault, planted};
-use seatkeeper_protocol::id::{DeviceId, Name, PublicKey};
+use seatkeeper_protocol::id::{DeviceId, Name, PublicKey, SeatId};
 use seatkeeper_protocol::roster::{Role, Roster, RosterDevice, SignedRoster};
 use seatkeeper_protocol::time::BootTime;
 
@@ -25,7 +25,7 @@ const PROVE_WITHIN: Duration = Duration::from_secs(1);
 const TOGETHER: Duration = Duration::from_millis(20);
 /// The keeper looks at least this often while it holds: boot-clock deadlines outlive the runtime's timers in suspend.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A license ends when the site's time has stood past its end for this long, milliseconds (design section 5).
+/// A license or borrow ends when the site's time has stood past its end for this long, milliseconds (design section 5).
 const END_AFTER_MS: u64 = 10 * 60 * 1_000;
 /// How long a log must have been without a leader before a newer roster may end it.
 const OUTDATED_FOR: Duration = Duration::from_secs(5);
@@ -135,12 +135,12 @@ fn lay_down(inner: &Arc<Inner>) {
     }
 }
 
-/// The standing work of the holder: expiries, standing, roster, sealing, license ends.
+/// The standing work of the holder: expiries, standing, roster, sealing, ends of licenses and borrows.
 async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
     let mut status = duty.log.engine.status();
     let mut applied = duty.log.books.applied();
     let mut presence = inner.presence.subscribe();
-    let mut ending: BTreeMap<Name, BootTime> = BTreeMap::new();
+    let mut ending: BTreeMap<Over, BootTime> = BTreeMap::new();
     let mut turns = queue::Turns::new();
     let mut refreshed: Option<BootTime> = None;
     let mut members = membership(&status.borrow());
@@ -158,7 +158,7 @@ async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
             }
             refreshed = Some(now);
         }
-        end_licenses(&inner, &duty, now, &mut ending).await;
+        end(&inner, &duty, now, &mut ending).await;
         let busy = duty.leases().next_due().is_some() || !ending.is_empty();
         let healthy_at = standing::next_change(now, &presence.borrow_and_update());
         let healthy_in = healthy_at.map(|at| Duration::from_millis(at.ms_since(now)));
@@ -344,21 +344,38 @@ async fn seal_pool_key(inner: &Arc<Inner>, duty: &Arc<Duty>) -> bool {
     true
 }
 
-/// Ends licenses whose last day is over for ten minutes.
-async fn end_licenses(
-    inner: &Arc<Inner>,
-    duty: &Arc<Duty>,
-    now: BootTime,
-    ending: &mut BTreeMap<Name, BootTime>,
-) {
+/// Something that ends by the site's time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Over {
+    License(Name),
+    /// The borrow of a seat, with the serial of its last ticket.
+    Borrow(SeatId, u64),
+}
+
+impl Over {
+    fn command(&self) -> Command {
+        match self {
+            Self::License(license) => Command::EndLicense { license: license.clone() },
+            Self::Borrow(seat, serial) => Command::EndBorrow { seat: *seat, serial: *serial },
+        }
+    }
+}
+
+/// Ends licenses and borrows whose time has been over for ten minutes.
+async fn end(inner: &Arc<Inner>, duty: &Arc<Duty>, now: BootTime, ending: &mut BTreeMap<Over, BootTime>) {
     let time = duty.time(inner);
-    let over: Vec<Name> = duty.log.books.read().licenses_to_end(time).cloned().collect();
-    ending.retain(|license, _| over.contains(license));
-    for license in over {
-        let since = *ending.entry(license.clone()).or_insert(now);
+    let over: Vec<Over> = {
+        let ledger = duty.log.books.read();
+        let licenses = ledger.licenses_to_end(time).cloned().map(Over::License);
+        let borrows = ledger.borrows_to_end(time).map(|(seat, serial)| Over::Borrow(seat, serial));
+        licenses.chain(borrows).collect()
+    };
+    ending.retain(|known, _| over.contains(known));
+    for over in over {
+        let since = *ending.entry(over.clone()).or_insert(now);
         if now.ms_since(since) >= END_AFTER_MS {
-            duty.propose_own(inner, Command::EndLicense { license: license.clone() }).await;
-            ending.remove(&license);
+            duty.propose_own(inner, over.command()).await;
+            ending.remove(&over);
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | `links` | control streams to the holder and to a second log holder |
 //! | `command`, `submit` | getting a request to the holder, whoever it is |
 //! | `seats` | seats that programs on this device use |
+//! | `borrows` | borrowing seats, giving them back |
 //! | `gate` | who may connect, who is here, who waits for admission |
 //! | `serve` | answering other agents |
 //! | `log`, `machine` | the log on this device: engine, ledger, role controller |
@@ -18,6 +19,7 @@
 //! | `site`, `joining` | creating, joining, leaving |
 
 mod answers;
+mod borrows;
 mod command;
 mod duty;
 mod errors;
@@ -48,7 +50,7 @@ use seatkeeper_election::seam::Clock;
 use seatkeeper_election::{EngineConfig, Status};
 use seatkeeper_ledger::command::Outcome;
 use seatkeeper_protocol::api;
-use seatkeeper_protocol::id::{DeviceId, Name, PublicKey, SessionId, SiteId};
+use seatkeeper_protocol::id::{DeviceId, Name, ProductId, PublicKey, SessionId, SiteId, Version};
 use seatkeeper_protocol::roster::Role;
 use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::{AdminRequest, Ping, Pong, Query, Request, Response};
@@ -63,6 +65,7 @@ use crate::middle::sighting::Announcement;
 use crate::middle::standing::Presence;
 use crate::seam::{Discovery, Disk, Net, World};
 
+pub use borrows::{BorrowAsk, Until};
 pub use duty::POOL_KEY_CONTEXT;
 pub use errors::{NodeError, SeatError, StartError};
 pub(crate) use seats::seat_holder;
@@ -143,6 +146,7 @@ pub(crate) struct Inner {
     /// The duty of the last term this device held, for the case that the same term comes back.
     last_duty: Mutex<Option<Arc<duty::Duty>>>,
     seats: seats::Seats,
+    lent: borrows::Lent,
     waiting_site: watch::Sender<Option<String>>,
     waiting_site_id: Mutex<Option<SiteId>>,
     turned: Mutex<Option<String>>,
@@ -215,6 +219,7 @@ impl Node {
             duty: Mutex::default(),
             last_duty: Mutex::default(),
             seats: seats::Seats::default(),
+            lent: borrows::Lent::default(),
             waiting_site: watch::Sender::default(),
             waiting_site_id: Mutex::default(),
             turned: Mutex::default(),
@@ -234,6 +239,7 @@ impl Node {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
+        inner.read_borrows().map_err(StartError::Record)?;
         gate.open(&inner);
         inner.tasks.spawn(serve::run(inner.clone(), inbound));
         inner.reenter().await?;
@@ -370,6 +376,32 @@ impl Node {
     /// When the site does not let it go, or nobody answers.
     pub async fn leave_site(&self) -> Result<(), NodeError> {
         self.inner.leave_site().await
+    }
+
+    /// Borrows a seat, or prolongs a borrow.
+    ///
+    /// # Errors
+    /// When the ledger refuses, nobody answers, this clock is wrong or the disk cannot be written.
+    pub async fn borrow(&self, ask: BorrowAsk) -> Result<api::Borrow, SeatError> {
+        self.inner.borrow(ask).await
+    }
+
+    /// What is borrowed on this device.
+    pub fn borrow_list(&self) -> api::Borrows {
+        self.inner.borrow_list()
+    }
+
+    /// Gives back what `user` borrowed of a product here.
+    ///
+    /// # Errors
+    /// When there is nothing, programs use it, or the disk cannot be written.
+    pub async fn return_borrow(
+        &self,
+        user: &Name,
+        product: &ProductId,
+        version: Option<&Version>,
+    ) -> Result<api::BorrowReturned, NodeError> {
+        self.inner.return_borrow(user, product, version).await
     }
 
     /// Gives a session's seat back; waits until it is free. Nothing happens if the session has none here.
@@ -537,6 +569,7 @@ impl Inner {
         if let Some(reason) = lock(&self.log_failure).clone() {
             health.push(Condition::LogFailed { reason }.health());
         }
+        self.borrow_health(health);
     }
 
     /// Tells everybody that this machine goes, and lets go of log and holder's office within [`LEAVE_WITHIN`].

@@ -11,7 +11,7 @@ use data_encoding::BASE64URL_NOPAD;
 use seatkeeper_ledger::command::{Checkout, Command, Grant, Outcome, Refusal, Waiting};
 use seatkeeper_protocol::api::{FORMAT, SeatEvent, SeatGranted};
 use seatkeeper_protocol::fault::{Fault, planted};
-use seatkeeper_protocol::id::{Feature, Name, ProductId, SessionId, Version};
+use seatkeeper_protocol::id::{Feature, Name, ProductId, SeatId, SessionId, Version};
 use seatkeeper_protocol::limits::{PING_EVERY_MS, SEATS_PER_DEVICE_MAX};
 use seatkeeper_protocol::ticket::{DeviceProof, Ticket};
 use seatkeeper_protocol::time::BootTime;
@@ -35,6 +35,7 @@ const UNREACHABLE_AFTER_MS: u64 = 2 * PING_EVERY_MS + 2_000;
 /// The runtime's timers stop while the machine sleeps: deadlines are looked at this often while seats are held.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+mod borrowed;
 mod contact;
 mod remembered;
 mod waiting;
@@ -100,6 +101,8 @@ struct Hold {
     basis: Basis,
     connection: Option<(u64, mpsc::Sender<SeatEvent>)>,
     tree: Option<TreeIdentity>,
+    /// The borrowed seat that it uses without the site.
+    borrowed: Option<SeatId>,
 }
 
 /// What it takes to resume a session after a restart.
@@ -220,6 +223,12 @@ impl Seats {
         self.state().sessions.ping(now)
     }
 
+    /// Whether the session waits or has a seat here.
+    fn knows(&self, session: &SessionId) -> bool {
+        let state = self.state();
+        state.waits.contains_key(session) || state.holds.contains_key(session)
+    }
+
     /// The device means to leave its site: nothing new is taken. Refused while programs use seats.
     pub(crate) fn close(&self) -> Result<(), NodeError> {
         let mut state = self.state();
@@ -285,15 +294,21 @@ impl Inner {
             if state.returning.contains(&session) {
                 return Err(SeatError::Refused(Refusal::SessionEnded));
             }
-            if state.holds.len() + state.waits.len() < SEATS_PER_DEVICE_MAX {
-                return Ok((Begun::Asks(taking, Basis::of(session, &ask), ask.nonce), tree));
+            if state.holds.len() + state.waits.len() >= SEATS_PER_DEVICE_MAX {
+                return Err(SeatError::Refused(Refusal::Limit {
+                    what: "seats on one machine".to_owned(),
+                    limit: u64::try_from(SEATS_PER_DEVICE_MAX).unwrap_or(u64::MAX),
+                }));
             }
-            let refusal = Refusal::Limit {
-                what: "seats on one machine".to_owned(),
-                limit: u64::try_from(SEATS_PER_DEVICE_MAX).unwrap_or(u64::MAX),
-            };
-            Err(SeatError::Refused(refusal))
         }
+        let basis = Basis::of(session, &ask);
+        Ok((
+            match self.take_borrowed(&basis, ask.nonce.as_deref()) {
+                Some(granted) => Begun::Here(session, granted),
+                None => Begun::Asks(taking, basis, ask.nonce),
+            },
+            tree,
+        ))
     }
 
     /// Takes or resumes a seat.
@@ -326,16 +341,16 @@ impl Inner {
     /// A session that this agent still holds needs nobody's answer.
     fn resume_here(&self, session: &SessionId, ask: &SeatAsk) -> Result<Option<SeatGranted>, SeatError> {
         let state = self.seats.state();
-        let (Some(hold), Some(held)) = (state.holds.get(session), state.sessions.held(session)) else {
-            return Ok(None);
-        };
+        let Some(hold) = state.holds.get(session) else { return Ok(None) };
+        let held = state.sessions.held(session).map(|held| held.deadline);
+        let Some(until) = held.or_else(|| self.borrowed_until(hold.borrowed)) else { return Ok(None) };
         if hold.basis.user != ask.user || hold.basis.product != ask.product {
             return Err(SeatError::Refused(Refusal::Conflict(
                 "this session belongs to another user or product".to_owned(),
             )));
         }
         let mut granted = hold.granted.clone();
-        granted.until_boot_ms = held.deadline.0;
+        granted.until_boot_ms = until.0;
         if let Some(nonce) = &ask.nonce {
             granted.proof = Ticket::from_text(&granted.ticket).ok().and_then(|t| self.prove(&t, nonce));
         }
@@ -357,8 +372,7 @@ impl Inner {
         let answer = match self.device_command(&command, WITHIN).await {
             Ok(answer) => answer,
             Err(error) => {
-                let known =
-                    self.remembers(&basis.session) || self.seats.state().waits.contains_key(&basis.session);
+                let known = self.remembers(&basis.session) || self.seats.knows(&basis.session);
                 if error == NodeError::Unknown && !known {
                     // It may have been granted: whatever it was, it is given back.
                     self.give_back_unseen(basis.session);
@@ -426,7 +440,7 @@ impl Inner {
         // What holds the session already goes on to.
         let (connection, tree) =
             state.holds.remove(&basis.session).map_or((None, None), |hold| (hold.connection, hold.tree));
-        let hold = Hold { granted: granted.clone(), basis: basis.clone(), connection, tree };
+        let hold = Hold { granted: granted.clone(), basis: basis.clone(), connection, tree, borrowed: None };
         state.holds.insert(basis.session, hold);
         drop(state);
         self.seats.changed.notify_one();

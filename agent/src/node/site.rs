@@ -149,7 +149,8 @@ impl Inner {
         let stop = self.stop.child_token();
         *self.site_stop() = Some(stop.clone());
         self.tasks.spawn(links::run(self.clone(), stop.clone()));
-        self.tasks.spawn(self.clone().watch_deadlines(stop));
+        self.tasks.spawn(self.clone().watch_deadlines(stop.clone()));
+        self.tasks.spawn(self.clone().watch_borrows(stop));
         self.announce();
         self.resume_remembered();
     }
@@ -267,6 +268,7 @@ impl Inner {
             self.stop_waiting();
             return Err(NodeError::NoSite);
         }
+        self.check_nothing_borrowed()?;
         self.seats.close()?;
         if let Err(error) = self.ask_to_leave().await {
             self.seats.reopen();
@@ -281,6 +283,7 @@ impl Inner {
             self.site.send_replace(None);
             state::remove_record(&*self.disk, RECORD);
             state::remove_record(&*self.disk, super::seats::RECORD);
+            state::remove_record(&*self.disk, super::borrows::RECORD);
         }
         self.known.send_replace(super::view::Known::default());
         self.presence.send_replace(Presence::default());
@@ -288,6 +291,7 @@ impl Inner {
         self.book().clear();
         self.turned_away(None);
         self.seats.forget();
+        self.forget_borrows();
         self.withdraw();
         Ok(())
     }
@@ -302,7 +306,7 @@ impl Inner {
         match answer.outcome {
             Outcome::Done => Ok(()),
             Outcome::Refused(refusal) => Err(NodeError::Conflict(refusal.to_string())),
-            other @ (Outcome::Granted(_) | Outcome::Waiting(_)) => {
+            other @ (Outcome::Granted(_) | Outcome::Waiting(_) | Outcome::Borrowed(_)) => {
                 Err(internal(format!("unexpected outcome {other:?}")))
             }
         }

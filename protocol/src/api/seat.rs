@@ -75,6 +75,13 @@ pub enum SeatEvent {
         /// Boot-clock milliseconds (suspend counts).
         until_boot_ms: u64,
     },
+    /// The seat is borrowed, and its time is over soon.
+    Ends {
+        /// When, RFC 3339.
+        ends: Option<String>,
+        /// How long that is from now, seconds.
+        left_s: u64,
+    },
     /// Contact is back.
     Reachable,
     /// The site answered: the seat lives until `until_boot_ms` unless contact goes on. Comes about every 5 s, so that

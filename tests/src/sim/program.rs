@@ -235,7 +235,12 @@ impl Program {
                     Some(SeatEvent::Alive { until_boot_ms }) => self.alive(until_boot_ms, &watch),
                     Some(SeatEvent::Unreachable { until_boot_ms }) => self.extend(until_boot_ms),
                     Some(SeatEvent::Granted(granted)) => self.granted(&granted, &watch),
-                    Some(SeatEvent::Reachable | SeatEvent::Waiting(_) | SeatEvent::NoSeat(_)) => {}
+                    Some(
+                        SeatEvent::Reachable
+                        | SeatEvent::Ends { .. }
+                        | SeatEvent::Waiting(_)
+                        | SeatEvent::NoSeat(_),
+                    ) => {}
                     Some(SeatEvent::Lost { reason }) => {
                         self.over(&reason);
                         watch.note(Seen::Lost { device, program, reason });

@@ -13,6 +13,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod borrow;
 mod failover;
 mod host;
 mod joining;

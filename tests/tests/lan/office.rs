@@ -82,6 +82,7 @@ version = "2026"
 seats = {seats}
 site = "{site}"
 ttl = "{ttl_s}s"
+borrow = {{ max_days = 30 }}
 "#
         );
         std::fs::write(&text, license).expect("the license is written");

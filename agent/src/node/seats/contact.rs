@@ -15,6 +15,7 @@ use crate::node::Inner;
 impl Seats {
     /// A pong: extends, or takes away.
     pub(crate) fn pong(&self, inner: &Arc<Inner>, pong: &Pong) {
+        inner.settle_borrows(pong);
         let lost = {
             let mut state = self.state();
             let attaches: BTreeMap<SessionId, u32> = state
@@ -37,6 +38,9 @@ impl Seats {
             lost.into_iter().map(|id| (id, attaches.get(&id).copied())).collect::<Vec<_>>()
         };
         for (session, attach) in lost {
+            if inner.goes_on_borrowed(&session) {
+                continue;
+            }
             inner.lose(
                 session,
                 attach,
@@ -60,7 +64,7 @@ impl Seats {
 
 impl Inner {
     /// The seat is gone: the program is told.
-    fn lose(self: &Arc<Self>, session: SessionId, attach: Option<u32>, reason: &str) {
+    pub(super) fn lose(self: &Arc<Self>, session: SessionId, attach: Option<u32>, reason: &str) {
         let hold = self.seats.state().holds.remove(&session);
         if let Some(hold) = hold {
             tracing::warn!(seat = %hold.granted.seat, product = %hold.granted.product, reason, "seat lost");
@@ -81,6 +85,9 @@ impl Inner {
             let now = if suspend_not_counted { began_at.plus_ms(awake) } else { self.clock.mono() };
             let overdue = self.seats.state().sessions.overdue(now);
             for (session, held) in overdue {
+                if self.goes_on_borrowed(&session) {
+                    continue;
+                }
                 self.lose(
                     session,
                     Some(held.attach),

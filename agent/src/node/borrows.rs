@@ -1,0 +1,539 @@
+//! Borrowing seats, giving them back, and being of one mind with the site about them.
+//!
+//! What the device has borrowed is one record on disk. Each pong says which seats the site believes to be borrowed
+//! here: what it has taken back is forgotten, what it believes and is not here (an answer that was lost, a crash before
+//! the record was written) is given back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use seatkeeper_ledger::command::{self, Borrowed, Command, Outcome};
+use seatkeeper_protocol::api::{self, FORMAT};
+use seatkeeper_protocol::id::{Feature, Name, ProductId, SeatId, Version};
+use seatkeeper_protocol::limits::CLOCK_OFF_MS;
+use seatkeeper_protocol::ticket::{SeatKind, Ticket};
+use seatkeeper_protocol::time::WallTime;
+use seatkeeper_protocol::wire::Pong;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::errors::{NodeError, SeatError};
+use super::submit::WITHIN;
+use super::{Inner, lock};
+use crate::middle::borrows::{Borrows, Kept, Record, Settled, WARN_MS};
+use crate::middle::health::Condition;
+
+/// The file in the state directory.
+pub(crate) const RECORD: &str = "borrows";
+/// How long a return waits for the site; then it is sent at the next contact.
+const RETURN_WITHIN: Duration = Duration::from_secs(3);
+/// Ends and warnings are looked at this often while something is borrowed: the runtime's timers stop in suspend.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The latest time known is written down this often while something is borrowed, milliseconds: by so much a clock set
+/// back and a restart can prolong a borrow.
+const MARK_EVERY_MS: i64 = 5 * 60 * 1_000;
+/// A borrow that could not be prolonged is tried again after this long, milliseconds.
+const RENEW_AGAIN_MS: i64 = 10 * 60 * 1_000;
+/// The clock's error is not known yet.
+const NOT_KNOWN: i64 = i64::MIN;
+
+/// What somebody wants to borrow.
+#[derive(Clone, Debug)]
+pub struct BorrowAsk {
+    /// Who, from the operating system.
+    pub user: Name,
+    /// The product.
+    pub product: ProductId,
+    /// The version; `None`: whatever is owned.
+    pub version: Option<Version>,
+    /// Features.
+    pub features: Vec<Feature>,
+    /// For how long.
+    pub until: Until,
+    /// Prolong it to as long from then whenever the site is seen.
+    pub renew: bool,
+}
+
+/// How long something is borrowed for.
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    /// Until then.
+    At(WallTime),
+    /// For so long from now.
+    For(Duration),
+}
+
+/// What this device has borrowed.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    state: Mutex<Borrows>,
+    /// What the disk has; locked while it is written.
+    written: Mutex<Record>,
+    /// One borrow, return or settlement at a time.
+    changing: tokio::sync::Mutex<()>,
+    /// What was warned of, by seat: the end, and how many warnings are left.
+    warned: Mutex<BTreeMap<SeatId, (WallTime, usize)>>,
+    /// When prolonging failed last, by seat.
+    failed: Mutex<BTreeMap<SeatId, WallTime>>,
+    changed: Notify,
+    /// This clock less the site's, milliseconds, at the last contact.
+    clock_off_ms: AtomicI64,
+    lost: AtomicBool,
+}
+
+impl Default for Lent {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            written: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
+            warned: Mutex::default(),
+            failed: Mutex::default(),
+            changed: Notify::new(),
+            clock_off_ms: AtomicI64::new(NOT_KNOWN),
+            lost: AtomicBool::new(false),
+        }
+    }
+}
+
+/// Pongs say nothing of what is being borrowed as long as this lives.
+struct Asking<'a>(&'a Inner);
+
+impl<'a> Asking<'a> {
+    fn begin(inner: &'a Inner) -> Self {
+        inner.borrows().ask();
+        Self(inner)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let ping = self.0.seats.pings();
+        self.0.borrows().answered(ping);
+    }
+}
+
+impl Inner {
+    pub(super) fn borrows(&self) -> MutexGuard<'_, Borrows> {
+        lock(&self.lent.state)
+    }
+
+    /// Reads what was borrowed in an earlier run.
+    pub(super) fn read_borrows(&self) -> Result<(), String> {
+        if let Some(record) = self.disk.read_record::<Record>(RECORD).map_err(|error| error.to_string())? {
+            lock(&self.lent.written).clone_from(&record);
+            *self.borrows() = Borrows::read(record, self.clock.mono());
+        }
+        Ok(())
+    }
+
+    /// Forgets everything: the device left its site.
+    pub(super) fn forget_borrows(&self) {
+        *self.borrows() = Borrows::default();
+        *lock(&self.lent.written) = Record::default();
+        self.lent.clock_off_ms.store(NOT_KNOWN, Ordering::Relaxed);
+        self.lent.lost.store(false, Ordering::Relaxed);
+    }
+
+    fn write_borrows(&self) -> Result<(), NodeError> {
+        // What is written last must be what was true last.
+        let mut written = lock(&self.lent.written);
+        let record = {
+            let mut borrows = self.borrows();
+            borrows.raise(self.clock.wall(), self.clock.mono());
+            borrows.record().clone()
+        };
+        let failed = |error| NodeError::Internal(format!("what is borrowed cannot be written down: {error}"));
+        self.disk.write_record(RECORD, &record).map_err(failed)?;
+        *written = record;
+        self.lent.changed.notify_one();
+        Ok(())
+    }
+
+    /// The time by which this device judges the ends of its borrows.
+    pub(super) fn borrow_now(&self) -> WallTime {
+        self.borrows().now(self.clock.wall(), self.clock.mono())
+    }
+
+    /// Borrows a seat, or prolongs a borrow.
+    pub(crate) async fn borrow(self: &Arc<Self>, ask: BorrowAsk) -> Result<api::Borrow, SeatError> {
+        let inner = self.clone();
+        // In a task of its own: whoever gives up while it waits must not interrupt it between site and disk.
+        let done = self.tasks.spawn(async move {
+            let _changing = inner.lent.changing.lock().await;
+            inner.borrow_alone(ask).await
+        });
+        done.await.map_err(|error| NodeError::Internal(error.to_string()))?
+    }
+
+    async fn borrow_alone(self: &Arc<Self>, ask: BorrowAsk) -> Result<api::Borrow, SeatError> {
+        if let Some(off_ms) = self.clock_off() {
+            return Err(NodeError::Conflict(format!(
+                "this machine's clock is {} the site's; set it right, then borrow",
+                apart(off_ms)
+            ))
+            .into());
+        }
+        let now = self.borrow_now();
+        let until = match ask.until {
+            Until::At(until) => until,
+            Until::For(length) => now.plus_ms(i64::try_from(length.as_millis()).unwrap_or(i64::MAX)),
+        };
+        let renew_ms = ask.renew.then(|| until.ms_since(now));
+        let kept = self.ask_borrow(&ask, until, renew_ms).await?;
+        tracing::info!(seat = %kept.seat, product = %kept.product, ends = ?kept.ends.rfc3339(), "seat borrowed");
+        Ok(self.api_borrow(&kept))
+    }
+
+    async fn ask_borrow(
+        self: &Arc<Self>,
+        ask: &BorrowAsk,
+        until: WallTime,
+        renew_ms: Option<i64>,
+    ) -> Result<Kept, SeatError> {
+        let want = command::Borrow {
+            user: ask.user.clone(),
+            product: ask.product.clone(),
+            version: ask.version.clone(),
+            features: ask.features.clone(),
+            until,
+        };
+        let _asking = Asking::begin(self);
+        let answer = self.device_command(&Command::Borrow(want), WITHIN).await?;
+        let (borrowed, ticket) = match (answer.outcome, answer.ticket) {
+            (Outcome::Borrowed(borrowed), Some(ticket)) => (borrowed, ticket),
+            (Outcome::Refused(refusal), _) => return Err(SeatError::Refused(refusal)),
+            (outcome, _) => {
+                return Err(NodeError::Internal(format!("unexpected outcome {outcome:?}")).into());
+            }
+        };
+        let kept = self.kept(*borrowed, &ticket, renew_ms)?;
+        let (seat, before) = (kept.seat, self.borrows().get(kept.seat).cloned());
+        self.borrows().keep(kept.clone());
+        if let Err(error) = self.write_borrows() {
+            // Without the record it cannot be used after a restart. What was there before still is.
+            match before {
+                Some(before) => self.borrows().keep(before),
+                None => {
+                    self.borrows().retire(seat);
+                    self.tell_returned(seat).await;
+                }
+            }
+            return Err(error.into());
+        }
+        Ok(kept)
+    }
+
+    /// The holder proves by the ticket that it is one, and that the seat is this device's until then.
+    fn kept(&self, borrowed: Borrowed, ticket: &Ticket, renew_ms: Option<i64>) -> Result<Kept, NodeError> {
+        let site = self.site().ok_or(NodeError::NoSite)?;
+        let body = ticket.verify(&site.root).map_err(|error| {
+            NodeError::NotPermitted(format!("the machine that answered is not of this site: {error}"))
+        })?;
+        let own =
+            body.device == self.device && body.seat == borrowed.seat && body.generation == site.generation;
+        if !own || body.kind != SeatKind::Borrowed || body.ends != Some(borrowed.ends) {
+            return Err(NodeError::NotPermitted(
+                "the machine that answered gave somebody else's ticket".to_owned(),
+            ));
+        }
+        Ok(Kept {
+            seat: borrowed.seat,
+            serial: borrowed.serial,
+            ticket: ticket.to_text().map_err(|error| NodeError::Internal(error.to_string()))?,
+            license: borrowed.license,
+            license_text: borrowed.license_text,
+            product: borrowed.product,
+            version: borrowed.version,
+            features: borrowed.features,
+            user: borrowed.user,
+            share: borrowed.share,
+            ends: borrowed.ends,
+            renew_ms,
+        })
+    }
+
+    /// Gives back what `user` borrowed of a product.
+    pub(crate) async fn return_borrow(
+        self: &Arc<Self>,
+        user: &Name,
+        product: &ProductId,
+        version: Option<&Version>,
+    ) -> Result<api::BorrowReturned, NodeError> {
+        let _changing = self.lent.changing.lock().await;
+        let fits = |kept: &&Kept| {
+            kept.user == *user && kept.product == *product && version.is_none_or(|v| *v == kept.version)
+        };
+        let kept: Vec<Kept> = self.borrows().kept().filter(fits).cloned().collect();
+        if kept.is_empty() {
+            let of = |version: &Version| format!("@{version}");
+            let version = version.map(of).unwrap_or_default();
+            return Err(NodeError::Conflict(format!(
+                "{user} has borrowed nothing of {product}{version} on this machine; see `seatkeeper borrow --list`"
+            )));
+        }
+        let seats: Vec<SeatId> = kept.iter().map(|kept| kept.seat).collect();
+        let retired = self.seats.if_unused(&seats, || {
+            let mut borrows = self.borrows();
+            seats.iter().for_each(|seat| borrows.retire(*seat));
+        });
+        if let Err(used) = retired {
+            let many = if used == 1 { "a program uses".to_owned() } else { format!("{used} programs use") };
+            return Err(NodeError::Conflict(format!(
+                "{many} the borrowed seat of {product}; end it first, then return the seat"
+            )));
+        }
+        if let Err(error) = self.write_borrows() {
+            // Not told to anybody yet: it is still borrowed.
+            kept.into_iter().for_each(|kept| self.borrows().keep(kept));
+            return Err(error);
+        }
+        let mut pending = false;
+        for seat in &seats {
+            pending |= !self.tell_returned(*seat).await;
+        }
+        Ok(api::BorrowReturned {
+            format: FORMAT,
+            seats: seats.iter().map(ToString::to_string).collect(),
+            pending,
+        })
+    }
+
+    /// Tells the site that a seat is no longer used here, which is true. Whether it knows now.
+    async fn tell_returned(self: &Arc<Self>, seat: SeatId) -> bool {
+        match self.device_command(&Command::ReturnBorrow { seat }, RETURN_WITHIN).await {
+            Ok(_) => {
+                self.borrows().forget(&[seat]);
+                // Should this fail, the next contact says the same.
+                let _ = self.write_borrows();
+                true
+            }
+            Err(error) => {
+                tracing::info!(%seat, %error, "a borrowed seat is given back at the next contact");
+                false
+            }
+        }
+    }
+
+    /// A pong: the site's time, and what it believes to be borrowed here.
+    pub(super) fn settle_borrows(self: &Arc<Self>, pong: &Pong) {
+        let wall = self.clock.wall();
+        self.lent.clock_off_ms.store(wall.ms_since(pong.time), Ordering::Relaxed);
+        self.lent.lost.store(pong.lost, Ordering::Relaxed);
+        let now = self.borrow_now();
+        let (settled, renew) = {
+            let mut borrows = self.borrows();
+            if borrows.kept().next().is_some() {
+                borrows.raise(pong.time, self.clock.mono());
+            }
+            let renew: Vec<Kept> = borrows.kept().filter(|kept| kept.wants_renewal(now)).cloned().collect();
+            (borrows.settle(pong.number, &pong.borrows), renew)
+        };
+        if settled.is_empty() && renew.is_empty() {
+            return;
+        }
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            // Whoever changes something now is followed by another pong.
+            let Ok(_changing) = inner.lent.changing.try_lock() else { return };
+            inner.settle(settled).await;
+            for kept in renew {
+                inner.renew(kept, now).await;
+            }
+        });
+    }
+
+    async fn settle(self: &Arc<Self>, settled: Settled) {
+        let Settled { gone, recalled, unknown, confirmed } = settled;
+        // First nobody can begin to use them, then nobody goes on.
+        {
+            let mut borrows = self.borrows();
+            borrows.forget(&[gone.as_slice(), confirmed.as_slice()].concat());
+            recalled.iter().for_each(|seat| borrows.retire(*seat));
+        }
+        gone.iter().for_each(|seat| self.lose_borrowed(*seat, "the site took the borrowed seat back"));
+        recalled.iter().for_each(|seat| self.lose_borrowed(*seat, "an admin took the borrowed seat back"));
+        if !(gone.is_empty() && recalled.is_empty() && confirmed.is_empty())
+            && let Err(error) = self.write_borrows()
+        {
+            // Without the record a restart might use a seat that was given back: the site is told later.
+            return tracing::error!(%error, "a borrowed seat is not given back yet");
+        }
+        for seat in recalled.into_iter().chain(unknown) {
+            self.tell_returned(seat).await;
+        }
+    }
+
+    async fn renew(self: &Arc<Self>, kept: Kept, now: WallTime) {
+        let Some(renew_ms) = kept.renew_ms else { return };
+        let again =
+            lock(&self.lent.failed).get(&kept.seat).is_some_and(|at| now.ms_since(*at) < RENEW_AGAIN_MS);
+        if again || self.clock_off().is_some() || self.borrows().get(kept.seat).is_none() {
+            return;
+        }
+        let ask = BorrowAsk {
+            user: kept.user.clone(),
+            product: kept.product.clone(),
+            version: Some(kept.version.clone()),
+            features: kept.features.clone(),
+            until: Until::At(now.plus_ms(renew_ms)),
+            renew: true,
+        };
+        match self.ask_borrow(&ask, now.plus_ms(renew_ms), Some(renew_ms)).await {
+            Ok(kept) => {
+                lock(&self.lent.failed).remove(&kept.seat);
+                tracing::info!(seat = %kept.seat, ends = ?kept.ends.rfc3339(), "borrow prolonged");
+            }
+            Err(error) => {
+                lock(&self.lent.failed).insert(kept.seat, now);
+                tracing::warn!(seat = %kept.seat, %error, "a borrow could not be prolonged");
+            }
+        }
+    }
+
+    /// Ends borrows whose time is over, and warns before, until `stop`.
+    pub(crate) async fn watch_borrows(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let now = self.borrow_now();
+            let kept: Vec<Kept> = self.borrows().kept().cloned().collect();
+            if !kept.is_empty() {
+                self.end_borrows(now).await;
+                kept.iter().for_each(|kept| self.warn(kept, now));
+                self.go_online_before_end(&kept, now);
+                if now.ms_since(lock(&self.lent.written).mark) >= MARK_EVERY_MS {
+                    let written = self.write_borrows();
+                    if let Err(error) = written {
+                        tracing::warn!(%error, "the time is not written down");
+                    }
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.lent.changed.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY), if !kept.is_empty() => {}
+            }
+        }
+    }
+
+    async fn end_borrows(self: &Arc<Self>, now: WallTime) {
+        let over = self.borrows().over(now);
+        if over.is_empty() {
+            return;
+        }
+        let _changing = self.lent.changing.lock().await;
+        for seat in over {
+            self.borrows().retire(seat);
+            self.lose_borrowed(seat, "the time for which the seat was borrowed is over");
+            tracing::info!(%seat, "a borrow is over");
+        }
+        if let Err(error) = self.write_borrows() {
+            tracing::error!(%error, "the end of a borrow is not written down");
+        }
+        // The next pong shows the site's belief, which is then put right.
+    }
+
+    fn warn(&self, kept: &Kept, now: WallTime) {
+        let left_ms = kept.ends.ms_since(now);
+        let due = WARN_MS.iter().filter(|before| left_ms > **before).count();
+        let warn = {
+            let mut warned = lock(&self.lent.warned);
+            // A borrow that began within a warning's time is not warned of at once.
+            let (ends, left) = warned.entry(kept.seat).or_insert((kept.ends, due));
+            if *ends != kept.ends {
+                (*ends, *left) = (kept.ends, due);
+            }
+            std::mem::replace(left, due.min(*left)) > due
+        };
+        if warn {
+            let left = span(left_ms);
+            tracing::warn!(seat = %kept.seat, product = %kept.product, left, "a borrow ends soon");
+            self.seats.borrow_ends(kept, left_ms);
+        }
+    }
+
+    /// What this device has borrowed.
+    pub(crate) fn borrow_list(&self) -> api::Borrows {
+        let (kept, retired) = {
+            let borrows = self.borrows();
+            (borrows.kept().cloned().collect::<Vec<_>>(), borrows.retired().to_vec())
+        };
+        api::Borrows {
+            format: FORMAT,
+            borrows: kept.iter().map(|kept| self.api_borrow(kept)).collect(),
+            returning: retired.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn api_borrow(&self, kept: &Kept) -> api::Borrow {
+        let left_ms = kept.ends.ms_since(self.borrow_now());
+        api::Borrow {
+            format: FORMAT,
+            seat: kept.seat.to_string(),
+            product: kept.product.to_string(),
+            version: kept.version.to_string(),
+            features: kept.features.iter().map(ToString::to_string).collect(),
+            user: kept.user.to_string(),
+            license: kept.license.to_string(),
+            ends: kept.ends.rfc3339(),
+            left_s: u64::try_from(left_ms / 1_000).unwrap_or(0),
+            renew_s: kept.renew_ms.and_then(|ms| u64::try_from(ms / 1_000).ok()),
+            programs: u32::try_from(self.seats.users_of(kept.seat)).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Whether borrowed seats keep this device from leaving its site.
+    pub(super) fn check_nothing_borrowed(&self) -> Result<(), NodeError> {
+        let borrows = self.borrows();
+        let mut products: Vec<&str> = borrows.kept().map(|kept| kept.product.as_str()).collect();
+        products.dedup();
+        if let Some(first) = products.first() {
+            return Err(NodeError::Conflict(format!(
+                "seats of {} are borrowed on this machine; give them back first, as with `seatkeeper return {first}`",
+                products.join(", ")
+            )));
+        }
+        Ok(())
+    }
+
+    /// By how much this clock is off the site's, if that is too much to borrow.
+    fn clock_off(&self) -> Option<i64> {
+        let off = self.lent.clock_off_ms.load(Ordering::Relaxed);
+        (off != NOT_KNOWN && off.saturating_abs() > CLOCK_OFF_MS).then_some(off)
+    }
+
+    /// What is to be said of clock and borrows.
+    pub(super) fn borrow_health(&self, health: &mut Vec<api::Health>) {
+        if let Some(off_ms) = self.clock_off() {
+            health.push(Condition::ClockOff { apart: apart(off_ms) }.health());
+        }
+        if self.lent.lost.load(Ordering::Relaxed) {
+            health.push(Condition::Lost.health());
+        }
+        let now = self.borrow_now();
+        let [.., first] = WARN_MS;
+        for kept in self.borrows().kept().filter(|kept| kept.ends.ms_since(now) <= first) {
+            let (product, left) = (kept.product.to_string(), span(kept.ends.ms_since(now)));
+            health.push(Condition::BorrowEnds { product, left }.health());
+        }
+    }
+}
+
+/// "3 min ahead of", "2 h behind".
+fn apart(off_ms: i64) -> String {
+    let side = if off_ms > 0 { "ahead of" } else { "behind" };
+    format!("{} {side}", span(off_ms.saturating_abs()))
+}
+
+/// A length of time in its largest unit, rounded down.
+pub(super) fn span(ms: i64) -> String {
+    let minutes = ms.max(0) / 60_000;
+    match minutes {
+        0 => "less than a minute".to_owned(),
+        1..120 => format!("{minutes} min"),
+        120..2_880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1_440),
+    }
+}
