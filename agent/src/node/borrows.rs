@@ -31,7 +31,7 @@ pub(crate) const RECORD: &str = "borrows";
 /// How long a return waits for the site; then it is sent at the next contact.
 const RETURN_WITHIN: Duration = Duration::from_secs(3);
 /// Ends and warnings are looked at this often while something is borrowed: the runtime's timers stop in suspend.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The latest time known is written down this often while something is borrowed, milliseconds: by so much a clock set
 /// back and a restart can prolong a borrow.
 const MARK_EVERY_MS: i64 = 5 * 60 * 1_000;
