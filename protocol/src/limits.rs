@@ -51,6 +51,14 @@ pub const WAITERS_PER_PRODUCT_MAX: usize = 256;
 pub const WAITERS_MAX: usize = 4_096;
 /// A waiting session that the holder has not heard of for this long is passed over, milliseconds.
 pub const PASS_OVER_AFTER_MS: u64 = 10_000;
+/// Limits of one site, and as many priorities.
+pub const LIMITS_MAX: usize = 1_024;
+/// Groups of users of one site.
+pub const GROUPS_MAX: usize = 256;
+/// Users in one group. A command that names them all fits.
+pub const GROUP_MEMBERS_MAX: usize = 900;
+/// The highest priority in queues; the lowest is 0.
+pub const PRIORITY_MAX: u8 = 9;
 /// Outcomes kept per device so that a repeated request is answered, not acted on again (invariant I4).
 pub const OUTCOMES_PER_DEVICE: usize = 64;
 /// Largest command in the log, bytes.
@@ -81,6 +89,8 @@ const _: () = assert!(PASS_OVER_AFTER_MS < TTL_MS_MIN, "who is silent is passed 
 const _: () = assert!(COMMAND_BYTES_MAX >= 4 * LICENSE_BYTES_MAX, "a command carries a license file");
 const _: () =
     assert!(TICKET_BYTES_MAX > (FEATURES_MAX + 1) * (PRODUCT_BYTES_MAX + 2) + 2 * NAME_BYTES_MAX + 512);
+const _: () =
+    assert!(COMMAND_BYTES_MAX > GROUP_MEMBERS_MAX * (NAME_BYTES_MAX + 2) + 1_024, "a command names a group");
 const _: () = assert!(SESSION_FRAME_BYTES_MAX > COMMAND_BYTES_MAX);
 const _: () = assert!(
     ROSTER_BYTES_MAX >= DEVICES_MAX * (NAME_BYTES_MAX + 64) + REVOKED_MAX * 20 + 4096,

@@ -138,6 +138,7 @@ impl Ledger {
                 return Ok(Target::Running(id, found));
             }
         }
+        self.check_limits(start.asker(), None)?;
         let wanted = Wanted { on: &on, version, running: None };
         let free = pool.admit(now, &wanted);
         let kept = free.is_some();
@@ -182,6 +183,16 @@ impl Ledger {
                 "no license of this site lets a seat of this product be borrowed; ask the vendor for one that does",
             )),
         }
+    }
+
+    /// When the borrowed seats of these licenses end, the earliest first.
+    pub(crate) fn borrow_ends(&self, now: WallTime, pool: &Pool, on: &PieceSet) -> Vec<WallTime> {
+        let seats = self.by.borrowed.values().flatten();
+        let here = seats.filter(|id| pool.place(**id, now).is_some_and(|at| on.contains(at)));
+        let ends = here.filter_map(|id| Some(self.state.seats.get(id)?.borrow.as_ref()?.ends));
+        let mut ends: Vec<WallTime> = ends.collect();
+        ends.sort_unstable();
+        ends
     }
 
     /// How many seats of a license are borrowed.

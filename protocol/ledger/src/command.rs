@@ -312,6 +312,52 @@ pub enum Command {
         /// `false`: it is found.
         lost: bool,
     },
+
+    // Rules, by an admin.
+    /// Sets how many seats of a product somebody may use at once.
+    SetLimit {
+        /// The product.
+        product: ProductId,
+        /// Who.
+        whom: Whom,
+        /// How many; 0 excludes; `None`: as many as there are.
+        seats: Option<u32>,
+    },
+    /// Says which users are in a group; none: there is no such group.
+    SetGroup {
+        /// The group.
+        group: Name,
+        /// The users, at most [`limits::GROUP_MEMBERS_MAX`](seatkeeper_protocol::limits::GROUP_MEMBERS_MAX).
+        members: Vec<Name>,
+    },
+    /// Sets who goes first in queues; whoever waits already stays in his place.
+    SetPriority {
+        /// Who.
+        whom: Whom,
+        /// 0, which everybody has, to [`limits::PRIORITY_MAX`](seatkeeper_protocol::limits::PRIORITY_MAX).
+        priority: u8,
+    },
+}
+
+/// For whom a rule is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Whom {
+    /// A user.
+    User(Name),
+    /// The users of a group together.
+    Group(Name),
+    /// Whoever uses this device.
+    Device(DeviceId),
+}
+
+impl std::fmt::Display for Whom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(name) => write!(f, "user {name}"),
+            Self::Group(name) => write!(f, "group {name}"),
+            Self::Device(id) => write!(f, "device {}", id.short()),
+        }
+    }
 }
 
 /// What a device wants to borrow.
@@ -511,6 +557,39 @@ pub enum Refusal {
     /// An internal invariant would have been broken; nothing was done. Health `bug`.
     #[error("internal error, please report it: {0}")]
     Bug(String),
+    /// An admin's limit is reached.
+    #[error("{}", .0)]
+    OverLimit(Box<OverLimit>),
+}
+
+/// A limit that keeps somebody from one seat more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverLimit {
+    /// Of which product.
+    pub product: ProductId,
+    /// For whom it is.
+    pub whom: Whom,
+    /// How many seats it allows.
+    pub seats: u32,
+    /// How many of them are used.
+    pub used: u32,
+}
+
+impl std::fmt::Display for OverLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { product, whom, seats, used } = self;
+        if *seats == 0 {
+            return write!(
+                f,
+                "a limit of this site excludes {whom} from {product}; ask an admin to change it"
+            );
+        }
+        write!(
+            f,
+            "a limit of this site allows {whom} {seats} seats of {product} at once, and {used} are in use; give one back, \
+             or ask an admin to change it"
+        )
+    }
 }
 
 fn at(version: &Option<Version>) -> String {
@@ -532,11 +611,19 @@ pub struct Denial {
     pub waiting: u32,
     /// A seat is free that is theirs first.
     pub kept: bool,
+    /// When a seat may come back at the latest that nobody of those who wait before gets: the end of a borrow.
+    pub next_return: Option<WallTime>,
 }
 
 impl Denial {
     /// How many holders a denial names.
     pub const HOLDERS_MAX: usize = 32;
+
+    /// Of these ends, the one that is left by those who wait before.
+    pub(crate) fn with_next_return(self, ends: Vec<WallTime>) -> Self {
+        let before = usize::try_from(self.waiting).unwrap_or(usize::MAX);
+        Self { next_return: ends.get(before).copied(), ..self }
+    }
 }
 
 impl std::fmt::Display for Denial {
@@ -551,9 +638,13 @@ impl std::fmt::Display for Denial {
             write!(f, "{}{} on {}", if n == 0 { ": " } else { ", " }, holder.user, holder.device_name)?;
         }
         match self.waiting {
-            0 => Ok(()),
-            1 => f.write_str(", and 1 waits before you"),
-            many => write!(f, ", and {many} wait before you"),
+            0 => {}
+            1 => f.write_str(", and 1 waits before you")?,
+            many => write!(f, ", and {many} wait before you")?,
+        }
+        match self.next_return.and_then(WallTime::rfc3339) {
+            Some(time) => write!(f, "; a borrowed one is due back {time}"),
+            None => Ok(()),
         }
     }
 }

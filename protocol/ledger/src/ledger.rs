@@ -207,6 +207,9 @@ impl Ledger {
                 self.rotate_pool_key(moment, by, certificate, sealed)
             }
             Command::LoseDevice { device, lost } => self.lose_device(moment, by, device, *lost),
+            Command::SetLimit { product, whom, seats } => self.set_limit(moment, by, product, whom, *seats),
+            Command::SetGroup { group, members } => self.set_group(moment, by, group, members),
+            Command::SetPriority { whom, priority } => self.set_priority(moment, by, whom, *priority),
             Command::Found(_)
             | Command::Borrow(_)
             | Command::ReturnBorrow { .. }

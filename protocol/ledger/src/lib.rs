@@ -12,6 +12,7 @@
 //! | `state` | the books: plain records in ordered maps |
 //! | `seats` | checkout, resume, sharing |
 //! | `queue` | waiting for a seat |
+//! | `rules` | limits, groups, priorities |
 //! | `returns` | return, expire, release |
 //! | `borrow` | borrowed seats, lost devices |
 //! | `tombstones` | sessions that ended, so that a late checkout of one is refused |
@@ -49,6 +50,7 @@ mod queue;
 mod records;
 mod renewals;
 mod returns;
+mod rules;
 mod seats;
 mod snapshot;
 mod state;

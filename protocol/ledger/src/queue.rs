@@ -4,6 +4,7 @@
 //! whose turn it is; how those who come later are held back is told in `admission::queue`. Resuming a seat, and sharing
 //! one, needs no new seat and so nobody's turn.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use seatkeeper_protocol::id::{DeviceId, SessionId};
@@ -71,6 +72,8 @@ impl Ledger {
             want: Checkout { features: start.features.clone(), ..start.want.clone() },
             since: known.map_or(moment.time, |known| known.since),
             place: known.map_or(moment.index, |known| known.place),
+            priority: known
+                .map_or_else(|| self.priority_of(&start.want.user, start.device), |known| known.priority),
             ttl_ms: ttls.map(|license| license.ttl_ms).min().unwrap_or(limits::TTL_MS_MIN),
             passed: false,
         };
@@ -144,11 +147,17 @@ impl Ledger {
     }
 
     /// Who waits longer than this start and is not passed over, longest first.
-    fn before<'a>(&'a self, want: &Checkout) -> impl Iterator<Item = &'a WaitRecord> {
-        let place = self.state.waiting.get(&want.session).map_or(u64::MAX, |waiting| waiting.place);
-        let queue = self.by.queues.get(&want.product).into_iter();
-        let before = queue.flat_map(move |queue| queue.range(..place));
-        before.filter_map(|(_, id)| self.state.waiting.get(id)).filter(|waiting| !waiting.passed)
+    fn before<'a>(&'a self, start: &Start<'_>) -> impl Iterator<Item = &'a WaitRecord> {
+        let new = || (Reverse(self.priority_of(&start.want.user, start.device)), u64::MAX);
+        let turn = self.state.waiting.get(&start.want.session).map_or_else(new, WaitRecord::turn);
+        let queue = self.by.queues.get(&start.want.product).into_iter();
+        let before = queue.flat_map(move |queue| queue.range(..turn));
+        before.filter_map(|(_, id)| self.state.waiting.get(id)).filter(|waiting| !self.is_held_back(waiting))
+    }
+
+    /// Others go first: it was not heard of, or has come to a limit meanwhile.
+    fn is_held_back(&self, waiting: &WaitRecord) -> bool {
+        waiting.passed || self.over_limit(waiting.asker(), None).is_some()
     }
 
     /// How many of them wait for a license of these.
@@ -156,11 +165,11 @@ impl Ledger {
         &self,
         now: WallTime,
         pool: &Pool,
-        want: &Checkout,
+        start: &Start<'_>,
         open: &PieceSet,
     ) -> u32 {
         let competes = |waiting: &&WaitRecord| pool.open_set(&waiting.demand(), now).overlaps(open);
-        u32::try_from(self.before(want).filter(competes).count()).unwrap_or(u32::MAX)
+        u32::try_from(self.before(start).filter(competes).count()).unwrap_or(u32::MAX)
     }
 
     /// Where a start goes behind those who wait longer. `free` is where it would go without them. `None`: what is free
@@ -175,7 +184,7 @@ impl Ledger {
     ) -> Option<Assignment> {
         let mut line = Line::new(pool);
         let mut seated = false;
-        for waiting in self.before(start.want) {
+        for waiting in self.before(start) {
             let demand = waiting.demand();
             let on = pool.covering(&demand);
             // Who can share a seat needs none.
@@ -265,12 +274,13 @@ impl Ledger {
             let competing = before.iter().filter(|(other, _)| other.overlaps(&open));
             let position = competing.fold(1_u32, |sum, (_, count)| sum.saturating_add(*count));
             let shares = self.find_share(now, &waiting.start()).is_some();
-            let turn = match waiting.passed {
+            let limited = self.over_limit(waiting.asker(), None).is_some();
+            let turn = match waiting.passed || limited {
                 false => {
                     *before.entry(open).or_default() += 1;
                     shares || line.seat(now, &wanted)
                 }
-                true => shares || line.has_room(now, &wanted),
+                true => shares || (!limited && line.has_room(now, &wanted)),
             };
             places.push(waiting.place(position, turn));
         }

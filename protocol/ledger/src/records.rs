@@ -7,7 +7,7 @@ use seatkeeper_protocol::id::{DeviceId, InviteId, Name, ProductId, SeatId, Versi
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
-use crate::command::AdminRole;
+use crate::command::{AdminRole, Whom};
 
 /// How many records the state keeps.
 pub(crate) const RECORDS_MAX: usize = 1_000;
@@ -285,6 +285,35 @@ pub enum Happening {
         /// `false`: it is found.
         lost: bool,
     },
+    /// A limit was set or removed.
+    LimitSet {
+        /// Of which product.
+        product: ProductId,
+        /// For whom.
+        whom: Whom,
+        /// How many seats; `None`: no limit any more.
+        seats: Option<u32>,
+        /// The admin.
+        by: Name,
+    },
+    /// A group was made, changed or removed.
+    GroupSet {
+        /// The group.
+        group: Name,
+        /// How many users are in it; 0: it is no more.
+        members: u32,
+        /// The admin.
+        by: Name,
+    },
+    /// A priority was set.
+    PrioritySet {
+        /// For whom.
+        whom: Whom,
+        /// The higher goes first.
+        priority: u8,
+        /// The admin.
+        by: Name,
+    },
 }
 
 /// How a borrow can be over.
@@ -327,6 +356,9 @@ impl Happening {
             Self::PoolKeyRotated { .. } => "pool-key-rotated",
             Self::Borrowed { .. } => "borrow",
             Self::BorrowOver { .. } => "borrow-over",
+            Self::LimitSet { .. } => "limit-set",
+            Self::GroupSet { .. } => "group-set",
+            Self::PrioritySet { .. } => "priority-set",
             Self::DeviceLost { lost: true, .. } => "device-lost",
             Self::DeviceLost { lost: false, .. } => "device-found",
         }
@@ -406,6 +438,17 @@ impl Happening {
                 };
                 if *free { over } else { over + "; programs still use it online" }
             }
+            Self::LimitSet { product, whom, seats: Some(seats), by } => {
+                format!("{by} limited {whom} to {seats} seats of {product}")
+            }
+            Self::LimitSet { product, whom, seats: None, by } => {
+                format!("{by} removed the limit of {product} for {whom}")
+            }
+            Self::GroupSet { group, members: 0, by } => format!("{by} removed the group {group}"),
+            Self::GroupSet { group, members, by } => {
+                format!("{by} put {members} users into the group {group}")
+            }
+            Self::PrioritySet { whom, priority, by } => format!("{by} gave {whom} the priority {priority}"),
             Self::DeviceLost { name, by, lost, .. } => {
                 format!("{by} reported the device {name} as {}", if *lost { "lost" } else { "found" })
             }
@@ -426,6 +469,7 @@ impl Happening {
             | Self::Released { product, .. }
             | Self::Borrowed { product, .. }
             | Self::BorrowOver { product, .. }
+            | Self::LimitSet { product, .. }
             | Self::LicenseAdded { product, .. }
             | Self::LicenseRemoved { product, .. }
             | Self::LicenseEnded { product, .. } => Some(product),

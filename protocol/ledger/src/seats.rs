@@ -10,6 +10,7 @@ use crate::admission::{Assignment, Demand, Need, PieceSet, Pool, Wanted};
 use crate::command::{Checkout, Denial, Grant, Outcome, Refusal, SeatHolder};
 use crate::ledger::{Answer, Ledger, Moment, limit};
 use crate::records::{Happening, Who};
+use crate::rules::Asker;
 use crate::state::{LicenseRecord, SESSIONS_MAX, SeatRecord, SessionRecord};
 
 /// A checkout with its features in order, each once, and the attach it will get.
@@ -23,6 +24,10 @@ pub(crate) struct Start<'a> {
 impl Start<'_> {
     pub(crate) fn demand(&self) -> Demand<'_> {
         Demand { product: &self.want.product, version: self.want.version.as_ref(), features: &self.features }
+    }
+
+    pub(crate) fn asker(&self) -> Asker<'_> {
+        Asker { product: &self.want.product, user: &self.want.user, device: self.device }
     }
 
     /// What a new seat needs.
@@ -65,7 +70,7 @@ impl Ledger {
         let reason = match answer {
             Err(Refusal::NoSeat(denial)) if denial.kept => denial.to_string(),
             Err(Refusal::NoSeat(denial)) => format!("all {} seats are in use", denial.owned),
-            Err(other @ Refusal::NotLicensed { .. }) => other.to_string(),
+            Err(other @ (Refusal::NotLicensed { .. } | Refusal::OverLimit(_))) => other.to_string(),
             _ => return,
         };
         let who = self.who(&want.user, device);
@@ -174,6 +179,7 @@ impl Ledger {
 
     /// Shares a seat, which the assignment puts where the start is covered too.
     fn share(&mut self, moment: Moment, start: &Start<'_>, id: SeatId, assignment: Assignment) -> Answer {
+        self.check_limits(start.asker(), Some(id))?;
         self.check_assignment(moment.time, &start.want.product, &assignment, Some(id))?;
         let (seat, _) = self.seat_and_license(id)?;
         let Some(record) = self.state.licenses.get(&assignment.license) else {
@@ -264,6 +270,9 @@ impl Ledger {
         };
         let pool = self.by.pools.get(product).ok_or_else(|| not_licensed(false))?;
         let covering = pool.covering(&start.demand());
+        if pool.open(&covering, now).next().is_some() {
+            self.check_limits(start.asker(), None)?;
+        }
         let wanted = Wanted { on: &covering, version: version.as_ref(), running: None };
         // Most starts that find no way are refused here, whoever waits.
         let free = pool.admit(now, &wanted);
@@ -287,9 +296,11 @@ impl Ledger {
             version: start.want.version.clone(),
             owned: licenses.fold(0_u32, |sum, license| sum.saturating_add(license.seats)),
             holders: self.holders(now, start.want),
-            waiting: self.how_many_before(now, pool, start.want, &open),
+            waiting: self.how_many_before(now, pool, start, &open),
             kept,
+            next_return: None,
         }
+        .with_next_return(self.borrow_ends(now, pool, &open))
     }
 
     /// That the books hold after an assignment: whatever the solver answers, no license is granted beyond its seats

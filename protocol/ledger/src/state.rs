@@ -13,9 +13,10 @@ use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::{Demand, Need, PieceSet, Pool};
-use crate::command::{AdminRole, Checkout, DeviceInfo, DeviceSettings, Form, InviteKey, Sealed};
+use crate::command::{AdminRole, Checkout, DeviceInfo, DeviceSettings, Form, InviteKey, Sealed, Whom};
 use crate::memory::{ActorKey, Memory};
 use crate::records::Records;
+use crate::rules::Turn;
 use crate::tombstones::Tombstones;
 
 /// Sessions of a site: with sharing there may be more than seats.
@@ -47,6 +48,9 @@ pub(crate) struct State {
     pub(crate) seats: BTreeMap<SeatId, SeatRecord>,
     pub(crate) sessions: BTreeMap<SessionId, SessionRecord>,
     pub(crate) waiting: BTreeMap<SessionId, WaitRecord>,
+    pub(crate) groups: BTreeMap<Name, BTreeSet<Name>>,
+    pub(crate) limits: BTreeMap<(ProductId, Whom), u32>,
+    pub(crate) priorities: BTreeMap<Whom, u8>,
     pub(crate) tombstones: Tombstones,
     pub(crate) memories: BTreeMap<ActorKey, Memory>,
     pub(crate) records: Records,
@@ -332,6 +336,8 @@ pub struct WaitRecord {
     pub since: WallTime,
     /// Its place: the log index of the entry with which it began to wait.
     pub place: u64,
+    /// What it had when it began to wait: the higher goes first.
+    pub priority: u8,
     /// How long the place lives without contact, milliseconds: the shortest ttl that its seat may have.
     pub ttl_ms: u64,
     /// Not heard of lately: others go first.
@@ -373,7 +379,7 @@ pub(crate) struct Index {
     pub(crate) pools: BTreeMap<ProductId, Pool>,
     pub(crate) sessions_of_device: BTreeMap<DeviceId, BTreeSet<SessionId>>,
     /// Who waits, by product in the order of their places.
-    pub(crate) queues: BTreeMap<ProductId, BTreeMap<u64, SessionId>>,
+    pub(crate) queues: BTreeMap<ProductId, BTreeMap<Turn, SessionId>>,
     pub(crate) waiting_of_device: BTreeMap<DeviceId, BTreeSet<SessionId>>,
     /// The borrowed seats, by the device that has the tickets.
     pub(crate) borrowed: BTreeMap<DeviceId, BTreeSet<SeatId>>,
@@ -436,13 +442,13 @@ impl Index {
     }
 
     pub(crate) fn add_waiting(&mut self, id: SessionId, waiting: &WaitRecord) {
-        self.queues.entry(waiting.want.product.clone()).or_default().insert(waiting.place, id);
+        self.queues.entry(waiting.want.product.clone()).or_default().insert(waiting.turn(), id);
         self.waiting_of_device.entry(waiting.device).or_default().insert(id);
     }
 
     pub(crate) fn remove_waiting(&mut self, id: SessionId, waiting: &WaitRecord) {
         if let Some(queue) = self.queues.get_mut(&waiting.want.product) {
-            queue.remove(&waiting.place);
+            queue.remove(&waiting.turn());
             if queue.is_empty() {
                 self.queues.remove(&waiting.want.product);
             }

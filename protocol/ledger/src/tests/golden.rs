@@ -14,8 +14,8 @@ use super::office::{
     product, public, session, sign, trust, want,
 };
 use crate::command::{
-    Actor, AdminRole, Borrow, Borrowed, Command, Denial, DeviceSettings, Entry, Form, Grant, Outcome,
-    Refusal, Sealed, SeatHolder, Waiting,
+    Actor, AdminRole, Borrow, Borrowed, Command, Denial, DeviceSettings, Entry, Form, Grant, OverLimit, Outcome,
+    Refusal, Sealed, SeatHolder, Waiting, Whom,
 };
 use crate::{Ledger, decode, decode_outcome, encode, encode_outcome};
 
@@ -66,6 +66,9 @@ fn commands() -> Vec<Command> {
         Command::ReturnBorrow { seat: SeatId(70_000) },
         Command::EndBorrow { seat: SeatId(70_000), serial: 77 },
         Command::LoseDevice { device: device(1), lost: true },
+        Command::SetLimit { product: product("cad"), whom: Whom::User(name("eva")), seats: Some(2) },
+        Command::SetGroup { group: name("students"), members: vec![name("eva"), name("jan")] },
+        Command::SetPriority { whom: Whom::Device(device(1)), priority: 9 },
     ]
 }
 
@@ -98,6 +101,9 @@ fn command_name(command: &Command) -> &'static str {
         Command::ReturnBorrow { .. } => "return-borrow",
         Command::EndBorrow { .. } => "end-borrow",
         Command::LoseDevice { .. } => "lose-device",
+        Command::SetLimit { .. } => "set-limit",
+        Command::SetGroup { .. } => "set-group",
+        Command::SetPriority { .. } => "set-priority",
     }
 }
 
@@ -117,6 +123,7 @@ fn outcomes() -> Vec<Outcome> {
         holders: vec![holder],
         waiting: 2,
         kept: false,
+        next_return: Some(START.plus_ms(DAY_MS)),
     };
     let waiting = Waiting {
         session: session(1),
@@ -154,6 +161,12 @@ fn outcomes() -> Vec<Outcome> {
         Refusal::Invalid("no".into()),
         Refusal::UnknownFormat,
         Refusal::Bug("no".into()),
+        Refusal::OverLimit(Box::new(OverLimit {
+            product: product("cad"),
+            whom: Whom::Group(name("students")),
+            seats: 2,
+            used: 3,
+        })),
     ];
     let mut outcomes = vec![Outcome::Done, Outcome::Granted(grant), Outcome::Waiting(Box::new(waiting))];
     outcomes.extend(refusals.into_iter().map(Outcome::Refused));
@@ -197,6 +210,7 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
         Refusal::Invalid(_) => "invalid",
         Refusal::UnknownFormat => "unknown-format",
         Refusal::Bug(_) => "bug",
+        Refusal::OverLimit(_) => "over-limit",
     }
 }
 

@@ -14,5 +14,6 @@ mod queue;
 mod random;
 mod renewals;
 mod requests;
+mod rules;
 mod seats;
 mod steps;

@@ -546,6 +546,7 @@ fn kind_of(outcome: &Outcome) -> &'static str {
             Refusal::Invalid(_) => "invalid",
             Refusal::UnknownFormat => "unknown format",
             Refusal::Bug(_) => "bug",
+            Refusal::OverLimit(_) => "over limit",
         },
     }
 }
