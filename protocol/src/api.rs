@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 mod borrow;
+mod limits;
 mod seat;
 
 pub use borrow::{Borrow, BorrowRequest, BorrowReturned, Borrows, ReturnRequest};
+pub use limits::{Group, Limit, Limits, Priority, Whom};
 pub use seat::{SeatEvent, SeatGranted, SeatRequest, SeatWaiting, Tree};
 
 /// The `format` of every object.
@@ -410,6 +412,9 @@ pub struct Problem {
     /// Who has the seats, for `no-seat`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holders: Vec<SeatHolder>,
+    /// When a seat is due back, for `no-seat`, RFC 3339; absent: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
 }
 
 /// Who has a seat.

@@ -220,6 +220,8 @@ pub enum Query {
         /// The last one seen; `None`: the newest 100 at once.
         after: Option<u64>,
     },
+    /// [`crate::api::Limits`].
+    Limits,
 }
 
 /// Answers a request.

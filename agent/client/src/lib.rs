@@ -171,6 +171,14 @@ impl Client {
         self.get("/v1/vendors").await
     }
 
+    /// Limits, groups and priorities.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn limits(&self) -> Result<api::Limits, ClientError> {
+        self.get("/v1/limits").await
+    }
+
     /// What is needed to rotate the pool key.
     ///
     /// # Errors
@@ -377,6 +385,7 @@ async fn succeeded(response: Response<Incoming>) -> Result<Incoming, ClientError
         status: status.as_u16(),
         detail: format!("the agent answered {status}"),
         holders: Vec::new(),
+        expected: None,
     });
     Err(ClientError::Problem(Box::new(problem)))
 }

@@ -9,6 +9,8 @@ use seatkeeper_protocol::id::{DeviceId, Feature, Name, ProductId, PublicKey, Sea
 use seatkeeper_protocol::license::Date;
 use seatkeeper_protocol::time::WallTime;
 
+use super::limits::LimitsCommand;
+
 /// Floating licenses without a server: the machines of an office elect one of them to hand out the seats.
 #[derive(Debug, Parser)]
 #[command(name = "seatkeeper", version, disable_help_subcommand = true, propagate_version = false)]
@@ -47,6 +49,12 @@ pub enum Command {
     /// The site's licenses and the vendors it trusts
     #[command(subcommand)]
     License(LicenseCommand),
+    /// Who may use how many seats, and who goes first
+    Limits {
+        /// What to do with them; nothing: list them.
+        #[command(subcommand)]
+        command: Option<LimitsCommand>,
+    },
     /// For vendors: make keys, sign and verify licenses
     #[command(subcommand)]
     Vendor(VendorCommand),

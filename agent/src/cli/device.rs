@@ -202,7 +202,7 @@ async fn set(client: &Client, id: &str, settings: SettingsArgs, sign: &SignArgs)
 }
 
 /// The one device that `id` means: by id, by its beginning, or by name.
-fn find<'a>(devices: &'a api::Devices, id: &str) -> Result<&'a api::Device, Fail> {
+pub(super) fn find<'a>(devices: &'a api::Devices, id: &str) -> Result<&'a api::Device, Fail> {
     let matching: Vec<&api::Device> =
         devices.devices.iter().filter(|device| names_device(id, &device.id) || device.name == id).collect();
     match matching.as_slice() {
@@ -212,6 +212,6 @@ fn find<'a>(devices: &'a api::Devices, id: &str) -> Result<&'a api::Device, Fail
     }
 }
 
-fn parse_device(id: &str) -> Result<DeviceId, Fail> {
+pub(super) fn parse_device(id: &str) -> Result<DeviceId, Fail> {
     id.parse().map_err(|_| Fail::other("the agent's answer about the device is malformed"))
 }

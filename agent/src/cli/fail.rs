@@ -56,9 +56,9 @@ impl From<KeyError> for Fail {
 /// The exit code of a problem's type or a refusal's code.
 pub(crate) fn code_of_kind(kind: &str) -> u8 {
     match kind {
-        "no-seat" => NO_SEAT,
+        "no-seat" | "over-limit" => NO_SEAT,
         "no-holder" | "no-site" | "unknown" => UNAVAILABLE,
-        "not-permitted" => NOT_PERMITTED,
+        "not-permitted" | "excluded" => NOT_PERMITTED,
         "bad-request" | "invalid" | "too-large" => BAD_INPUT,
         _ => OTHER,
     }

@@ -5,6 +5,7 @@
 //! | [`args`] | what may stand on the command line |
 //! | `agent` | `agent` |
 //! | `site`, `admin`, `device`, `license`, `vendor` | the commands of those names |
+//! | [`limits`] | `limits` |
 //! | `look` | `status`, `seats`, `events` |
 //! | `run`, `hold` | programs that hold seats |
 //! | `borrow` | `borrow`, `return` |
@@ -28,6 +29,7 @@ pub(crate) mod fail;
 pub(crate) mod files;
 mod hold;
 mod license;
+pub mod limits;
 mod look;
 pub(crate) mod print;
 mod run;
@@ -77,6 +79,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Admin(command) => admin::admin(&client, command, json).await,
         Command::Device(command) => device::device(&client, command, json).await,
         Command::License(command) => license::license(&client, command, json).await,
+        Command::Limits { command } => limits::limits(&client, command, json).await,
         Command::Vendor(command) => vendor::vendor(command),
         Command::Status => look::status(&client, json).await,
         Command::Seats { command: None } => look::seats(&client, json).await,

@@ -131,6 +131,7 @@ fn exit_codes() {
             status,
             detail: "what happened".to_owned(),
             holders: Vec::new(),
+            expected: None,
         };
         Fail::from(ClientError::Problem(Box::new(problem)))
     };

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use seatkeeper_ledger::command::Refusal;
 use seatkeeper_protocol::api;
+use seatkeeper_protocol::time::WallTime;
 
 use crate::node::{NodeError, SeatError, seat_holder};
 
@@ -19,6 +20,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             holders: Vec::new(),
+            expected: None,
         }))
     }
 
@@ -74,6 +76,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let status = match &refusal {
             Refusal::NotPermitted(_) => StatusCode::FORBIDDEN,
+            Refusal::OverLimit(over) if over.seats == 0 => StatusCode::FORBIDDEN,
             Refusal::NotFound(_) => StatusCode::NOT_FOUND,
             Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
             Refusal::OtherTerm { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -87,6 +90,7 @@ impl From<Refusal> for Problem {
             } else {
                 "; ask one of them to give a seat back, wait for one, or try again later"
             });
+            problem.0.expected = denial.next_return.and_then(WallTime::rfc3339);
             problem.0.holders = denial.holders.iter().map(seat_holder).collect();
         }
         problem
@@ -105,6 +109,8 @@ pub(super) fn refusal_code(refusal: &Refusal) -> &'static str {
         Refusal::NotPermitted(_) => "not-permitted",
         Refusal::NotFound(_) => "not-found",
         Refusal::Conflict(_) => "conflict",
+        Refusal::OverLimit(over) if over.seats == 0 => "excluded",
+        Refusal::OverLimit(_) => "over-limit",
         Refusal::Limit { .. } => "limit",
         Refusal::Invalid(_) => "invalid",
         Refusal::UnknownFormat | Refusal::Bug(_) => "internal",

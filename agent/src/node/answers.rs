@@ -1,10 +1,10 @@
 //! The books as JSON (design section 9).
 
 use seatkeeper_election::Status as EngineStatus;
-use seatkeeper_ledger::command::{AdminRole, Form};
+use seatkeeper_ledger::command::{AdminRole, Form, Whom};
 use seatkeeper_ledger::{LicenseState, Record};
 use seatkeeper_protocol::api::{self, FORMAT};
-use seatkeeper_protocol::id::DeviceId;
+use seatkeeper_protocol::id::{DeviceId, ProductId};
 use seatkeeper_protocol::license::Downgrade;
 use seatkeeper_protocol::ticket::SeatKind;
 use seatkeeper_protocol::time::{BootTime, WallTime};
@@ -31,6 +31,7 @@ pub(crate) fn json(inner: &Inner, duty: &Duty, query: &Query) -> Result<Vec<u8>,
         Query::Admins => serde_json::to_vec(&admins(duty)),
         Query::Vendors => serde_json::to_vec(&vendors(duty)),
         Query::PoolKey => serde_json::to_vec(&pool_key(duty)),
+        Query::Limits => serde_json::to_vec(&limits(duty)),
         Query::Events { after } => serde_json::to_vec(&events(duty, *after)),
     }
 }
@@ -277,6 +278,40 @@ fn vendors(duty: &Duty) -> api::Vendors {
         })
         .collect();
     api::Vendors { format: FORMAT, vendors }
+}
+
+fn limits(duty: &Duty) -> api::Limits {
+    let ledger = duty.log.books.read();
+    let whom = |whom: &Whom| match whom {
+        Whom::User(name) => api::Whom { user: Some(name.to_string()), ..api::Whom::default() },
+        Whom::Group(name) => api::Whom { group: Some(name.to_string()), ..api::Whom::default() },
+        Whom::Device(id) => api::Whom {
+            device: Some(id.to_string()),
+            device_name: Some(ledger.device_name(id).to_string()),
+            ..api::Whom::default()
+        },
+    };
+    let limit = |(product, limited, seats, used): (&ProductId, &Whom, u32, u32)| api::Limit {
+        product: product.to_string(),
+        whom: whom(limited),
+        seats,
+        used,
+    };
+    api::Limits {
+        format: FORMAT,
+        limits: ledger.limits().map(limit).collect(),
+        groups: ledger
+            .groups()
+            .map(|(name, members)| api::Group {
+                name: name.to_string(),
+                members: members.iter().map(ToString::to_string).collect(),
+            })
+            .collect(),
+        priorities: ledger
+            .priorities()
+            .map(|(first, priority)| api::Priority { whom: whom(first), priority })
+            .collect(),
+    }
 }
 
 fn pool_key(duty: &Duty) -> api::PoolKeyInfo {

@@ -63,6 +63,8 @@ fn check_api(bytes: &[u8]) {
     body::<api::SeatRequest>(bytes);
     body::<api::CreateSite>(bytes);
     body::<api::Join>(bytes);
+    body::<api::BorrowRequest>(bytes);
+    body::<api::ReturnRequest>(bytes);
     body::<api::SignedCommand>(bytes);
     // What is answered, as a client reads it.
     body::<api::Status>(bytes);
@@ -73,6 +75,10 @@ fn check_api(bytes: &[u8]) {
     body::<api::Admins>(bytes);
     body::<api::Vendors>(bytes);
     body::<api::PoolKeyInfo>(bytes);
+    body::<api::Borrow>(bytes);
+    body::<api::Borrows>(bytes);
+    body::<api::BorrowReturned>(bytes);
+    body::<api::Limits>(bytes);
     body::<api::SiteDetail>(bytes);
     body::<api::Events>(bytes);
     body::<api::Problem>(bytes);

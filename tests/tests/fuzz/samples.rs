@@ -18,8 +18,8 @@ use seatkeeper_protocol::roster::{Role, Roster, RosterDevice, SignedRoster};
 use seatkeeper_protocol::ticket::{PoolKeyCertificate, SeatKind, Ticket, TicketBody};
 use seatkeeper_protocol::time::WallTime;
 use seatkeeper_protocol::wire::{
-    AdminRequest, Admission, FromPeer, Hello, JoinRequest, JoinResponse, Opening, PeerRefusal, Ping, Pong,
-    Query, QueuePlace, Request, Response, SiteRef, ToPeer, View,
+    AdminRequest, Admission, BorrowPlace, FromPeer, Hello, JoinRequest, JoinResponse, Opening, PeerRefusal,
+    Ping, Pong, Query, QueuePlace, Request, Response, SiteRef, ToPeer, View,
 };
 use serde::Serialize;
 
@@ -211,6 +211,7 @@ fn requests() -> Vec<Request> {
         Query::Vendors,
         Query::PoolKey,
         Query::Events { after: Some(70_000) },
+        Query::Limits,
     ];
     let mut requests = vec![
         Request::Device { request, command: command.clone() },
@@ -240,7 +241,15 @@ pub(crate) fn frames() -> Samples {
         PeerRefusal::Busy,
     ];
     let place = QueuePlace { session: SessionId([1; 16]), attach: 2, position: 1, ask: true };
-    let pong = Pong { number: 1, term: 3, live: vec![SessionId([1; 16])], queue: vec![place] };
+    let pong = Pong {
+        number: 1,
+        term: 3,
+        live: vec![SessionId([1; 16])],
+        queue: vec![place],
+        time: START,
+        borrows: vec![BorrowPlace { seat: SeatId(300), recalled: true }],
+        lost: false,
+    };
     add(&mut samples, "from-peer", [FromPeer::Welcome(view()), FromPeer::Pong(pong), FromPeer::View(view())]);
     add(&mut samples, "from-peer-queue", [FromPeer::Queue(vec![place])]);
     add(&mut samples, "from-peer-refused", refusals.map(FromPeer::Refused));
@@ -375,6 +384,16 @@ pub(crate) fn bodies() -> Samples {
     let site = api::Site { id: certificate().site.to_string(), name: "Büro".into(), generation: 1 };
     let key = public(&key(4)).to_string();
     add("create-site", json(&api::CreateSite { name: "Büro".into(), admin: "ada".into(), admin_key: key }));
+    let borrow = api::BorrowRequest {
+        product: "cad".into(),
+        version: text("2026"),
+        features: vec!["bim".into()],
+        until: START.rfc3339(),
+        for_s: Some(u64::MAX),
+        renew: true,
+    };
+    add("borrow", json(&borrow));
+    add("return", json(&api::ReturnRequest { product: "cad".into(), version: text("2026") }));
     add("join", json(&api::Join { code: text("SK1-AAAA") }));
     add(
         "joined",
@@ -449,6 +468,7 @@ pub(crate) fn bodies() -> Samples {
                 since: START.rfc3339(),
                 idle_s: None,
             }],
+            expected: START.rfc3339(),
         }),
     );
     samples

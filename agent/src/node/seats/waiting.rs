@@ -11,7 +11,7 @@ use std::time::Duration;
 use seatkeeper_ledger::command::{self, Command, Waiting};
 use seatkeeper_protocol::api::{FORMAT, SeatHolder, SeatWaiting};
 use seatkeeper_protocol::id::SessionId;
-use seatkeeper_protocol::time::BootTime;
+use seatkeeper_protocol::time::{BootTime, WallTime};
 use seatkeeper_protocol::wire::QueuePlace;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -309,7 +309,7 @@ fn place(waiting: &Waiting) -> SeatWaiting {
         format: FORMAT,
         session: waiting.session.to_string(),
         position: waiting.position,
-        expected: None,
+        expected: waiting.denial.next_return.and_then(WallTime::rfc3339),
         detail: waiting.denial.to_string(),
         holders: waiting.denial.holders.iter().map(seat_holder).collect(),
     }

@@ -14,8 +14,8 @@ use super::office::{
     product, public, session, sign, trust, want,
 };
 use crate::command::{
-    Actor, AdminRole, Borrow, Borrowed, Command, Denial, DeviceSettings, Entry, Form, Grant, OverLimit, Outcome,
-    Refusal, Sealed, SeatHolder, Waiting, Whom,
+    Actor, AdminRole, Borrow, Borrowed, Command, Denial, DeviceSettings, Entry, Form, Grant, Outcome,
+    OverLimit, Refusal, Sealed, SeatHolder, Waiting, Whom,
 };
 use crate::{Ledger, decode, decode_outcome, encode, encode_outcome};
 
