@@ -412,8 +412,7 @@ pub struct BorrowArgs {
     #[arg(value_name = "PRODUCT[@VERSION]", required_unless_present = "list")]
     pub product: Option<ProductAt>,
     /// To the end of this day (2026-12-24), or until this time (RFC 3339)
-    #[arg(long, value_name = "DATE", value_parser = parse_until, conflicts_with = "lasts",
-          required_unless_present_any = ["lasts", "list"])]
+    #[arg(long, value_name = "DATE", value_parser = parse_until, conflicts_with = "lasts")]
     pub until: Option<WallTime>,
     /// For so long, such as 12h, 7d or 2w
     #[arg(long = "for", value_name = "DUR", value_parser = parse_duration)]

@@ -10,6 +10,9 @@ use super::print;
 
 pub(super) async fn borrow(client: &Client, args: BorrowArgs, json: bool) -> Result<(), Fail> {
     let Some(product) = args.product else { return list(client, json).await };
+    if args.until.is_none() && args.lasts.is_none() {
+        return Err(Fail::new(2, "say for how long: --for 7d, or --until 2026-12-24"));
+    }
     let request = api::BorrowRequest {
         product: product.product.to_string(),
         version: product.version.as_ref().map(ToString::to_string),
@@ -24,7 +27,7 @@ pub(super) async fn borrow(client: &Client, args: BorrowArgs, json: bool) -> Res
     }
     let renewed = match borrow.renew_s {
         Some(seconds) => {
-            let length = print::duration(Duration::from_secs(seconds));
+            let length = print::about(Duration::from_secs(seconds));
             format!(", prolonged to {length} whenever the site is seen")
         }
         None => String::new(),
@@ -53,7 +56,7 @@ async fn list(client: &Client, json: bool) -> Result<(), Fail> {
             print::when(borrow.ends.as_deref()),
             borrow
                 .renew_s
-                .map_or_else(|| "-".to_owned(), |seconds| print::duration(Duration::from_secs(seconds))),
+                .map_or_else(|| "-".to_owned(), |seconds| print::about(Duration::from_secs(seconds))),
             borrow.programs.to_string(),
         ]
     };

@@ -135,7 +135,7 @@ pub(super) fn describe(change: &Change) -> String {
             format!("the site is out of reach; the seat is kept for {left_s} s, save your work if this lasts")
         }
         Change::Ends(left_s) => {
-            let left = print::duration(Duration::from_secs(left_s / 60 * 60));
+            let left = print::about(Duration::from_secs(*left_s));
             format!(
                 "the borrowed seat ends in {left}; connect to the site and borrow again, or save your work by then"
             )

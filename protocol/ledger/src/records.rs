@@ -439,14 +439,15 @@ impl Happening {
                 if *free { over } else { over + "; programs still use it online" }
             }
             Self::LimitSet { product, whom, seats: Some(seats), by } => {
-                format!("{by} limited {whom} to {seats} seats of {product}")
+                let noun = if *seats == 1 { "seat" } else { "seats" };
+                format!("{by} limited {whom} to {seats} {noun} of {product}")
             }
             Self::LimitSet { product, whom, seats: None, by } => {
                 format!("{by} removed the limit of {product} for {whom}")
             }
             Self::GroupSet { group, members: 0, by } => format!("{by} removed the group {group}"),
             Self::GroupSet { group, members, by } => {
-                format!("{by} put {members} users into the group {group}")
+                format!("{by} set the users of the group {group}: {members}")
             }
             Self::PrioritySet { whom, priority, by } => format!("{by} gave {whom} the priority {priority}"),
             Self::DeviceLost { name, by, lost, .. } => {

@@ -26,6 +26,9 @@ fn every_host_gets_seats_and_the_fourth_is_told_who_has_them() {
     assert_eq!(office.seats().expect("seats").len(), 3);
 
     programs.remove(0).end();
+    office.signed(&["limits", "set", CAD, "--device", "h2", "--seats", "0"]);
+    let excluded = checkout(lan.host(2), CAD);
+    assert!(excluded.code == 77 && excluded.err.contains("excludes"), "{excluded:?}");
     checkout_soon(lan.host(1), 10);
     drop(programs);
     wait_until("killed programs' seats are free", 20, || office.seats()?.is_empty().then_some(()));

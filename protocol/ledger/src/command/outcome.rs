@@ -193,8 +193,8 @@ impl std::fmt::Display for OverLimit {
         }
         write!(
             f,
-            "a limit of this site allows {whom} {seats} seats of {product} at once, and {used} are in use; give one back, \
-             or ask an admin to change it"
+            "a limit of this site allows {whom} {seats} of the seats of {product} at once, and {used} are in use; give one \
+             back, or ask an admin to change it"
         )
     }
 }
