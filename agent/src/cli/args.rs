@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use seatkeeper_protocol::id::{DeviceId, Feature, Name, ProductId, PublicKey, SeatId, Version};
 use seatkeeper_protocol::license::Date;
 use seatkeeper_protocol::time::WallTime;
@@ -407,12 +407,13 @@ pub struct SeatArgs {
 
 /// `borrow`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("end").args(["until", "lasts"]))]
 pub struct BorrowArgs {
     /// The product
-    #[arg(value_name = "PRODUCT[@VERSION]", required_unless_present = "list")]
+    #[arg(value_name = "PRODUCT[@VERSION]", required_unless_present = "list", requires = "end")]
     pub product: Option<ProductAt>,
     /// To the end of this day (2026-12-24), or until this time (RFC 3339)
-    #[arg(long, value_name = "DATE", value_parser = parse_until, conflicts_with = "lasts")]
+    #[arg(long, value_name = "DATE", value_parser = parse_until)]
     pub until: Option<WallTime>,
     /// For so long, such as 12h, 7d or 2w
     #[arg(long = "for", value_name = "DUR", value_parser = parse_duration)]

@@ -10,9 +10,6 @@ use super::print;
 
 pub(super) async fn borrow(client: &Client, args: BorrowArgs, json: bool) -> Result<(), Fail> {
     let Some(product) = args.product else { return list(client, json).await };
-    if args.until.is_none() && args.lasts.is_none() {
-        return Err(Fail::new(2, "say for how long: --for 7d, or --until 2026-12-24"));
-    }
     let request = api::BorrowRequest {
         product: product.product.to_string(),
         version: product.version.as_ref().map(ToString::to_string),
