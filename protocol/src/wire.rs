@@ -109,6 +109,8 @@ pub struct Pong {
     /// Of the ping's sessions, those that the ledger has at the read index with that attach and that have no
     /// Expire proposed in this term. The others have lost their seat, or their place in the queue.
     pub live: Vec<SessionId>,
+    /// Of the others, those whose seat an admin took away, and who that was.
+    pub released: Vec<(SessionId, Name)>,
     /// Where those of them stand that wait.
     pub queue: Vec<QueuePlace>,
     /// The site's time.

@@ -161,7 +161,8 @@ mod tests {
 
     fn pong_of(number: u64, live: Vec<SessionId>) -> Pong {
         let time = seatkeeper_protocol::time::WallTime(0);
-        Pong { number, term: 1, live, queue: Vec::new(), time, borrows: Vec::new(), lost: false }
+        let (released, queue, borrows) = (Vec::new(), Vec::new(), Vec::new());
+        Pong { number, term: 1, live, released, queue, time, borrows, lost: false }
     }
 
     fn lost(seats: &[SessionId]) -> Gone {

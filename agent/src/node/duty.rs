@@ -151,6 +151,7 @@ impl Duty {
         let ledger = self.log.books.read();
         let mut leases = self.leases();
         let mut live = Vec::with_capacity(ping.sessions.len());
+        let mut released = Vec::new();
         for (session, attach) in ping.sessions {
             let waits = ledger.waiting_session(&session).filter(|waiting| waiting.device == device);
             if let Some(waiting) = waits.filter(|waiting| waiting.attach == attach) {
@@ -160,8 +161,14 @@ impl Duty {
                 continue;
             }
             let own = ledger.session(&session).filter(|record| record.device == device);
-            let Some(record) = own.filter(|_| ledger.live(&session, attach)) else { continue };
-            let ttl_ms = ledger.seat(record.seat).map_or(0, |seat| seat.ttl_ms);
+            let Some(record) = own else { continue };
+            let seat = ledger.seat(record.seat);
+            if !ledger.live(&session, attach) {
+                let by = seat.and_then(|seat| seat.released_by.clone());
+                released.extend(by.filter(|_| record.attach == attach).map(|by| (session, by)));
+                continue;
+            }
+            let ttl_ms = seat.map_or(0, |seat| seat.ttl_ms);
             if leases.heard(&session, attach, ttl_ms, received) {
                 live.push(session);
             }
@@ -174,7 +181,7 @@ impl Duty {
         let lost = ledger.device(&device).is_some_and(|record| record.lost.is_some());
         drop(ledger);
         let time = self.time(inner);
-        Some(Pong { number: ping.number, term, live, queue: Vec::new(), time, borrows, lost })
+        Some(Pong { number: ping.number, term, live, released, queue: Vec::new(), time, borrows, lost })
     }
 
     /// Answers a request of `device`.

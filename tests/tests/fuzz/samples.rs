@@ -245,6 +245,7 @@ pub(crate) fn frames() -> Samples {
         number: 1,
         term: 3,
         live: vec![SessionId([1; 16])],
+        released: vec![(SessionId([2; 16]), name("ada"))],
         queue: vec![place],
         time: START,
         borrows: vec![BorrowPlace { seat: SeatId(300), recalled: true }],

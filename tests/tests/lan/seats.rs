@@ -30,6 +30,12 @@ fn every_host_gets_seats_and_the_fourth_is_told_who_has_them() {
     let excluded = checkout(lan.host(2), CAD);
     assert!(excluded.code == 77 && excluded.err.contains("excludes"), "{excluded:?}");
     checkout_soon(lan.host(1), 10);
+    // Taken away by an admin: the user is told by whom.
+    office.signed(&["seats", "release", &programs[0].seat().expect("a seat")]);
+    wait_until("the user is told who took the seat", 20, || {
+        programs[0].output().contains("took the seat back").then_some(())
+    });
+    assert!(programs[0].lost());
     drop(programs);
     wait_until("killed programs' seats are free", 20, || office.seats()?.is_empty().then_some(()));
 }

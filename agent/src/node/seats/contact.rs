@@ -41,11 +41,15 @@ impl Seats {
             if inner.goes_on_borrowed(&session) {
                 continue;
             }
-            inner.lose(
-                session,
-                attach,
-                "the site took the seat back: it was released by an admin, or its time ran out",
-            );
+            let by = pong.released.iter().find(|(released, _)| *released == session);
+            match by {
+                Some((_, by)) => inner.lose(session, attach, &format!("the admin {by} took the seat back")),
+                None => inner.lose(
+                    session,
+                    attach,
+                    "the site took the seat back: it heard nothing from this machine for the seat's ttl",
+                ),
+            }
         }
         self.queue(&pong.queue);
         self.changed.notify_one();
