@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 mod borrow;
 mod limits;
 mod seat;
+mod usage;
 
 pub use borrow::{Borrow, BorrowRequest, BorrowReturned, Borrows, ReturnRequest};
 pub use limits::{Group, Limit, Limits, Priority, Whom};
 pub use seat::{SeatEvent, SeatGranted, SeatRequest, SeatWaiting, Tree};
+pub use usage::{ProductUsage, Usage, Used};
 
 /// The `format` of every object.
 pub const FORMAT: u32 = 1;

@@ -224,6 +224,8 @@ pub enum Query {
     },
     /// [`crate::api::Limits`].
     Limits,
+    /// [`crate::api::Usage`].
+    Usage,
 }
 
 /// Answers a request.

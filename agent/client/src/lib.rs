@@ -179,6 +179,14 @@ impl Client {
         self.get("/v1/limits").await
     }
 
+    /// How much was used and refused.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn usage(&self) -> Result<api::Usage, ClientError> {
+        self.get("/v1/usage").await
+    }
+
     /// What is needed to rotate the pool key.
     ///
     /// # Errors

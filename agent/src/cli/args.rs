@@ -72,6 +72,8 @@ pub enum Command {
         #[arg(long)]
         follow: bool,
     },
+    /// How much was used and refused, by day or hour
+    Usage(UsageArgs),
     /// Run a program that holds a seat as long as it or anything it started runs
     Run(RunArgs),
     /// Hold a seat until interrupted
@@ -405,6 +407,25 @@ pub struct SeatArgs {
     pub wait: Option<Duration>,
 }
 
+/// `usage`.
+#[derive(Debug, Args)]
+pub struct UsageArgs {
+    /// This product alone
+    pub product: Option<ProductId>,
+    /// From this day, or time (RFC 3339)
+    #[arg(long, value_name = "DATE", value_parser = parse_from)]
+    pub from: Option<WallTime>,
+    /// To the end of this day, or before this time
+    #[arg(long, value_name = "DATE", value_parser = parse_to)]
+    pub to: Option<WallTime>,
+    /// By hour, of the last 7 days
+    #[arg(long)]
+    pub hours: bool,
+    /// Comma separated values
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+}
+
 /// `borrow`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("end").args(["until", "lasts"]))]
@@ -509,15 +530,29 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A day, to its end wherever on Earth, or an instant.
-pub fn parse_until(text: &str) -> Result<WallTime, String> {
-    let day = || {
-        let mut parts = text.splitn(3, '-');
-        let mut next = || parts.next();
-        let (year, month, day) = (next()?, next()?, next()?);
-        Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).map(Date::ends)
-    };
-    day().map_or_else(|| WallTime::from_rfc3339(text), Ok).map_err(|_| {
+/// A day to its end wherever on Earth, or an instant.
+fn parse_until(text: &str) -> Result<WallTime, String> {
+    day(text).map_or_else(|| instant(text), |day| Ok(day.ends()))
+}
+
+/// The beginning of a day, UTC, or an instant.
+fn parse_from(text: &str) -> Result<WallTime, String> {
+    day(text).map_or_else(|| instant(text), |day| Ok(day.starts()))
+}
+
+/// The end of a day, UTC, or an instant.
+fn parse_to(text: &str) -> Result<WallTime, String> {
+    day(text).map_or_else(|| instant(text), |day| Ok(day.starts().plus_ms(24 * 60 * 60 * 1_000)))
+}
+
+fn day(text: &str) -> Option<Date> {
+    let mut parts = text.splitn(3, '-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+}
+
+fn instant(text: &str) -> Result<WallTime, String> {
+    WallTime::from_rfc3339(text).map_err(|_| {
         format!("`{text}` is neither a day such as 2026-12-24 nor a time such as 2026-12-24T18:00:00+01:00")
     })
 }

@@ -6,6 +6,7 @@
 //! | `agent` | `agent` |
 //! | `site`, `admin`, `device`, `license`, `vendor` | the commands of those names |
 //! | [`limits`] | `limits` |
+//! | `usage` | `usage` |
 //! | `look` | `status`, `seats`, `events` |
 //! | `run`, `hold` | programs that hold seats |
 //! | `borrow` | `borrow`, `return` |
@@ -36,6 +37,7 @@ mod run;
 mod seat;
 pub(crate) mod sign;
 mod site;
+mod usage;
 mod vendor;
 
 /// The runtime's threads, on a machine with many processors too: one works while the other waits for the disk. More would
@@ -87,6 +89,7 @@ async fn dispatch(cli: Cli) -> u8 {
             look::release(&client, id, &sign).await
         }
         Command::Events { follow } => look::events(&client, follow, json).await,
+        Command::Usage(args) => usage::usage(&client, &args, json).await,
         Command::Run(args) => return run::run(client, args).await,
         Command::Hold(args) => hold::hold(client, &args).await,
         Command::Borrow(args) => borrow::borrow(&client, args, json).await,

@@ -62,6 +62,10 @@ fn what_is_understood() {
     check("seatkeeper return p@2026", true);
     check("seatkeeper return", false);
     check("seatkeeper device lost nb1 --found --admin eva", true);
+    check("seatkeeper usage p --from 2026-11-01 --to 2026-11-30 --hours --csv", true);
+    check("seatkeeper usage --json", true);
+    check("seatkeeper usage --csv --json", false);
+    check("seatkeeper usage --from yesterday", false);
     check("seatkeeper limits", true);
     check("seatkeeper limits set p --user eva --seats 0", true);
     check("seatkeeper limits set p --user eva --group cads --seats 1", false);

@@ -31,6 +31,7 @@ pub(super) fn router(node: Node) -> Router {
         .route("/v1/licenses", look(Query::Licenses))
         .route("/v1/admins", look(Query::Admins))
         .route("/v1/vendors", look(Query::Vendors))
+        .route("/v1/usage", look(Query::Usage))
         .route("/v1/limits", look(Query::Limits))
         .route("/v1/pool-key", look(Query::PoolKey))
         .route("/v1/events", get(events::events))

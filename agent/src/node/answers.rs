@@ -2,7 +2,7 @@
 
 use seatkeeper_election::Status as EngineStatus;
 use seatkeeper_ledger::command::{AdminRole, Form, Whom};
-use seatkeeper_ledger::{LicenseState, Record};
+use seatkeeper_ledger::{LicenseState, Record, Used};
 use seatkeeper_protocol::api::{self, FORMAT};
 use seatkeeper_protocol::id::{DeviceId, ProductId};
 use seatkeeper_protocol::license::Downgrade;
@@ -31,6 +31,7 @@ pub(crate) fn json(inner: &Inner, duty: &Duty, query: &Query) -> Result<Vec<u8>,
         Query::Admins => serde_json::to_vec(&admins(duty)),
         Query::Vendors => serde_json::to_vec(&vendors(duty)),
         Query::PoolKey => serde_json::to_vec(&pool_key(duty)),
+        Query::Usage => serde_json::to_vec(&usage(inner, duty)),
         Query::Limits => serde_json::to_vec(&limits(duty)),
         Query::Events { after } => serde_json::to_vec(&events(duty, *after)),
     }
@@ -278,6 +279,25 @@ fn vendors(duty: &Duty) -> api::Vendors {
         })
         .collect();
     api::Vendors { format: FORMAT, vendors }
+}
+
+fn usage(inner: &Inner, duty: &Duty) -> api::Usage {
+    let used = |used: Used| api::Used {
+        start: used.start.rfc3339(),
+        peak: used.peak,
+        seat_s: used.seat_ms / 1_000,
+        borrowed_s: used.borrowed_ms / 1_000,
+        starts: used.starts,
+        denied: used.denied.into_iter().map(|(by, count)| (by.as_str().to_owned(), count)).collect(),
+    };
+    let product = |(product, hours, days): (ProductId, Vec<Used>, Vec<Used>)| api::ProductUsage {
+        product: product.to_string(),
+        hours: hours.into_iter().map(used).collect(),
+        days: days.into_iter().map(used).collect(),
+    };
+    let time = duty.time(inner);
+    let usage = duty.log.books.read().usage(time);
+    api::Usage { format: FORMAT, products: usage.into_iter().map(product).collect() }
 }
 
 fn limits(duty: &Duty) -> api::Limits {

@@ -312,6 +312,7 @@ impl Ledger {
     }
 
     pub(crate) fn record(&mut self, moment: Moment, what: Happening) {
+        self.count_use(moment, &what);
         self.state.records.add(moment.index, moment.time, what);
     }
 }

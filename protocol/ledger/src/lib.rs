@@ -21,6 +21,7 @@
 //! | `renewals` | which licenses may replace which |
 //! | `members` | founding, invitations, devices, admins |
 //! | `keys` | the pool key |
+//! | `usage` | how much was used, by hour and by day |
 //! | `records` | the newest events, for people |
 //! | `query` | what the agent reads |
 //! | `snapshot` | the whole state as bytes, and back |
@@ -55,6 +56,7 @@ mod seats;
 mod snapshot;
 mod state;
 mod tombstones;
+mod usage;
 
 #[cfg(test)]
 mod tests;
@@ -64,9 +66,10 @@ pub use ledger::Ledger;
 pub use memory::ActorKey;
 pub use query::{LicenseState, PoolSummary};
 pub use queue::Place;
-pub use records::{BorrowOver, Happening, Record, Who};
+pub use records::{BorrowOver, DeniedBy, Happening, Record, Who};
 pub use snapshot::RestoreError;
 pub use state::{
     Admin, BorrowRecord, DeviceRecord, Invite, LicenseRecord, PoolKey, Revoked, SeatRecord, SessionRecord,
     Site, Vendor, WaitRecord,
 };
+pub use usage::Used;

@@ -104,6 +104,8 @@ pub enum Happening {
         product: ProductId,
         /// Why; one sentence.
         reason: String,
+        /// The rule that refused.
+        by: DeniedBy,
     },
     /// A start waits for a seat.
     Waits {
@@ -316,6 +318,31 @@ pub enum Happening {
     },
 }
 
+/// The rule that refused a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum DeniedBy {
+    /// All seats are in use.
+    NoSeat,
+    /// What is free is for who waits longer.
+    Queue,
+    /// No license covers it.
+    License,
+    /// A limit of the site.
+    Limit,
+}
+
+impl DeniedBy {
+    /// A stable word, as in the JSON contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSeat => "no-seat",
+            Self::Queue => "queue",
+            Self::License => "not-licensed",
+            Self::Limit => "limit",
+        }
+    }
+}
+
 /// How a borrow can be over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BorrowOver {
@@ -386,7 +413,7 @@ impl Happening {
                     "one of the starts that share seat {seat} of {product} ended: no contact to {who} for its ttl"
                 )
             }
-            Self::Denied { who, product, reason } => format!("{who} got no seat of {product}: {reason}"),
+            Self::Denied { who, product, reason, .. } => format!("{who} got no seat of {product}: {reason}"),
             Self::Waits { who, product, position } => {
                 format!("{who} waits for a seat of {product}, in place {position}")
             }

@@ -9,7 +9,7 @@ use seatkeeper_protocol::time::WallTime;
 use crate::admission::{Assignment, Demand, Need, PieceSet, Pool, Wanted};
 use crate::command::{Checkout, Denial, Grant, Outcome, Refusal, SeatHolder};
 use crate::ledger::{Answer, Ledger, Moment, limit};
-use crate::records::{Happening, Who};
+use crate::records::{DeniedBy, Happening, Who};
 use crate::rules::Asker;
 use crate::state::{LicenseRecord, SESSIONS_MAX, SeatRecord, SessionRecord};
 
@@ -67,14 +67,17 @@ impl Ledger {
         want: &Checkout,
         answer: &Answer,
     ) {
-        let reason = match answer {
-            Err(Refusal::NoSeat(denial)) if denial.kept => denial.to_string(),
-            Err(Refusal::NoSeat(denial)) => format!("all {} seats are in use", denial.owned),
-            Err(other @ (Refusal::NotLicensed { .. } | Refusal::OverLimit(_))) => other.to_string(),
+        let (by, reason) = match answer {
+            Err(Refusal::NoSeat(denial)) if denial.kept => (DeniedBy::Queue, denial.to_string()),
+            Err(Refusal::NoSeat(denial)) => {
+                (DeniedBy::NoSeat, format!("all {} seats are in use", denial.owned))
+            }
+            Err(other @ Refusal::NotLicensed { .. }) => (DeniedBy::License, other.to_string()),
+            Err(other @ Refusal::OverLimit(_)) => (DeniedBy::Limit, other.to_string()),
             _ => return,
         };
         let who = self.who(&want.user, device);
-        self.record(moment, Happening::Denied { who, product: want.product.clone(), reason });
+        self.record(moment, Happening::Denied { who, product: want.product.clone(), reason, by });
     }
 
     pub(crate) fn start<'a>(&self, device: DeviceId, want: &'a Checkout) -> Result<Start<'a>, Refusal> {

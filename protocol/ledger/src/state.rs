@@ -18,6 +18,7 @@ use crate::memory::{ActorKey, Memory};
 use crate::records::Records;
 use crate::rules::Turn;
 use crate::tombstones::Tombstones;
+use crate::usage::Usage;
 
 /// Sessions of a site: with sharing there may be more than seats.
 pub(crate) const SESSIONS_MAX: usize = 2 * seatkeeper_protocol::limits::SEATS_MAX;
@@ -54,6 +55,7 @@ pub(crate) struct State {
     pub(crate) tombstones: Tombstones,
     pub(crate) memories: BTreeMap<ActorKey, Memory>,
     pub(crate) records: Records,
+    pub(crate) usage: Usage,
 }
 
 /// The site.

@@ -79,6 +79,7 @@ fn check_api(bytes: &[u8]) {
     body::<api::Borrows>(bytes);
     body::<api::BorrowReturned>(bytes);
     body::<api::Limits>(bytes);
+    body::<api::Usage>(bytes);
     body::<api::SiteDetail>(bytes);
     body::<api::Events>(bytes);
     body::<api::Problem>(bytes);

@@ -212,6 +212,7 @@ fn requests() -> Vec<Request> {
         Query::PoolKey,
         Query::Events { after: Some(70_000) },
         Query::Limits,
+        Query::Usage,
     ];
     let mut requests = vec![
         Request::Device { request, command: command.clone() },

@@ -271,6 +271,11 @@ impl Pool {
         number.and_then(|number| self.pieces.get(*number)).map_or(0, |piece| piece.used)
     }
 
+    /// How many seats are in use.
+    pub(crate) fn seats(&self) -> u32 {
+        u32::try_from(self.places.len()).unwrap_or(u32::MAX)
+    }
+
     /// The license whose place a seat takes up.
     pub(crate) fn place(&self, seat: SeatId, now: WallTime) -> Option<usize> {
         self.places.get(&seat).map(|place| self.counts_on(place.piece, now))

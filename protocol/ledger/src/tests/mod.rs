@@ -17,3 +17,4 @@ mod requests;
 mod rules;
 mod seats;
 mod steps;
+mod usage;

@@ -501,7 +501,7 @@ impl RandomOffice {
         self.counts.add("comparisons", 1);
     }
 
-    /// A refusal changes nothing but memory and records.
+    /// A refusal changes nothing but memory, records and the count of refusals.
     fn unchanged_if_refused(&mut self, mut before: Ledger) {
         self.compare();
         let ledger = &self.office.ledger;
@@ -513,6 +513,7 @@ impl RandomOffice {
         (before.state.index, before.state.hash) = (ledger.state.index, ledger.state.hash);
         before.state.memories = ledger.state.memories.clone();
         before.state.records = ledger.state.records.clone();
+        before.state.usage = ledger.state.usage.clone();
         assert!(before == *ledger, "a refusal has changed something");
     }
 }
