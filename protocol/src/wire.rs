@@ -126,6 +126,8 @@ pub struct Pong {
 pub struct BorrowPlace {
     /// The seat.
     pub seat: SeatId,
+    /// The serial of its newest ticket.
+    pub serial: u64,
     /// An admin wants it back.
     pub recalled: bool,
 }

@@ -86,10 +86,10 @@ pub struct Record {
 pub struct Settled {
     /// The site has taken these back.
     pub gone: Vec<SeatId>,
-    /// An admin wants these back: they are to be retired.
-    pub recalled: Vec<SeatId>,
-    /// The site believes that this device has these, and it has not: they are to be given back.
-    pub unknown: Vec<SeatId>,
+    /// An admin wants these back, under these serials: they are to be retired.
+    pub recalled: Vec<(SeatId, u64)>,
+    /// The site believes that this device has these, under these serials, and it has not: they are to be given back.
+    pub unknown: Vec<(SeatId, u64)>,
     /// The site knows that these are given back.
     pub confirmed: Vec<SeatId>,
 }
@@ -201,11 +201,12 @@ impl Borrows {
             return Settled::default();
         }
         let place = |seat: SeatId| places.iter().find(|place| place.seat == seat);
-        let kept = || self.record.kept.iter().map(|kept| kept.seat);
+        let is_kept = |place: &&BorrowPlace| self.get(place.seat).is_some();
+        let named = |place: &BorrowPlace| (place.seat, place.serial);
         Settled {
-            gone: kept().filter(|seat| place(*seat).is_none()).collect(),
-            recalled: kept().filter(|seat| place(*seat).is_some_and(|place| place.recalled)).collect(),
-            unknown: places.iter().map(|place| place.seat).filter(|seat| self.get(*seat).is_none()).collect(),
+            gone: self.kept().map(|kept| kept.seat).filter(|seat| place(*seat).is_none()).collect(),
+            recalled: places.iter().filter(is_kept).filter(|place| place.recalled).map(named).collect(),
+            unknown: places.iter().filter(|place| !is_kept(place)).map(named).collect(),
             confirmed: self.record.retired.iter().copied().filter(|seat| place(*seat).is_none()).collect(),
         }
     }
@@ -289,14 +290,14 @@ mod tests {
         let mut borrows = borrows(&[START.plus_ms(HOUR), START.plus_ms(HOUR), START.plus_ms(HOUR)]);
         borrows.retire(SeatId(3));
         borrows.record.retired.push(SeatId(4));
-        let place = |seat, recalled| BorrowPlace { seat: SeatId(seat), recalled };
+        let place = |seat, recalled| BorrowPlace { seat: SeatId(seat), serial: seat + 50, recalled };
         let places = [place(2, true), place(3, false), place(9, false)];
         borrows.answered(10);
         assert!(borrows.settle(10, &places).is_empty(), "an older ping");
         let settled = borrows.settle(11, &places);
         assert_eq!(settled.gone, [SeatId(1)]);
-        assert_eq!(settled.recalled, [SeatId(2)]);
-        assert_eq!(settled.unknown, [SeatId(3), SeatId(9)]);
+        assert_eq!(settled.recalled, [(SeatId(2), 52)]);
+        assert_eq!(settled.unknown, [(SeatId(3), 53), (SeatId(9), 59)]);
         assert_eq!(settled.confirmed, [SeatId(4)]);
         borrows.ask();
         assert!(borrows.settle(12, &places).is_empty(), "one is being asked for");

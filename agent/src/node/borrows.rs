@@ -171,11 +171,7 @@ impl Inner {
 
     async fn borrow_alone(self: &Arc<Self>, ask: BorrowAsk) -> Result<api::Borrow, SeatError> {
         if let Some(off_ms) = self.clock_off() {
-            return Err(NodeError::Conflict(format!(
-                "this machine's clock is {} the site's; set it right, then borrow",
-                apart(off_ms)
-            ))
-            .into());
+            return Err(clock_is_off(off_ms).into());
         }
         let now = self.borrow_now();
         let until = match ask.until {
@@ -210,7 +206,14 @@ impl Inner {
                 return Err(NodeError::Internal(format!("unexpected outcome {outcome:?}")).into());
             }
         };
+        let off_ms = self.clock.wall().ms_since(borrowed.issued);
+        self.lent.clock_off_ms.store(off_ms, Ordering::Relaxed);
         let kept = self.kept(*borrowed, &ticket, renew_ms)?;
+        if self.clock_off().is_some() && self.borrows().get(kept.seat).is_none() {
+            // Before the first pong the clock's error was not known. No ticket is kept: the seat goes back.
+            self.tell_returned(kept.seat, kept.serial).await;
+            return Err(clock_is_off(off_ms).into());
+        }
         let (seat, before) = (kept.seat, self.borrows().get(kept.seat).cloned());
         self.borrows().keep(kept.clone());
         if let Err(error) = self.write_borrows() {
@@ -219,7 +222,7 @@ impl Inner {
                 Some(before) => self.borrows().keep(before),
                 None => {
                     self.borrows().retire(seat);
-                    self.tell_returned(seat).await;
+                    self.tell_returned(seat, kept.serial).await;
                 }
             }
             return Err(error.into());
@@ -286,14 +289,16 @@ impl Inner {
                 "{many} the borrowed seat of {product}; end it first, then return the seat"
             )));
         }
+        let returned: Vec<(SeatId, u64)> = kept.iter().map(|kept| (kept.seat, kept.serial)).collect();
         if let Err(error) = self.write_borrows() {
             // Not told to anybody yet: it is still borrowed.
             kept.into_iter().for_each(|kept| self.borrows().keep(kept));
             return Err(error);
         }
+        // A newer ticket, whose answer was lost, is given back when a pong shows it.
         let mut pending = false;
-        for seat in &seats {
-            pending |= !self.tell_returned(*seat).await;
+        for (seat, serial) in returned {
+            pending |= !self.tell_returned(seat, serial).await;
         }
         Ok(api::BorrowReturned {
             format: FORMAT,
@@ -303,8 +308,12 @@ impl Inner {
     }
 
     /// Tells the site that a seat is no longer used here, which is true. Whether it knows now.
-    async fn tell_returned(self: &Arc<Self>, seat: SeatId) -> bool {
-        match self.device_command(&Command::ReturnBorrow { seat }, RETURN_WITHIN).await {
+    async fn tell_returned(self: &Arc<Self>, seat: SeatId, serial: u64) -> bool {
+        match self.device_command(&Command::ReturnBorrow { seat, serial }, RETURN_WITHIN).await {
+            Ok(answer) if answer.outcome != Outcome::Done => {
+                tracing::info!(%seat, outcome = ?answer.outcome, "a borrowed seat is not given back yet");
+                false
+            }
             Ok(_) => {
                 self.borrows().forget(&[seat]);
                 // Should this fail, the next contact says the same.
@@ -352,18 +361,20 @@ impl Inner {
         {
             let mut borrows = self.borrows();
             borrows.forget(&[gone.as_slice(), confirmed.as_slice()].concat());
-            recalled.iter().for_each(|seat| borrows.retire(*seat));
+            recalled.iter().for_each(|(seat, _)| borrows.retire(*seat));
         }
         gone.iter().for_each(|seat| self.lose_borrowed(*seat, "the site took the borrowed seat back"));
-        recalled.iter().for_each(|seat| self.lose_borrowed(*seat, "an admin took the borrowed seat back"));
+        recalled
+            .iter()
+            .for_each(|(seat, _)| self.lose_borrowed(*seat, "an admin took the borrowed seat back"));
         if !(gone.is_empty() && recalled.is_empty() && confirmed.is_empty())
             && let Err(error) = self.write_borrows()
         {
             // Without the record a restart might use a seat that was given back: the site is told later.
             return tracing::error!(%error, "a borrowed seat is not given back yet");
         }
-        for seat in recalled.into_iter().chain(unknown) {
-            self.tell_returned(seat).await;
+        for (seat, serial) in recalled.into_iter().chain(unknown) {
+            self.tell_returned(seat, serial).await;
         }
     }
 
@@ -399,6 +410,9 @@ impl Inner {
         loop {
             let now = self.borrow_now();
             let kept: Vec<Kept> = self.borrows().kept().cloned().collect();
+            let still = |seat: &SeatId| kept.iter().any(|kept| kept.seat == *seat);
+            lock(&self.lent.warned).retain(|seat, _| still(seat));
+            lock(&self.lent.failed).retain(|seat, _| still(seat));
             if !kept.is_empty() {
                 self.end_borrows(now).await;
                 kept.iter().for_each(|kept| self.warn(kept, now));
@@ -519,6 +533,11 @@ impl Inner {
             health.push(Condition::BorrowEnds { product, left }.health());
         }
     }
+}
+
+fn clock_is_off(off_ms: i64) -> NodeError {
+    let apart = apart(off_ms);
+    NodeError::Conflict(format!("this machine's clock is {apart} the site's; set it right, then borrow"))
 }
 
 /// "3 min ahead of", "2 h behind".

@@ -176,7 +176,11 @@ impl Duty {
         drop(leases);
         let borrows = ledger
             .borrowed_by(&device)
-            .map(|(seat, record, _)| BorrowPlace { seat, recalled: record.released_by.is_some() })
+            .map(|(seat, record, borrow)| BorrowPlace {
+                seat,
+                serial: borrow.serial,
+                recalled: record.released_by.is_some(),
+            })
             .collect();
         let lost = ledger.device(&device).is_some_and(|record| record.lost.is_some());
         drop(ledger);

@@ -12,7 +12,7 @@ use seatkeeper_protocol::license::{License, Lost, Share};
 use seatkeeper_protocol::limits;
 use seatkeeper_protocol::time::WallTime;
 
-use crate::admission::{Assignment, PieceSet, Pool, Wanted};
+use crate::admission::{Assignment, Need, PieceSet, Pool, Wanted};
 use crate::command::{Borrow, Borrowed, Checkout, Outcome, Refusal};
 use crate::ledger::{Answer, Ledger, Moment, limit, not_permitted};
 use crate::records::{BorrowOver, Happening};
@@ -301,11 +301,58 @@ impl Ledger {
     }
 
     /// The device will not use the seat by its tickets any more.
-    pub(crate) fn return_borrow(&mut self, moment: Moment, device: DeviceId, id: SeatId) -> Answer {
-        if self.borrowed_by(&device).any(|(own, _, _)| own == id) {
-            self.over(moment, id, BorrowOver::Returned);
+    pub(crate) fn return_borrow(
+        &mut self,
+        moment: Moment,
+        device: DeviceId,
+        id: SeatId,
+        serial: u64,
+    ) -> Answer {
+        let known = self.borrowed_by(&device).find(|(own, _, _)| *own == id);
+        match known.map(|(_, _, borrow)| borrow.serial) {
+            // A late return must not give back what was borrowed anew since.
+            Some(newest) if newest != serial => Err(Refusal::Superseded),
+            Some(_) => {
+                self.over(moment, id, BorrowOver::Returned);
+                Ok(Outcome::Done)
+            }
+            None => Ok(Outcome::Done),
         }
-        Ok(Outcome::Done)
+    }
+
+    /// A program on a borrowed seat goes on with it online.
+    pub(crate) fn go_online(
+        &mut self,
+        moment: Moment,
+        device: DeviceId,
+        id: SeatId,
+        want: &Checkout,
+    ) -> Answer {
+        let start = self.start(device, want)?;
+        self.check_lost(&device)?;
+        if self.state.sessions.contains_key(&want.session) {
+            return self.resume(moment, &start);
+        }
+        if self.state.tombstones.contains(device, want.session) {
+            return Err(Refusal::SessionEnded);
+        }
+        if self.starts_of(&device) >= limits::SEATS_PER_DEVICE_MAX {
+            return Err(limit("seats on one device", limits::SEATS_PER_DEVICE_MAX));
+        }
+        let no_borrow = || Refusal::NotFound(format!("borrow of seat {id} by this device"));
+        let (_, seat, _) = self.borrowed_by(&device).find(|(own, _, _)| *own == id).ok_or_else(no_borrow)?;
+        let alone = seat.share != Share::None || seat.sessions.is_empty();
+        let fits = seat.product == want.product && alone && seat.released_by.is_none();
+        let need = Need { pinned: false, ..start.need_with(seat, &self.state.sessions) };
+        let place = self.by.pools.get(&want.product).and_then(|pool| {
+            let at = pool.place(id, moment.time)?;
+            let open = pool.is_open(at, moment.time) && pool.allowed(&need).contains(at);
+            pool.license(at).filter(|_| open && fits)
+        });
+        let Some(license) = place.map(|license| license.id.clone()) else {
+            return Err(Refusal::Conflict(format!("the borrowed seat {id} is not for this program")));
+        };
+        self.share(moment, &start, id, Assignment { license, moves: Vec::new() })
     }
 
     /// Ends a borrow whose time is over; the holder has waited as design section 5 says.
@@ -386,16 +433,6 @@ impl Ledger {
     pub(crate) fn still_borrowed(&self, borrowed: &Borrowed) -> bool {
         let seat = self.state.seats.get(&borrowed.seat);
         seat.and_then(|seat| seat.borrow.as_ref()).is_some_and(|borrow| borrow.serial == borrowed.serial)
-    }
-
-    /// Borrowed seats on which each start has to be alone, for a start that would be.
-    pub(crate) fn own_borrowed(&self, start: &Start<'_>) -> Vec<SeatId> {
-        let unshared = |(id, seat, borrow): (SeatId, &SeatRecord, &BorrowRecord)| {
-            let own = seat.product == start.want.product && borrow.user == start.want.user;
-            let free = seat.sessions.is_empty() && seat.released_by.is_none();
-            (own && free && seat.share == Share::None).then_some(id)
-        };
-        self.borrowed_by(&start.device).filter_map(unshared).collect()
     }
 
     /// The seats that a device has borrowed.

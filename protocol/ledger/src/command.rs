@@ -299,6 +299,15 @@ pub enum Command {
     ReturnBorrow {
         /// Which.
         seat: SeatId,
+        /// The serial of the borrow's last ticket: refused if there is a newer one, which this does not give back.
+        serial: u64,
+    },
+    /// By a device: a program that uses a seat borrowed there goes on with the same seat online.
+    GoOnline {
+        /// Which.
+        seat: SeatId,
+        /// What the program asks for.
+        start: Checkout,
     },
     /// By the holder: a borrow is over (proposed as design section 5 says).
     EndBorrow {

@@ -176,7 +176,8 @@ impl Ledger {
             Command::Describe(info) => self.describe(device, info),
             Command::Leave => self.leave(moment, device),
             Command::Borrow(want) => self.borrow(moment, device, want),
-            Command::ReturnBorrow { seat } => self.return_borrow(moment, device, *seat),
+            Command::ReturnBorrow { seat, serial } => self.return_borrow(moment, device, *seat, *serial),
+            Command::GoOnline { seat, start } => self.go_online(moment, device, *seat, start),
             _ => Err(not_permitted("a device may not do this; it needs an admin")),
         }
     }
@@ -213,6 +214,7 @@ impl Ledger {
             Command::Found(_)
             | Command::Borrow(_)
             | Command::ReturnBorrow { .. }
+            | Command::GoOnline { .. }
             | Command::EndBorrow { .. }
             | Command::Checkout(_)
             | Command::Wait(_)

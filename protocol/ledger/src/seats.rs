@@ -116,7 +116,7 @@ impl Ledger {
     }
 
     /// The session has a seat: it goes on with it under a new attach (invariant I8).
-    fn resume(&mut self, moment: Moment, start: &Start<'_>) -> Answer {
+    pub(crate) fn resume(&mut self, moment: Moment, start: &Start<'_>) -> Answer {
         let (want, id) = (start.want, start.want.session);
         let Some(session) = self.state.sessions.get(&id) else {
             return Err(Refusal::Bug("a session to resume is not there".into()));
@@ -154,7 +154,7 @@ impl Ledger {
         let pool = self.by.pools.get(&start.want.product)?;
         let mut here = Vec::new();
         let mut elsewhere = Vec::new();
-        for id in pool.shareable(&start.want.user, start.device).into_iter().chain(self.own_borrowed(start)) {
+        for id in pool.shareable(&start.want.user, start.device) {
             let seat = self.state.seats.get(&id)?;
             let mut need = start.need_with(seat, &self.state.sessions);
             let pinned = std::mem::take(&mut need.pinned);
@@ -181,7 +181,13 @@ impl Ledger {
     }
 
     /// Shares a seat, which the assignment puts where the start is covered too.
-    fn share(&mut self, moment: Moment, start: &Start<'_>, id: SeatId, assignment: Assignment) -> Answer {
+    pub(crate) fn share(
+        &mut self,
+        moment: Moment,
+        start: &Start<'_>,
+        id: SeatId,
+        assignment: Assignment,
+    ) -> Answer {
         self.check_limits(start.asker(), Some(id))?;
         self.check_assignment(moment.time, &start.want.product, &assignment, Some(id))?;
         let (seat, _) = self.seat_and_license(id)?;

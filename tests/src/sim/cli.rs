@@ -41,7 +41,7 @@ const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::TicketBeforeCommit, 0),
     (Fault::PongWithoutRead, 5),
     (Fault::DeadlineFromReceiving, 44),
-    (Fault::LeasesAcrossTerms, 39),
+    (Fault::LeasesAcrossTerms, 112),
     (Fault::UnsyncedVote, 56),
     (Fault::UnsyncedAppend, 3),
     (Fault::DoubleApply, 1),

@@ -249,7 +249,7 @@ pub(crate) fn frames() -> Samples {
         released: vec![(SessionId([2; 16]), name("ada"))],
         queue: vec![place],
         time: START,
-        borrows: vec![BorrowPlace { seat: SeatId(300), recalled: true }],
+        borrows: vec![BorrowPlace { seat: SeatId(300), serial: 400, recalled: true }],
         lost: false,
     };
     add(&mut samples, "from-peer", [FromPeer::Welcome(view()), FromPeer::Pong(pong), FromPeer::View(view())]);

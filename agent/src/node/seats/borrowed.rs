@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use seatkeeper_ledger::command::Command;
 use seatkeeper_protocol::api::{FORMAT, SeatEvent, SeatGranted};
 use seatkeeper_protocol::id::{SeatId, SessionId};
 use seatkeeper_protocol::license::Share;
@@ -148,18 +149,18 @@ impl Inner {
             };
             for basis in asking {
                 let inner = self.clone();
-                self.tasks.spawn(async move { inner.go_online(&basis).await });
+                self.tasks.spawn(async move { inner.go_online(&basis, seat).await });
             }
         }
     }
 
-    async fn go_online(self: &Arc<Self>, basis: &Basis) {
+    async fn go_online(self: &Arc<Self>, basis: &Basis, seat: SeatId) {
         // Whoever takes the session now does the same.
         if !self.seats.taking.send_if_modified(|sessions| sessions.insert(basis.session)) {
             return;
         }
         let taking = super::Taking { inner: self.clone(), session: basis.session };
-        match self.ask(basis, None, basis.checkout()).await {
+        match self.ask(basis, None, Command::GoOnline { seat, start: basis.wants() }).await {
             Ok(Asked::Granted(granted)) => {
                 tracing::info!(seat = %granted.seat, "a program on a borrowed seat is online again");
                 // It may have ended meanwhile.

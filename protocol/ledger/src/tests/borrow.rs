@@ -20,7 +20,7 @@ fn a_borrow_keeps_its_place_until_it_is_given_back() {
     assert!(matches!(office.refused(0, want(2, "jan", "cad")), Refusal::NoSeat(_)));
     // Another device cannot give it back, and a repetition is done already.
     for (device, books) in [(2, "L1: 1+1/2"), (1, "L1: 1/2"), (1, "L1: 1/2")] {
-        assert_eq!(office.by_device(device, Command::ReturnBorrow { seat: borrowed.seat }), Outcome::Done);
+        assert_eq!(office.return_borrow(device, &borrowed), Outcome::Done);
         assert_eq!(office.books(), books);
     }
     office.granted(0, want(3, "jan", "cad"));
@@ -42,7 +42,7 @@ fn a_running_seat_becomes_the_borrowed_one_and_online_again() {
     assert!(other.shared);
     assert!(matches!(office.refused(1, want(3, "ola", "cad")), Refusal::NoSeat(_)), "another user");
     // Given back, it goes on online.
-    assert_eq!(office.by_device(1, Command::ReturnBorrow { seat: grant.seat }), Outcome::Done);
+    assert_eq!(office.return_borrow(1, &borrowed), Outcome::Done);
     assert_eq!(office.books(), "L1: 1/1");
     office.give_back(1, 1, None);
     office.give_back(1, 2, None);
@@ -129,9 +129,30 @@ fn somebody_who_does_not_borrow_makes_room_on_the_license_that_lends() {
 fn alone_on_a_borrowed_seat_where_starts_are_not_shared() {
     let mut office = Office::with_license(2, &format!("share = \"none\"\n{BORROW}"));
     let borrowed = office.borrows(1, "eva", "cad", 7);
-    assert_eq!(office.granted(1, want(1, "eva", "cad")).seat, borrowed.seat);
-    assert_ne!(office.granted(1, want(2, "eva", "cad")).seat, borrowed.seat);
+    let online = |n, user, what| Command::GoOnline { seat: borrowed.seat, start: want(n, user, what) };
+    // A start that asks the site may be the second one there.
+    assert_ne!(office.granted(1, want(1, "eva", "cad")).seat, borrowed.seat);
     assert_eq!(office.books(), "L1: 1+1/2");
+    let Outcome::Granted(grant) = office.by_device(1, online(2, "eva", "cad")) else { panic!("not granted") };
+    assert_eq!(grant.seat, borrowed.seat);
+    assert!(matches!(refusal(office.by_device(1, online(3, "eva", "cad"))), Refusal::Conflict(_)));
+    // The very same program again.
+    assert!(matches!(office.by_device(1, online(2, "eva", "cad")), Outcome::Granted(_)));
+    assert!(matches!(refusal(office.by_device(2, online(4, "eva", "cad"))), Refusal::NotFound(_)));
+    assert_eq!(office.return_borrow(1, &borrowed), Outcome::Done);
+    assert_eq!(office.books(), "L1: 2/2");
+    assert!(matches!(refusal(office.by_device(1, online(5, "eva", "cad"))), Refusal::NotFound(_)));
+}
+
+#[test]
+fn a_late_return_gives_nothing_back_that_was_borrowed_since() {
+    let mut office = Office::with_license(1, BORROW);
+    let first = office.borrows(1, "eva", "cad", 1);
+    let second = office.borrows(1, "eva", "cad", 2);
+    assert_eq!(refusal(office.return_borrow(1, &first)), Refusal::Superseded);
+    assert_eq!(office.books(), "L1: 0+1/1");
+    assert_eq!(office.return_borrow(1, &second), Outcome::Done);
+    assert_eq!(office.return_borrow(1, &first), Outcome::Done, "nothing is borrowed any more");
 }
 
 #[test]
@@ -184,7 +205,7 @@ fn a_borrowed_seat_that_an_admin_took_away_is_free_when_the_device_gives_it_back
     assert!(matches!(refusal(office.borrow(1, "eva", "cad", 9)), Refusal::Conflict(_)));
     office.give_back(1, 1, Some(grant.attach));
     assert_eq!(office.books(), "L1: 0+1/1");
-    assert_eq!(office.by_device(1, Command::ReturnBorrow { seat: borrowed.seat }), Outcome::Done);
+    assert_eq!(office.return_borrow(1, &borrowed), Outcome::Done);
     assert_eq!(office.books(), "L1: 0/1");
     assert_eq!(office.ledger.seat(SeatId(borrowed.seat.0)), None);
 }
@@ -206,7 +227,7 @@ fn an_old_answer_brings_no_borrow_back() {
     let first = office.apply(actor(), request, office.term, command.clone());
     let Outcome::Borrowed(borrowed) = &first else { panic!("{first:?}") };
     assert_eq!(office.apply(actor(), request, office.term, command.clone()), first);
-    assert_eq!(office.by_device(1, Command::ReturnBorrow { seat: borrowed.seat }), Outcome::Done);
+    assert_eq!(office.return_borrow(1, &borrowed), Outcome::Done);
     let again = office.apply(actor(), request, office.term, command);
     assert_eq!(refusal(again), Refusal::SessionEnded);
 }

@@ -268,6 +268,11 @@ impl Office {
         self.by_device(n, Command::Borrow(Borrow { user, product, version, features, until }))
     }
 
+    /// Gives a borrowed seat back.
+    pub(super) fn return_borrow(&mut self, n: u8, borrowed: &Borrowed) -> Outcome {
+        self.by_device(n, Command::ReturnBorrow { seat: borrowed.seat, serial: borrowed.serial })
+    }
+
     pub(super) fn end_borrow(&mut self, borrowed: &Borrowed) -> Outcome {
         self.by_holder(Command::EndBorrow { seat: borrowed.seat, serial: borrowed.serial })
     }

@@ -37,7 +37,7 @@ fn seats_times_hours_add_up() {
     assert_eq!((day.start, day.peak, day.seat_ms / quarter, day.starts), (at(-12), 2, 17, 1));
     assert_eq!(day.denied, hours[0].denied);
     // What nobody uses and nobody owns leaves nothing.
-    office.by_device(2, crate::command::Command::ReturnBorrow { seat: borrowed.seat });
+    office.return_borrow(2, &borrowed);
     office.refused(0, want(5, "jan", "cae"));
     office.time = office.time.plus_ms(90 * HOUR_MS);
     assert_eq!(days_and_hours(&office).1.len(), 3);
