@@ -9,7 +9,7 @@ mod usage;
 
 pub use borrow::{Borrow, BorrowRequest, BorrowReturned, Borrows, ReturnRequest};
 pub use limits::{Group, Limit, Limits, Priority, Whom};
-pub use seat::{SeatEvent, SeatGranted, SeatRequest, SeatWaiting, Tree};
+pub use seat::{ProofRequest, SeatEvent, SeatGranted, SeatProof, SeatRequest, SeatWaiting, Tree};
 pub use usage::{ProductUsage, Usage, Used};
 
 /// The `format` of every object.

@@ -17,6 +17,8 @@ pub const BORROW_END_AFTER_MS: i64 = 15 * 60 * 1_000;
 pub const CLOCK_OFF_MS: i64 = 2 * 60 * 1_000;
 /// Seats of one license.
 pub const SEATS_PER_LICENSE_MAX: u32 = 100_000;
+/// Shortest nonce that the local API takes, bytes: two never come to be the same by chance.
+pub const NONCE_BYTES_MIN: usize = 16;
 /// Longest nonce in a ticket or device proof, bytes.
 pub const NONCE_BYTES_MAX: usize = 64;
 /// Longest ticket, bytes of postcard; a third more as text.

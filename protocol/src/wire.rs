@@ -177,6 +177,8 @@ pub enum Request {
         request: RequestId,
         /// The command, postcard, by the ledger's format.
         command: Vec<u8>,
+        /// What a ticket for it is to carry: a program's own, by which it knows that the ticket was made for it.
+        nonce: Option<Vec<u8>>,
     },
     /// A ledger command signed by an admin.
     Admin(AdminRequest),
@@ -239,6 +241,8 @@ pub enum Response {
         outcome: Vec<u8>,
         /// The proof of the seat, when one was granted.
         ticket: Option<Box<Ticket>>,
+        /// The file of the license that the ticket of an online seat names: what an application verifies it by.
+        license: Option<String>,
         /// `true`: no second machine has it on disk yet (invariant I2).
         durability_single: bool,
     },

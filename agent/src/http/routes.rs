@@ -26,6 +26,7 @@ pub(super) fn router(node: Node) -> Router {
         .route("/v1/site/leave", post(leave_site))
         .route("/v1/seats", look(Query::Seats).post(seats::take))
         .route("/v1/seats/{session}", delete(seats::give_back))
+        .route("/v1/seats/{session}/proof", post(seats::prove))
         .route("/v1/borrows", get(borrows::list).post(borrows::borrow).delete(borrows::give_back))
         .route("/v1/devices", look(Query::Devices))
         .route("/v1/licenses", look(Query::Licenses))

@@ -1,19 +1,20 @@
-//! `POST /v1/seats`: a seat, or a place in the queue for one, held by an open answer.
+//! `POST /v1/seats`: a seat, or a place in the queue for one, held by an open answer; and what proves it.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::Stream;
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{Feature, IdError, Name, ProductId, Version};
+use seatkeeper_protocol::limits::{NONCE_BYTES_MAX, NONCE_BYTES_MIN};
 
 use super::io::SharedIo;
 use super::problem::Problem;
@@ -23,8 +24,8 @@ use crate::platform::local::Caller;
 use crate::platform::tree::ProcessTree;
 use crate::seam::BoxTree;
 
-/// Shortest and longest nonce of a ticket, bytes.
-const NONCE_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
+/// Shortest and longest nonce of a ticket or proof, bytes.
+const NONCE_BYTES: std::ops::RangeInclusive<usize> = NONCE_BYTES_MIN..=NONCE_BYTES_MAX;
 
 pub(super) async fn take(
     State(node): State<Node>,
@@ -62,6 +63,30 @@ pub(super) async fn give_back(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// `POST /v1/seats/{id}/proof`: what proves a seat to a program of the caller's that does not trust this agent.
+pub(super) async fn prove(
+    State(node): State<Node>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Json<api::SeatProof>, Problem> {
+    let request: api::ProofRequest = read_json(body).await?;
+    let nonce = nonce(&request.nonce)?;
+    let user = Name::new(caller.user.as_str()).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let proof = match id.parse() {
+        Ok(key) => node.prove_seat(&user, key, &nonce)?,
+        Err(()) => None,
+    };
+    proof.map(Json).ok_or_else(|| {
+        let id: String = id.chars().take(64).collect();
+        let detail = format!(
+            "{user} has no seat {id} on this machine; name the session or the seat that `granted` named, and take a \
+             seat first"
+        );
+        Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
+    })
+}
+
 fn seat_ask(request: api::SeatRequest, caller: &Caller) -> Result<SeatAsk, Problem> {
     let bad = |error: IdError| Problem::bad_request(error.to_string());
     let tree = match &request.tree {
@@ -89,7 +114,11 @@ fn nonce(text: &str) -> Result<Vec<u8>, Problem> {
         .decode(text.trim_end_matches('=').as_bytes())
         .ok()
         .filter(|nonce| NONCE_BYTES.contains(&nonce.len()))
-        .ok_or_else(|| Problem::bad_request("a nonce is base64url of 16 to 64 bytes"))
+        .ok_or_else(|| {
+            Problem::bad_request(format!(
+                "a nonce is base64url of {NONCE_BYTES_MIN} to {NONCE_BYTES_MAX} bytes"
+            ))
+        })
 }
 
 fn line(event: &api::SeatEvent) -> Bytes {

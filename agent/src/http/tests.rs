@@ -63,6 +63,13 @@ async fn every_error_is_a_problem_that_says_what_to_do() {
     check(&post("/v1/seats", r#"{"product":"x","user":"boss"}"#), 400, "bad-request").await;
     check(&post("/v1/seats", r#"{"product":"x","nonce":"AAAA"}"#), 400, "bad-request").await;
     check(&post("/v1/seats", r#"{"product":"x","session":"1"}"#), 400, "bad-request").await;
+    let nonce = r#"{"nonce":"AAAAAAAAAAAAAAAAAAAAAA"}"#;
+    check(&post("/v1/seats/7/proof", nonce), 404, "not-found").await;
+    check(&post(&format!("/v1/seats/{}/proof", "01".repeat(16)), nonce), 404, "not-found").await;
+    check(&post("/v1/seats/x/proof", nonce), 404, "not-found").await;
+    check(&post("/v1/seats/7/proof", r#"{"nonce":"AAAA"}"#), 400, "bad-request").await;
+    check(&post("/v1/seats/7/proof", "{}"), 400, "bad-request").await;
+    check(&get("/v1/seats/7/proof"), 405, "method-not-allowed").await;
     check(
         &post("/v1/commands", r#"{"admin":"a","epoch":1,"counter":1,"command":"*","signature":""}"#),
         400,

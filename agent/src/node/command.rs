@@ -21,17 +21,19 @@ pub(crate) struct Answer {
     pub(crate) sent: BootTime,
     pub(crate) outcome: Outcome,
     pub(crate) ticket: Option<Box<Ticket>>,
+    /// The file of the license that an online seat's ticket names.
+    pub(crate) license: Option<String>,
     pub(crate) durability_single: bool,
 }
 
 impl Answer {
     pub(crate) fn of(sent: BootTime, response: Response) -> Result<Self, NodeError> {
         match response {
-            Response::Outcome { outcome, ticket, durability_single } => {
+            Response::Outcome { outcome, ticket, license, durability_single } => {
                 let outcome = decode_outcome(&outcome).map_err(|error| {
                     NodeError::Internal(format!("the holder's answer is not readable here: {error}"))
                 })?;
-                Ok(Self { sent, outcome, ticket, durability_single })
+                Ok(Self { sent, outcome, ticket, license, durability_single })
             }
             other => Err(NodeError::Internal(format!("unexpected answer {other:?}"))),
         }
@@ -44,6 +46,16 @@ impl Inner {
     pub(crate) async fn device_command(
         self: &Arc<Self>,
         command: &Command,
+        within: Duration,
+    ) -> Result<Answer, NodeError> {
+        self.device_command_with(command, None, within).await
+    }
+
+    /// The same; a ticket that comes of it carries `nonce`.
+    pub(crate) async fn device_command_with(
+        self: &Arc<Self>,
+        command: &Command,
+        nonce: Option<&[u8]>,
         within: Duration,
     ) -> Result<Answer, NodeError> {
         let bytes = encode_command(command).map_err(|error| NodeError::BadInput(error.to_string()))?;
@@ -65,7 +77,8 @@ impl Inner {
                 counter: self.counter.fetch_add(1, Ordering::Relaxed),
             };
             let sent = self.clock.mono();
-            let response = self.submit(Request::Device { request, command: bytes.clone() }, within).await?;
+            let (command, nonce) = (bytes.clone(), nonce.map(<[u8]>::to_vec));
+            let response = self.submit(Request::Device { request, command, nonce }, within).await?;
             let answer = Answer::of(sent, response)?;
             match answer.outcome {
                 Outcome::Refused(Refusal::Stale { epoch }) if epoch >= request.epoch => {

@@ -15,6 +15,7 @@ use seatkeeper_ledger::command::{Actor, AdminRole, Borrowed, Command, Entry, Gra
 use seatkeeper_ledger::{decode_command, decode_outcome, encode, encode_outcome};
 use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{DeviceId, Feature, Name, ProductId, RequestId, SeatId, SessionId, Version};
+use seatkeeper_protocol::limits::NONCE_BYTES_MAX;
 use seatkeeper_protocol::ticket::{FORMAT, SeatKind, Ticket, TicketBody};
 use seatkeeper_protocol::time::{BootTime, WallTime};
 use seatkeeper_protocol::wire::{
@@ -196,8 +197,11 @@ impl Duty {
         request: &Request,
     ) -> Response {
         match request {
-            Request::Device { request, command } => match decode_command(command) {
-                Ok(command) => self.device_command(inner, device, *request, command).await,
+            Request::Device { nonce: Some(nonce), .. } if nonce.len() > NONCE_BYTES_MAX => {
+                refused(Refusal::Invalid(format!("a nonce has at most {NONCE_BYTES_MAX} bytes")))
+            }
+            Request::Device { request, command, nonce } => match decode_command(command) {
+                Ok(command) => self.device_command(inner, device, *request, command, nonce.as_deref()).await,
                 Err(error) => refused(Refusal::Invalid(error.to_string())),
             },
             Request::Admin(admin) => self.admin_command(inner, admin).await,
@@ -212,6 +216,7 @@ impl Duty {
         device: DeviceId,
         request: RequestId,
         command: Command,
+        nonce: Option<&[u8]>,
     ) -> Response {
         let _ban = match command {
             Command::Leave => match self.out_of_membership(inner, device).await {
@@ -220,7 +225,7 @@ impl Duty {
             },
             _ => None,
         };
-        self.propose(inner, Actor::Device(device), request, command).await
+        self.propose(inner, Actor::Device(device), request, command, nonce).await
     }
 
     async fn admin_command(&self, inner: &Arc<Inner>, admin: &AdminRequest) -> Response {
@@ -230,17 +235,17 @@ impl Duty {
         };
         let actor = Actor::Admin { name: admin.admin.clone(), signature: admin.signature.clone() };
         let Command::RevokeDevice { device } = command else {
-            return self.propose(inner, actor, admin.request, command).await;
+            return self.propose(inner, actor, admin.request, command, None).await;
         };
         // Out of the membership first, so that the log never depends on it again. Only an admin may cause that.
         if !self.signed_by_admin(admin, &command) {
-            return self.propose(inner, actor, admin.request, command).await;
+            return self.propose(inner, actor, admin.request, command, None).await;
         }
         let _ban = match self.out_of_membership(inner, device).await {
             Ok(ban) => ban,
             Err(response) => return response,
         };
-        self.propose(inner, actor, admin.request, command).await
+        self.propose(inner, actor, admin.request, command, None).await
     }
 
     fn signed_by_admin(&self, admin: &AdminRequest, command: &Command) -> bool {
@@ -304,14 +309,22 @@ impl Duty {
     pub(crate) async fn propose_own(&self, inner: &Inner, command: Command) -> Option<Outcome> {
         let request = RequestId { epoch: 0, counter: 0 };
         let actor = Actor::Holder(inner.device);
-        match self.propose(inner, actor, request, command).await {
+        match self.propose(inner, actor, request, command, None).await {
             Response::Outcome { outcome, .. } => decode_outcome(&outcome).ok(),
             _ => None,
         }
     }
 
-    /// Commits a command and answers with its outcome, signed if it is a grant (invariant I3).
-    async fn propose(&self, inner: &Inner, actor: Actor, request: RequestId, command: Command) -> Response {
+    /// Commits a command and answers with its outcome, signed if it is a grant (invariant I3). `nonce` is no part of
+    /// what is committed: it comes into the ticket.
+    async fn propose(
+        &self,
+        inner: &Inner,
+        actor: Actor,
+        request: RequestId,
+        command: Command,
+        nonce: Option<&[u8]>,
+    ) -> Response {
         let device = match &actor {
             Actor::Device(device) => Some(*device),
             _ => None,
@@ -323,7 +336,7 @@ impl Duty {
         };
         if planted(Fault::TicketBeforeCommit)
             && let Some(device) = device
-            && let Some(answer) = self.answer_early(inner, device, &bytes)
+            && let Some(answer) = self.answer_early(inner, device, &bytes, nonce)
         {
             return answer;
         }
@@ -342,7 +355,9 @@ impl Duty {
         };
         let Ok(outcome) = decode_outcome(&applied.outcome) else { return Response::Unknown };
         let ticket = match (&outcome, device) {
-            (Outcome::Granted(grant), Some(device)) => Some(self.ticket(inner, &Terms::of(grant), device)),
+            (Outcome::Granted(grant), Some(device)) => {
+                Some(self.ticket(inner, &Terms::of(grant, nonce), device))
+            }
             (Outcome::Borrowed(borrowed), Some(device)) => {
                 Some(self.ticket(inner, &Terms::of_borrow(borrowed), device))
             }
@@ -355,18 +370,36 @@ impl Duty {
             None => None,
         };
         let durability_single = !self.durable(applied.index).await;
-        Response::Outcome { outcome: applied.outcome, ticket, durability_single }
+        let license = self.license_file(&outcome);
+        Response::Outcome { outcome: applied.outcome, ticket, license, durability_single }
     }
 
     /// [`Fault::TicketBeforeCommit`]: signs what the entry would come to.
-    fn answer_early(&self, inner: &Inner, device: DeviceId, bytes: &[u8]) -> Option<Response> {
+    fn answer_early(
+        &self,
+        inner: &Inner,
+        device: DeviceId,
+        bytes: &[u8],
+        nonce: Option<&[u8]>,
+    ) -> Option<Response> {
         let mut ahead = self.log.books.read().clone();
         let outcome = ahead.apply(ahead.index() + 1, self.term, bytes);
         let Outcome::Granted(grant) = &outcome else { return None };
-        let ticket = self.ticket(inner, &Terms::of(grant), device).map(Box::new);
+        let ticket = self.ticket(inner, &Terms::of(grant, nonce), device).map(Box::new);
+        let license = self.license_file(&outcome);
         let (engine, entry) = (self.log.engine.clone(), bytes.to_vec());
         tokio::spawn(async move { engine.propose(entry, PROPOSE_WITHIN).await });
-        Some(Response::Outcome { outcome: encode_outcome(&outcome).ok()?, ticket, durability_single: false })
+        let outcome = encode_outcome(&outcome).ok()?;
+        Some(Response::Outcome { outcome, ticket, license, durability_single: false })
+    }
+
+    /// The file of the license that a grant names. A borrow's is in its outcome, for its device to keep.
+    fn license_file(&self, outcome: &Outcome) -> Option<String> {
+        let Outcome::Granted(grant) = outcome else { return None };
+        let ledger = self.log.books.read();
+        let file = &ledger.license(&grant.license)?.file;
+        // An admin may have put another license into its place meanwhile.
+        (file.hash() == grant.license_hash).then(|| file.file())
     }
 
     /// Whether a second disk has the entry (invariant I2).
@@ -402,7 +435,7 @@ impl Duty {
             user: terms.user.clone(),
             device,
             serial: terms.serial,
-            nonce: None,
+            nonce: terms.nonce.map(<[u8]>::to_vec),
             issued: terms.issued,
             ends: terms.ends,
         };
@@ -474,12 +507,13 @@ struct Terms<'a> {
     version: &'a Version,
     features: &'a [Feature],
     user: &'a Name,
+    nonce: Option<&'a [u8]>,
     issued: WallTime,
     ends: Option<WallTime>,
 }
 
 impl<'a> Terms<'a> {
-    fn of(grant: &'a Grant) -> Self {
+    fn of(grant: &'a Grant, nonce: Option<&'a [u8]>) -> Self {
         Self {
             seat: grant.seat,
             serial: grant.serial,
@@ -489,11 +523,13 @@ impl<'a> Terms<'a> {
             version: &grant.version,
             features: &grant.features,
             user: &grant.user,
+            nonce,
             issued: grant.issued,
             ends: None,
         }
     }
 
+    /// Without a nonce: it is kept for programs that are not there yet.
     fn of_borrow(borrowed: &'a Borrowed) -> Self {
         Self {
             seat: borrowed.seat,
@@ -504,6 +540,7 @@ impl<'a> Terms<'a> {
             version: &borrowed.version,
             features: &borrowed.features,
             user: &borrowed.user,
+            nonce: None,
             issued: borrowed.issued,
             ends: Some(borrowed.ends),
         }
@@ -531,7 +568,7 @@ impl Drop for Ban {
 
 fn refused(refusal: Refusal) -> Response {
     let outcome = encode_outcome(&Outcome::Refused(refusal)).unwrap_or_default();
-    Response::Outcome { outcome, ticket: None, durability_single: false }
+    Response::Outcome { outcome, ticket: None, license: None, durability_single: false }
 }
 
 /// Waiting pings share the next read; one is in flight. A read serves only those that waited when it began.

@@ -69,7 +69,7 @@ pub use borrows::{BorrowAsk, Until};
 pub use duty::POOL_KEY_CONTEXT;
 pub use errors::{NodeError, SeatError, StartError};
 pub(crate) use seats::seat_holder;
-pub use seats::{SeatAsk, SeatHold, SeatWait, WaitEvent, Waited};
+pub use seats::{SeatAsk, SeatHold, SeatKey, SeatWait, WaitEvent, Waited};
 
 /// Requests of this device under way at once; fewer than the outcomes that the ledger remembers (invariant I4).
 const REQUESTS_MAX: usize = 32;

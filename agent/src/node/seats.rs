@@ -7,13 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use data_encoding::BASE64URL_NOPAD;
 use seatkeeper_ledger::command::{Checkout, Command, Grant, Outcome, Refusal, Waiting};
 use seatkeeper_protocol::api::{FORMAT, SeatEvent, SeatGranted};
 use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{Feature, Name, ProductId, SeatId, SessionId, Version};
 use seatkeeper_protocol::limits::{PING_EVERY_MS, SEATS_PER_DEVICE_MAX};
-use seatkeeper_protocol::ticket::{DeviceProof, Ticket};
 use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::Ping;
 use serde::{Deserialize, Serialize};
@@ -21,6 +19,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::Inner;
+use super::command::Answer;
 use super::errors::{NodeError, SeatError};
 use super::submit::WITHIN;
 use crate::middle::sessions::Sessions;
@@ -37,9 +36,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 mod borrowed;
 mod contact;
+mod proof;
 mod remembered;
 mod waiting;
 
+pub use proof::SeatKey;
 pub(crate) use remembered::RECORD;
 use remembered::Remembered;
 use waiting::Line;
@@ -59,7 +60,7 @@ pub struct SeatAsk {
     pub features: Vec<Feature>,
     /// The process, for people.
     pub pid: Option<u32>,
-    /// What the device proof is to cover.
+    /// What the ticket of an online seat and the device proof are to cover.
     pub nonce: Option<Vec<u8>>,
     /// Resumes this session.
     pub session: Option<SessionId>,
@@ -103,6 +104,10 @@ struct Hold {
     tree: Option<TreeIdentity>,
     /// The borrowed seat that it uses without the site.
     borrowed: Option<SeatId>,
+    /// What the program wants in its tickets.
+    nonce: Option<Vec<u8>>,
+    /// The file of the license that the ticket names, if it is known.
+    license_text: Option<String>,
 }
 
 /// What it takes to resume a session after a restart.
@@ -286,7 +291,7 @@ impl Inner {
         if let Some(granted) = self.resume_here(&session, &ask)? {
             return Ok((Begun::Here(session, granted), tree));
         }
-        {
+        let held = {
             let state = self.seats.state();
             if state.closed {
                 return Err(NodeError::Conflict("this machine is leaving the site".to_owned()).into());
@@ -294,16 +299,20 @@ impl Inner {
             if state.returning.contains(&session) {
                 return Err(SeatError::Refused(Refusal::SessionEnded));
             }
-            if state.holds.len() + state.waits.len() >= SEATS_PER_DEVICE_MAX {
+            let held = state.holds.contains_key(&session);
+            if !held && state.holds.len() + state.waits.len() >= SEATS_PER_DEVICE_MAX {
                 return Err(SeatError::Refused(Refusal::Limit {
                     what: "seats on one machine".to_owned(),
                     limit: u64::try_from(SEATS_PER_DEVICE_MAX).unwrap_or(u64::MAX),
                 }));
             }
-        }
+            held
+        };
         let basis = Basis::of(session, &ask);
+        // Who is here and wants another ticket keeps what it has until that comes.
+        let borrowed = if held { None } else { self.take_borrowed(&basis, ask.nonce.as_deref()) };
         Ok((
-            match self.take_borrowed(&basis, ask.nonce.as_deref()) {
+            match borrowed {
                 Some(granted) => Begun::Here(session, granted),
                 None => Begun::Asks(taking, basis, ask.nonce),
             },
@@ -338,7 +347,7 @@ impl Inner {
         self.attach(session, given.granted.clone(), tree)
     }
 
-    /// A session that this agent still holds needs nobody's answer.
+    /// A session that this agent still holds needs nobody's answer, unless its ticket is to carry another nonce.
     fn resume_here(&self, session: &SessionId, ask: &SeatAsk) -> Result<Option<SeatGranted>, SeatError> {
         let state = self.seats.state();
         let Some(hold) = state.holds.get(session) else { return Ok(None) };
@@ -349,17 +358,15 @@ impl Inner {
                 "this session belongs to another user or product".to_owned(),
             )));
         }
+        if hold.borrowed.is_none() && ask.nonce.is_some() && ask.nonce != hold.nonce {
+            return Ok(None);
+        }
         let mut granted = hold.granted.clone();
         granted.until_boot_ms = until.0;
         if let Some(nonce) = &ask.nonce {
-            granted.proof = Ticket::from_text(&granted.ticket).ok().and_then(|t| self.prove(&t, nonce));
+            granted.proof = self.prove(&granted.ticket, nonce);
         }
         Ok(Some(granted))
-    }
-
-    fn prove(&self, ticket: &Ticket, nonce: &[u8]) -> Option<String> {
-        let proof = DeviceProof::sign(ticket, nonce, &self.key).ok()?;
-        Some(BASE64URL_NOPAD.encode(&proof.signature))
     }
 
     /// Asks the holder by a checkout, or a wait; on a grant the session is held, by nobody yet.
@@ -369,7 +376,7 @@ impl Inner {
         nonce: Option<&[u8]>,
         command: Command,
     ) -> Result<Asked, SeatError> {
-        let answer = match self.device_command(&command, WITHIN).await {
+        let answer = match self.device_command_with(&command, nonce, WITHIN).await {
             Ok(answer) => answer,
             Err(error) => {
                 let known = self.remembers(&basis.session) || self.seats.knows(&basis.session);
@@ -380,42 +387,30 @@ impl Inner {
                 return Err(error.into());
             }
         };
-        match (answer.outcome, answer.ticket) {
-            (Outcome::Granted(grant), Some(ticket)) => {
-                self.check_ticket(&grant, &ticket)?;
-                let granted =
-                    self.granted(basis, nonce, answer.sent, &grant, &ticket, answer.durability_single)?;
+        match &answer.outcome {
+            Outcome::Granted(grant) => {
+                let granted = self.granted(basis, nonce, grant, &answer)?;
                 Ok(Asked::Granted(Box::new(granted)))
             }
-            (Outcome::Waiting(waiting), _) => Ok(Asked::Waiting(waiting)),
-            (Outcome::Refused(refusal), _) => Err(SeatError::Refused(refusal)),
-            (outcome, _) => Err(NodeError::Internal(format!("unexpected outcome {outcome:?}")).into()),
+            Outcome::Waiting(waiting) => Ok(Asked::Waiting(waiting.clone())),
+            Outcome::Refused(refusal) => Err(SeatError::Refused(refusal.clone())),
+            outcome => Err(NodeError::Internal(format!("unexpected outcome {outcome:?}")).into()),
         }
-    }
-
-    /// The holder proves by the ticket that it is one: only who has the site's pool key can sign it.
-    fn check_ticket(&self, grant: &Grant, ticket: &Ticket) -> Result<(), NodeError> {
-        let site = self.site().ok_or(NodeError::NoSite)?;
-        let body = ticket.verify(&site.root).map_err(|error| {
-            NodeError::NotPermitted(format!("the machine that answered is not of this site: {error}"))
-        })?;
-        if body.device == self.device && body.seat == grant.seat && body.generation == site.generation {
-            return Ok(());
-        }
-        Err(NodeError::NotPermitted("the machine that answered gave somebody else's ticket".to_owned()))
     }
 
     fn granted(
         self: &Arc<Self>,
         basis: &Basis,
         nonce: Option<&[u8]>,
-        sent: BootTime,
         grant: &Grant,
-        ticket: &Ticket,
-        durability_single: bool,
+        answer: &Answer,
     ) -> Result<SeatGranted, SeatError> {
-        let text = ticket.to_text().map_err(|error| NodeError::Internal(error.to_string()))?;
-        let sent = if planted(Fault::DeadlineFromReceiving) { self.clock.mono() } else { sent };
+        let Some(ticket) = &answer.ticket else {
+            return Err(NodeError::Internal("a seat came without its ticket".to_owned()).into());
+        };
+        self.check_ticket(grant, ticket)?;
+        let ticket = ticket.to_text().map_err(|error| NodeError::Internal(error.to_string()))?;
+        let sent = if planted(Fault::DeadlineFromReceiving) { self.clock.mono() } else { answer.sent };
         let mut state = self.seats.state();
         if state.closed {
             drop(state);
@@ -431,16 +426,24 @@ impl Inner {
             product: grant.product.to_string(),
             version: grant.version.to_string(),
             shared: grant.shared,
-            durability: if durability_single { "single" } else { "majority" }.to_owned(),
+            durability: if answer.durability_single { "single" } else { "majority" }.to_owned(),
             until_boot_ms: deadline.0,
-            proof: nonce.and_then(|nonce| self.prove(ticket, nonce)),
-            ticket: text,
+            proof: nonce.and_then(|nonce| self.prove(&ticket, nonce)),
+            ticket,
         };
         state.waits.remove(&basis.session);
         // What holds the session already goes on to.
         let (connection, tree) =
             state.holds.remove(&basis.session).map_or((None, None), |hold| (hold.connection, hold.tree));
-        let hold = Hold { granted: granted.clone(), basis: basis.clone(), connection, tree, borrowed: None };
+        let hold = Hold {
+            granted: granted.clone(),
+            basis: basis.clone(),
+            connection,
+            tree,
+            borrowed: None,
+            nonce: nonce.map(<[u8]>::to_vec),
+            license_text: answer.license.clone(),
+        };
         state.holds.insert(basis.session, hold);
         drop(state);
         self.seats.changed.notify_one();

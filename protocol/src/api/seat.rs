@@ -16,7 +16,7 @@ pub struct SeatRequest {
     /// Features.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
-    /// A nonce that the ticket's device proof covers, base64url, 16 to 64 bytes.
+    /// A nonce that the ticket of an online seat and the device proof cover, base64url, 16 to 64 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
     /// Resumes this session (hexadecimal, 16 bytes).
@@ -135,4 +135,33 @@ pub struct SeatGranted {
     pub ticket: String,
     /// The device's signature over ticket and nonce, base64url, when a nonce was given.
     pub proof: Option<String>,
+}
+
+/// Body of `POST /v1/seats/{id}/proof`; the id is a session's, or a seat's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProofRequest {
+    /// What the device signs, base64url, 16 to 64 bytes: fresh, and never told before.
+    pub nonce: String,
+}
+
+/// What proves a seat of this device to a program that trusts nobody but its vendor (`protocol/TICKET.md`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatProof {
+    /// 1.
+    pub format: u32,
+    /// Seat id.
+    pub seat: String,
+    /// The session that has it.
+    pub session: String,
+    /// The ticket, base64url.
+    pub ticket: String,
+    /// The file of the license that the ticket names.
+    pub license_text: String,
+    /// The site's root public key, base32. Its fingerprint is the site id that the license names.
+    pub root: String,
+    /// The device's public key, base32. Its fingerprint is the device id that the ticket names.
+    pub device_key: String,
+    /// The device's signature over ticket and nonce, base64url.
+    pub signature: String,
 }

@@ -63,6 +63,7 @@ fn check_api(bytes: &[u8]) {
     body::<api::SeatRequest>(bytes);
     body::<api::CreateSite>(bytes);
     body::<api::Join>(bytes);
+    body::<api::ProofRequest>(bytes);
     body::<api::BorrowRequest>(bytes);
     body::<api::ReturnRequest>(bytes);
     body::<api::SignedCommand>(bytes);
@@ -70,6 +71,7 @@ fn check_api(bytes: &[u8]) {
     body::<api::Status>(bytes);
     body::<api::Seats>(bytes);
     body::<api::SeatEvent>(bytes);
+    body::<api::SeatProof>(bytes);
     body::<api::Devices>(bytes);
     body::<api::Licenses>(bytes);
     body::<api::Admins>(bytes);

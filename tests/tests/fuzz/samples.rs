@@ -215,7 +215,7 @@ fn requests() -> Vec<Request> {
         Query::Usage,
     ];
     let mut requests = vec![
-        Request::Device { request, command: command.clone() },
+        Request::Device { request, command: command.clone(), nonce: None },
         Request::Admin(AdminRequest { admin: name("ada"), request, command, signature: vec![7; 64] }),
         Request::StartLog,
         Request::StopLog,
@@ -231,6 +231,9 @@ pub(crate) fn frames() -> Samples {
     add(&mut samples, "opening", requests().into_iter().map(|request| Opening::Request(site, request)));
     add(&mut samples, "opening-control", [Opening::Control(Hello { site, roster: 9 })]);
     add(&mut samples, "request", requests());
+    let request = RequestId { epoch: 3, counter: 500 };
+    let with_nonce = Request::Device { request, command: vec![3; 20], nonce: Some(vec![6; 16]) };
+    add(&mut samples, "request-nonce", [with_nonce]);
     let ping = Ping { number: 1, sessions: vec![(SessionId([1; 16]), 1), (SessionId([2; 16]), 70_000)] };
     add(&mut samples, "to-peer", [ToPeer::Ping(ping), ToPeer::Intent { leaving: true }]);
     let refusals = [
@@ -260,6 +263,7 @@ pub(crate) fn frames() -> Samples {
         Response::Outcome {
             outcome: granted.clone(),
             ticket: Some(Box::new(ticket(|_| {}))),
+            license: licenses().into_iter().next().and_then(|(_, file)| String::from_utf8(file).ok()),
             durability_single: true,
         },
         Response::Json(br#"{"format":1}"#.to_vec()),
@@ -438,6 +442,20 @@ pub(crate) fn bodies() -> Samples {
             ticket: tickets()[1].to_text().expect("it fits"),
             proof: None,
         }))),
+    );
+    add("proof-request", json(&api::ProofRequest { nonce: "AAAAAAAAAAAAAAAAAAAAAA".into() }));
+    add(
+        "proof",
+        json(&api::SeatProof {
+            format: FORMAT,
+            seat: "7".into(),
+            session: "01".repeat(16),
+            ticket: tickets()[1].to_text().expect("it fits"),
+            license_text: String::from_utf8(licenses()[0].1.clone()).expect("a license is text"),
+            root: public(&root()).to_string(),
+            device_key: public(&device(1)).to_string(),
+            signature: "A".repeat(86),
+        }),
     );
     let quorum = api::Quorum { voters: 3, live: 2, needed: 2, ok: true };
     let health =

@@ -6,7 +6,6 @@ use seatkeeper_ledger::command::Command;
 use seatkeeper_protocol::api::{FORMAT, SeatEvent, SeatGranted};
 use seatkeeper_protocol::id::{SeatId, SessionId};
 use seatkeeper_protocol::license::Share;
-use seatkeeper_protocol::ticket::Ticket;
 use seatkeeper_protocol::time::{BootTime, WallTime};
 
 use super::{Asked, Basis, Hold, Seats, State};
@@ -32,7 +31,7 @@ impl State {
 }
 
 impl Hold {
-    fn is_on(&self, seat: SeatId) -> bool {
+    pub(super) fn is_on(&self, seat: SeatId) -> bool {
         self.granted.seat == seat.to_string()
     }
 }
@@ -90,7 +89,7 @@ impl Inner {
             shared: state.holds.values().any(|hold| hold.is_on(kept.seat)),
             durability: "majority".to_owned(),
             until_boot_ms: self.boot_end(kept, now).0,
-            proof: nonce.and_then(|nonce| self.prove(&Ticket::from_text(&kept.ticket).ok()?, nonce)),
+            proof: nonce.and_then(|nonce| self.prove(&kept.ticket, nonce)),
             ticket: kept.ticket.clone(),
         };
         let hold = Hold {
@@ -99,6 +98,8 @@ impl Inner {
             connection: None,
             tree: None,
             borrowed: Some(kept.seat),
+            nonce: nonce.map(<[u8]>::to_vec),
+            license_text: Some(kept.license_text.clone()),
         };
         state.holds.insert(basis.session, hold);
         Some(granted)
@@ -126,6 +127,7 @@ impl Inner {
         hold.borrowed = Some(kept.seat);
         hold.granted.seat = kept.seat.to_string();
         hold.granted.ticket.clone_from(&kept.ticket);
+        hold.license_text = Some(kept.license_text.clone());
         tracing::info!(seat = %kept.seat, product = %kept.product, "a program goes on with its borrowed seat");
         true
     }
@@ -142,25 +144,25 @@ impl Inner {
     pub(in crate::node) fn go_online_before_end(self: &Arc<Self>, kept: &[Kept], now: WallTime) {
         let soon = kept.iter().filter(|kept| kept.ends.ms_since(now) <= ONLINE_BEFORE_MS);
         for seat in soon.map(|kept| kept.seat) {
-            let asking: Vec<Basis> = {
+            let asking: Vec<(Basis, Option<Vec<u8>>)> = {
                 let state = self.seats.state();
                 let on = state.holds.values().filter(|hold| hold.borrowed == Some(seat));
-                on.map(|hold| hold.basis.clone()).collect()
+                on.map(|hold| (hold.basis.clone(), hold.nonce.clone())).collect()
             };
-            for basis in asking {
+            for (basis, nonce) in asking {
                 let inner = self.clone();
-                self.tasks.spawn(async move { inner.go_online(&basis, seat).await });
+                self.tasks.spawn(async move { inner.go_online(&basis, nonce.as_deref(), seat).await });
             }
         }
     }
 
-    async fn go_online(self: &Arc<Self>, basis: &Basis, seat: SeatId) {
+    async fn go_online(self: &Arc<Self>, basis: &Basis, nonce: Option<&[u8]>, seat: SeatId) {
         // Whoever takes the session now does the same.
         if !self.seats.taking.send_if_modified(|sessions| sessions.insert(basis.session)) {
             return;
         }
         let taking = super::Taking { inner: self.clone(), session: basis.session };
-        match self.ask(basis, None, Command::GoOnline { seat, start: basis.wants() }).await {
+        match self.ask(basis, nonce, Command::GoOnline { seat, start: basis.wants() }).await {
             Ok(Asked::Granted(granted)) => {
                 tracing::info!(seat = %granted.seat, "a program on a borrowed seat is online again");
                 // It may have ended meanwhile.
