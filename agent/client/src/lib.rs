@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`socket`] | which socket an agent listens on, and connecting to it |
 //! | [`stream`] | answers that keep coming: a held seat, the site's events |
+//! | [`verify`] | taking a seat without trusting the agent that gives it |
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), seatkeeper_client::ClientError> {
@@ -36,6 +37,7 @@ use serde::de::DeserializeOwned;
 
 pub mod socket;
 pub mod stream;
+pub mod verify;
 
 pub use stream::{EventStream, SeatStream};
 
@@ -246,6 +248,17 @@ impl Client {
         let request = self.request(Method::DELETE, &path, "application/json", Vec::new())?;
         let (response, _connection) = self.send(request).await?;
         succeeded(response).await.map(drop)
+    }
+
+    /// What proves a seat of the caller's, by its session or seat id, for a nonce (base64url, 16 to 64 bytes). Nothing
+    /// is verified: that is [`verify`]'s.
+    ///
+    /// # Errors
+    /// A problem `not-found` when the caller has no such seat on this device.
+    pub async fn prove(&self, id: &str, nonce: &str) -> Result<api::SeatProof, ClientError> {
+        // An id has only such characters; anything else would be another path.
+        let id: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
+        self.post(&format!("/v1/seats/{id}/proof"), &api::ProofRequest { nonce: nonce.to_owned() }).await
     }
 
     /// Borrows a seat: this device then uses it without any network.

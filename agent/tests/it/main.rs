@@ -7,3 +7,4 @@ mod licenses;
 mod office;
 mod queue;
 mod run;
+mod verify;
