@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod page;
+
 fn root() -> SigningKey {
     SigningKey::from_bytes(&[1; 32])
 }

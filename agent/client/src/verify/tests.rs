@@ -344,8 +344,9 @@ fn a_pool_key_that_the_site_replaced_gives_no_seat() {
     checked(&kept(), NOW, |parts| parts.ticket = borrowed).unwrap();
     // Without a file it is known as long as the verifier and its clones.
     let verifier = verifier();
-    checked(&verifier.clone(), NOW, second).unwrap();
-    refused!(VerifyError::PoolKeyReplaced { .. }, verifier, NOW, |_| {});
+    let clone = verifier.clone();
+    checked(&verifier, NOW, second).unwrap();
+    refused!(VerifyError::PoolKeyReplaced { .. }, clone, NOW, |_| {});
     // Another site's keys count for themselves.
     checked(&kept(), NOW, |parts| {
         (parts.root, parts.certifier) = (key(11), key(11));
