@@ -67,6 +67,28 @@ async fn who_waits_gets_a_ticket_with_his_nonce_too() {
 }
 
 #[tokio::test]
+async fn a_borrowed_seat_is_proven_by_its_dates() {
+    let office = Office::with_two_seats().await;
+    office.license("L2", "2026", 1, "borrow = { max_days = 7 }\n").await;
+    let verifier = verifier(&office);
+    let borrow = api::BorrowRequest {
+        product: "cad".to_owned(),
+        version: Some("2026.1".to_owned()),
+        features: Vec::new(),
+        until: None,
+        for_s: Some(3_600),
+        renew: false,
+    };
+    office.client.borrow(&borrow).await.unwrap();
+    let mut seat = verifier.take_seat(&office.client).await.unwrap();
+    let verified = seat.verified().clone();
+    assert_eq!((verified.license.id.as_str(), &verified.ticket.nonce), ("L2", &None));
+    assert!(verified.ticket.ends.is_some());
+    let again = seat.check_again().await.unwrap();
+    assert_eq!(again.ticket, verified.ticket);
+}
+
+#[tokio::test]
 async fn a_seat_that_is_not_proven_is_given_back() {
     let office = Office::with_two_seats().await;
     // Another vendor's program of the same name.
