@@ -330,11 +330,13 @@ impl SimDisk {
         self.lock().break_in = Some(operations);
     }
 
-    /// Ends [`SimDisk::break_writes`], and calls off [`SimDisk::cut_after`].
+    /// Ends [`SimDisk::break_writes`] and [`SimDisk::stall`], and calls off [`SimDisk::cut_after`].
     pub fn mend(&self) {
         let mut hardware = self.lock();
         hardware.break_in = None;
         hardware.cut_in = None;
+        hardware.before_work = Stall::default();
+        hardware.before_answer = Stall::default();
     }
 
     /// Whether syncs are answered without being done: of what is written then, a power cut loses what it likes.

@@ -50,6 +50,9 @@ impl Default for Latency {
     }
 }
 
+/// Time between two looks whether a stall is over.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Where in a piece of work the disk stalls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -120,6 +123,7 @@ async fn pass(disk: &SimDisk, moment: Moment, time: Duration) {
         tokio::time::sleep(time).await;
     }
     while let Some(until) = disk.stalled(moment, |stall| stall.wait(Instant::now())) {
-        tokio::time::sleep_until(until).await;
+        // In steps: the disk may be mended meanwhile.
+        tokio::time::sleep_until(until.min(Instant::now() + LOOK_EVERY)).await;
     }
 }

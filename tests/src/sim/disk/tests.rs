@@ -410,8 +410,17 @@ fn work_takes_its_time_and_waits_while_the_disk_stalls() {
         disk.stall(Moment::BeforeAnswer, ms(5_000));
         run(1..=61, 5_002..=5_122).await;
         run(1..=61, 2..=122).await;
+        // A mended disk stalls no more, not even who was held up before.
+        disk.stall(Moment::BeforeWork, ms(5_000));
+        disk.stall(Moment::BeforeAnswer, ms(5_000));
+        let mend = async {
+            tokio::time::sleep(ms(1_000)).await;
+            disk.mend();
+        };
+        tokio::join!(run(1_000..=1_111, 1_001..=1_172), mend);
+        run(1..=61, 2..=122).await;
     });
-    assert_eq!(disk.counters().stalls, 2);
+    assert_eq!(disk.counters().stalls, 4);
 }
 
 struct Nowhere;

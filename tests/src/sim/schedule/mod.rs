@@ -5,6 +5,8 @@
 
 mod end;
 mod races;
+#[cfg(test)]
+mod tests;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -136,6 +138,13 @@ fn hunted(seed: u64) -> Option<Trouble> {
 /// seat give up, as those do that know nothing of queues.
 fn patient(seed: u64) -> bool {
     seed % 8 == 2
+}
+
+/// Who starts a program on this machine, where it would be `user` elsewhere. To the site a cloned machine and its original
+/// are one device, on which the programs of one user share a seat: who works on a clone works nowhere else, as clones are
+/// not defended (README).
+fn user_on<'a>(world: &World, number: usize, user: &'a str) -> &'a str {
+    if number < world.setting().devices { user } else { "clone" }
 }
 
 /// Whether a seed's schedule hunts what brings out a planted fault.
@@ -338,8 +347,7 @@ impl Schedule {
             return;
         }
         let number = self.chance.index(world.devices().len());
-        let clone = number >= world.setting().devices;
-        let user = if clone { "clone" } else { USERS[self.chance.index(USERS.len())] };
+        let user = user_on(world, number, USERS[self.chance.index(USERS.len())]);
         let kind = if self.chance.chance(0.6) { Kind::Run } else { Kind::Connection };
         let waits = patient && self.chance.chance(0.7);
         let program = if waits { world.wait(number, user, kind) } else { world.checkout(number, user, kind) };

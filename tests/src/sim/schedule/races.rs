@@ -8,7 +8,7 @@ use super::super::device::Device;
 use super::super::net::Pause;
 use super::super::program::{Kind, Program, State};
 use super::super::world::World;
-use super::{Mend, Schedule, YEAR_MS};
+use super::{Mend, Schedule, YEAR_MS, user_on};
 
 impl Schedule {
     /// What the holder answers a machine comes late, and then nothing more comes: its seats end soon.
@@ -22,7 +22,7 @@ impl Schedule {
         let (a, b) = (world.devices()[holder].place(), world.devices()[number].place());
         let late = self.chance.range(2_000..=5_000);
         world.net().slow(a, b, Duration::from_millis(late)..=Duration::from_millis(late + 500));
-        if let Some(program) = world.checkout(number, "late", Kind::Run) {
+        if let Some(program) = world.checkout(number, user_on(world, number, "late"), Kind::Run) {
             let now = world.now();
             world.trace.tell(now, format_args!("pc{number}: program {program} asks over a slow link"));
         }
@@ -82,7 +82,7 @@ impl Schedule {
         if using.is_empty() {
             let idle: Vec<usize> = world.devices().iter().filter(fit).map(Device::number).collect();
             let number = self.chance.pick(&idle).copied()?;
-            if let Some(program) = world.checkout(number, "user", Kind::Run) {
+            if let Some(program) = world.checkout(number, user_on(world, number, "user"), Kind::Run) {
                 let now = world.now();
                 world.trace.tell(now, format_args!("pc{number}: program {program} starts"));
             }
