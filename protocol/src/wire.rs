@@ -124,6 +124,8 @@ pub struct Pong {
 pub struct BorrowPlace {
     /// The seat.
     pub seat: SeatId,
+    /// The serial of the borrow's last ticket.
+    pub serial: u64,
     /// An admin wants it back.
     pub recalled: bool,
 }

@@ -169,7 +169,10 @@ impl Duty {
         drop(leases);
         let borrows = ledger
             .borrowed_by(&device)
-            .map(|(seat, record, _)| BorrowPlace { seat, recalled: record.released_by.is_some() })
+            .map(|(seat, record, borrow)| {
+                let recalled = record.released_by.is_some();
+                BorrowPlace { seat, serial: borrow.serial, recalled }
+            })
             .collect();
         let lost = ledger.device(&device).is_some_and(|record| record.lost.is_some());
         drop(ledger);

@@ -441,6 +441,7 @@ impl Inner {
         let (connection, tree) =
             state.holds.remove(&basis.session).map_or((None, None), |hold| (hold.connection, hold.tree));
         let hold = Hold { granted: granted.clone(), basis: basis.clone(), connection, tree, borrowed: None };
+        hold.tell_granted();
         state.holds.insert(basis.session, hold);
         drop(state);
         self.seats.changed.notify_one();

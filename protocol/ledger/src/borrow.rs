@@ -290,9 +290,19 @@ impl Ledger {
     }
 
     /// The device will not use the seat by its tickets any more.
-    pub(crate) fn return_borrow(&mut self, moment: Moment, device: DeviceId, id: SeatId) -> Answer {
-        if self.borrowed_by(&device).any(|(own, _, _)| own == id) {
-            self.over(moment, id, BorrowOver::Returned);
+    pub(crate) fn return_borrow(
+        &mut self,
+        moment: Moment,
+        device: DeviceId,
+        id: SeatId,
+        serial: u64,
+    ) -> Answer {
+        let own = self.borrowed_by(&device).find(|(own, _, _)| *own == id);
+        let newest = own.map(|(_, _, borrow)| borrow.serial);
+        match newest {
+            Some(newest) if newest != serial => return Err(Refusal::Superseded),
+            Some(_) => self.over(moment, id, BorrowOver::Returned),
+            None => {}
         }
         Ok(Outcome::Done)
     }

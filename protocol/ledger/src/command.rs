@@ -296,6 +296,8 @@ pub enum Command {
     ReturnBorrow {
         /// Which.
         seat: SeatId,
+        /// The serial of the borrow's last ticket: a return that comes late ends no later borrow of the same seat.
+        serial: u64,
     },
     /// By the holder: a borrow is over (proposed as design section 5 says).
     EndBorrow {

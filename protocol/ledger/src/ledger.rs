@@ -176,7 +176,7 @@ impl Ledger {
             Command::Describe(info) => self.describe(device, info),
             Command::Leave => self.leave(moment, device),
             Command::Borrow(want) => self.borrow(moment, device, want),
-            Command::ReturnBorrow { seat } => self.return_borrow(moment, device, *seat),
+            Command::ReturnBorrow { seat, serial } => self.return_borrow(moment, device, *seat, *serial),
             _ => Err(not_permitted("a device may not do this; it needs an admin")),
         }
     }

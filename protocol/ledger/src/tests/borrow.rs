@@ -5,9 +5,13 @@ use seatkeeper_protocol::limits::BORROW_END_AFTER_MS;
 use seatkeeper_protocol::time::WallTime;
 
 use super::office::*;
-use crate::command::{Command, Outcome, Refusal};
+use crate::command::{Borrowed, Command, Outcome, Refusal};
 
 const BORROW: &str = "borrow = { max_days = 30 }";
+
+fn returns(borrowed: &Borrowed) -> Command {
+    Command::ReturnBorrow { seat: borrowed.seat, serial: borrowed.serial }
+}
 
 #[test]
 fn a_borrow_keeps_its_place_until_it_is_given_back() {
@@ -20,7 +24,7 @@ fn a_borrow_keeps_its_place_until_it_is_given_back() {
     assert!(matches!(office.refused(0, want(2, "jan", "cad")), Refusal::NoSeat(_)));
     // Another device cannot give it back, and a repetition is done already.
     for (device, books) in [(2, "L1: 1+1/2"), (1, "L1: 1/2"), (1, "L1: 1/2")] {
-        assert_eq!(office.by_device(device, Command::ReturnBorrow { seat: borrowed.seat }), Outcome::Done);
+        assert_eq!(office.by_device(device, returns(&borrowed)), Outcome::Done);
         assert_eq!(office.books(), books);
     }
     office.granted(0, want(3, "jan", "cad"));
@@ -42,11 +46,25 @@ fn a_running_seat_becomes_the_borrowed_one_and_online_again() {
     assert!(other.shared);
     assert!(matches!(office.refused(1, want(3, "ola", "cad")), Refusal::NoSeat(_)), "another user");
     // Given back, it goes on online.
-    assert_eq!(office.by_device(1, Command::ReturnBorrow { seat: grant.seat }), Outcome::Done);
+    assert_eq!(office.by_device(1, returns(&borrowed)), Outcome::Done);
     assert_eq!(office.books(), "L1: 1/1");
     office.give_back(1, 1, None);
     office.give_back(1, 2, None);
     assert_eq!(office.books(), "L1: 0/1");
+}
+
+#[test]
+fn a_return_that_comes_late_ends_no_later_borrow() {
+    let mut office = Office::with_license(1, BORROW);
+    office.granted(1, want(1, "eva", "cad"));
+    let first = office.borrows(1, "eva", "cad", 7);
+    assert_eq!(office.by_device(1, returns(&first)), Outcome::Done);
+    let second = office.borrows(1, "eva", "cad", 7);
+    assert_eq!(second.seat, first.seat, "it runs on, and is borrowed again");
+    assert_eq!(refusal(office.by_device(1, returns(&first))), Refusal::Superseded);
+    assert_eq!(office.books(), "L1: 0+1/1");
+    assert_eq!(office.by_device(1, returns(&second)), Outcome::Done);
+    assert_eq!(office.books(), "L1: 1/1");
 }
 
 #[test]
@@ -184,7 +202,7 @@ fn a_borrowed_seat_that_an_admin_took_away_is_free_when_the_device_gives_it_back
     assert!(matches!(refusal(office.borrow(1, "eva", "cad", 9)), Refusal::Conflict(_)));
     office.give_back(1, 1, Some(grant.attach));
     assert_eq!(office.books(), "L1: 0+1/1");
-    assert_eq!(office.by_device(1, Command::ReturnBorrow { seat: borrowed.seat }), Outcome::Done);
+    assert_eq!(office.by_device(1, returns(&borrowed)), Outcome::Done);
     assert_eq!(office.books(), "L1: 0/1");
     assert_eq!(office.ledger.seat(SeatId(borrowed.seat.0)), None);
 }
@@ -206,7 +224,7 @@ fn an_old_answer_brings_no_borrow_back() {
     let first = office.apply(actor(), request, office.term, command.clone());
     let Outcome::Borrowed(borrowed) = &first else { panic!("{first:?}") };
     assert_eq!(office.apply(actor(), request, office.term, command.clone()), first);
-    assert_eq!(office.by_device(1, Command::ReturnBorrow { seat: borrowed.seat }), Outcome::Done);
+    assert_eq!(office.by_device(1, returns(&borrowed)), Outcome::Done);
     let again = office.apply(actor(), request, office.term, command);
     assert_eq!(refusal(again), Refusal::SessionEnded);
 }

@@ -63,7 +63,7 @@ fn commands() -> Vec<Command> {
             features: vec!["bim".parse().unwrap()],
             until: START.plus_ms(7 * DAY_MS),
         }),
-        Command::ReturnBorrow { seat: SeatId(70_000) },
+        Command::ReturnBorrow { seat: SeatId(70_000), serial: 77 },
         Command::EndBorrow { seat: SeatId(70_000), serial: 77 },
         Command::LoseDevice { device: device(1), lost: true },
     ]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use seatkeeper_ledger::command::{Actor, Command, Outcome};
 use seatkeeper_protocol::id::SessionId;
 
-use super::{Check, View};
+use super::{Check, Using, View};
 
 #[derive(Debug, Default)]
 pub(super) struct OneSeatPerSession {
@@ -45,7 +45,8 @@ impl Check for OneSeatPerSession {
                         ));
                     }
                     *ended = true;
-                    if let Some(using) = view.using().find(|using| using.session == *session) {
+                    let uses = |using: &Using<'_>| using.session == *session && !using.borrowed;
+                    if let Some(using) = view.using().find(uses) {
                         return Err(format!(
                             "the session {session} was returned while program {} on {} was using its seat",
                             using.program.number(),
