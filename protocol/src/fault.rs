@@ -34,11 +34,17 @@ pub enum Fault {
     AnyGeneration,
     /// Admission does not count the seats in use (against I11).
     AdmissionBlind,
+    /// The site is told of a return before the borrowed seat is retired on the disk (against I1).
+    ReturnBeforeRetired,
+    /// A borrowed seat is given back while programs use it (against I1).
+    ReturnWhileUsed,
+    /// The device judges the end of a borrow by its wall clock alone (against I1).
+    BorrowByWallClock,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::TicketBeforeCommit,
         Self::PongWithoutRead,
         Self::DeadlineFromReceiving,
@@ -54,6 +60,9 @@ impl Fault {
         Self::SnapshotForgets,
         Self::AnyGeneration,
         Self::AdmissionBlind,
+        Self::ReturnBeforeRetired,
+        Self::ReturnWhileUsed,
+        Self::BorrowByWallClock,
     ];
 }
 

@@ -86,9 +86,9 @@ pub struct Record {
 pub struct Settled {
     /// The site has taken these back.
     pub gone: Vec<SeatId>,
-    /// An admin wants these back, under these serials: they are to be retired.
+    /// An admin wants these back: they are to be retired. With the serial of the borrow, as the site knows it.
     pub recalled: Vec<(SeatId, u64)>,
-    /// The site believes that this device has these, under these serials, and it has not: they are to be given back.
+    /// The site believes that this device has these, and it has not: they are to be given back.
     pub unknown: Vec<(SeatId, u64)>,
     /// The site knows that these are given back.
     pub confirmed: Vec<SeatId>,
@@ -130,10 +130,12 @@ impl Borrows {
         wall.max(self.record.mark.plus_ms(passed))
     }
 
-    /// `time` was known at `mono`: no earlier one is believed again.
-    pub fn raise(&mut self, time: WallTime, mono: BootTime) {
-        self.record.mark = self.now(time, mono);
+    /// `time` was known at `mono`: no earlier one is believed again as long as something is borrowed. With nothing there
+    /// is nothing to prolong, and a clock that was ahead once is forgotten. Answers the time by which ends are judged.
+    pub fn raise(&mut self, time: WallTime, mono: BootTime) -> WallTime {
+        self.record.mark = if self.record.kept.is_empty() { time } else { self.now(time, mono) };
         self.marked = mono;
+        self.record.mark
     }
 
     /// The borrowed seats.
@@ -201,12 +203,13 @@ impl Borrows {
             return Settled::default();
         }
         let place = |seat: SeatId| places.iter().find(|place| place.seat == seat);
-        let is_kept = |place: &&BorrowPlace| self.get(place.seat).is_some();
+        let (here, unknown): (Vec<&BorrowPlace>, Vec<&BorrowPlace>) =
+            places.iter().partition(|place| self.get(place.seat).is_some());
         let named = |place: &BorrowPlace| (place.seat, place.serial);
         Settled {
             gone: self.kept().map(|kept| kept.seat).filter(|seat| place(*seat).is_none()).collect(),
-            recalled: places.iter().filter(is_kept).filter(|place| place.recalled).map(named).collect(),
-            unknown: places.iter().filter(|place| !is_kept(place)).map(named).collect(),
+            recalled: here.into_iter().filter(|place| place.recalled).map(named).collect(),
+            unknown: unknown.into_iter().map(named).collect(),
             confirmed: self.record.retired.iter().copied().filter(|seat| place(*seat).is_none()).collect(),
         }
     }
@@ -257,11 +260,15 @@ mod tests {
         borrows.raise(START.plus_ms(5 * HOUR), later);
         let again = Borrows::read(borrows.record().clone(), BootTime(7));
         assert_eq!(again.now(START, BootTime(7)), START.plus_ms(5 * HOUR));
+        // With nothing borrowed any more the clock is believed again.
+        borrows.retire(SeatId(1));
+        assert_eq!(borrows.raise(START, later), START);
+        assert_eq!(borrows.now(START, later), START);
     }
 
     #[test]
     fn a_start_uses_what_covers_it_until_its_end() {
-        let names = |text: &str| Name::new(text).unwrap();
+        let names = |text| Name::new(text).unwrap();
         let check =
             |user: &str, product: &str, version: Option<&str>, feature: Option<&str>, expected: bool| {
                 let (user, product) = (names(user), ProductId::new(product).unwrap());
@@ -290,14 +297,14 @@ mod tests {
         let mut borrows = borrows(&[START.plus_ms(HOUR), START.plus_ms(HOUR), START.plus_ms(HOUR)]);
         borrows.retire(SeatId(3));
         borrows.record.retired.push(SeatId(4));
-        let place = |seat, recalled| BorrowPlace { seat: SeatId(seat), serial: seat + 50, recalled };
+        let place = |seat, recalled| BorrowPlace { seat: SeatId(seat), serial: 10 * seat, recalled };
         let places = [place(2, true), place(3, false), place(9, false)];
         borrows.answered(10);
         assert!(borrows.settle(10, &places).is_empty(), "an older ping");
         let settled = borrows.settle(11, &places);
         assert_eq!(settled.gone, [SeatId(1)]);
-        assert_eq!(settled.recalled, [(SeatId(2), 52)]);
-        assert_eq!(settled.unknown, [(SeatId(3), 53), (SeatId(9), 59)]);
+        assert_eq!(settled.recalled, [(SeatId(2), 20)]);
+        assert_eq!(settled.unknown, [(SeatId(3), 30), (SeatId(9), 90)]);
         assert_eq!(settled.confirmed, [SeatId(4)]);
         borrows.ask();
         assert!(borrows.settle(12, &places).is_empty(), "one is being asked for");

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use seatkeeper_ledger::command::{self, Borrowed, Command, Outcome};
 use seatkeeper_protocol::api::{self, FORMAT};
+use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{Feature, Name, ProductId, SeatId, Version};
 use seatkeeper_protocol::limits::CLOCK_OFF_MS;
 use seatkeeper_protocol::ticket::{SeatKind, Ticket};
@@ -70,8 +71,9 @@ pub enum Until {
 #[derive(Debug)]
 pub(crate) struct Lent {
     state: Mutex<Borrows>,
-    /// What the disk has; locked while it is written.
-    written: Mutex<Record>,
+    /// What the disk has for sure; locked while it is written. Not known until this run has written it: what was read
+    /// may be lost again with the power.
+    written: Mutex<Option<Record>>,
     /// One borrow, return or settlement at a time.
     changing: tokio::sync::Mutex<()>,
     /// What was warned of, by seat: the end, and how many warnings are left.
@@ -124,7 +126,6 @@ impl Inner {
     /// Reads what was borrowed in an earlier run.
     pub(super) fn read_borrows(&self) -> Result<(), String> {
         if let Some(record) = self.disk.read_record::<Record>(RECORD).map_err(|error| error.to_string())? {
-            lock(&self.lent.written).clone_from(&record);
             *self.borrows() = Borrows::read(record, self.clock.mono());
         }
         Ok(())
@@ -133,7 +134,7 @@ impl Inner {
     /// Forgets everything: the device left its site.
     pub(super) fn forget_borrows(&self) {
         *self.borrows() = Borrows::default();
-        *lock(&self.lent.written) = Record::default();
+        *lock(&self.lent.written) = None;
         self.lent.clock_off_ms.store(NOT_KNOWN, Ordering::Relaxed);
         self.lent.lost.store(false, Ordering::Relaxed);
     }
@@ -147,15 +148,20 @@ impl Inner {
             borrows.record().clone()
         };
         let failed = |error| NodeError::Internal(format!("what is borrowed cannot be written down: {error}"));
+        // One that fails may be there all the same.
+        *written = None;
         self.disk.write_record(RECORD, &record).map_err(failed)?;
-        *written = record;
+        *written = Some(record);
         self.lent.changed.notify_one();
         Ok(())
     }
 
     /// The time by which this device judges the ends of its borrows.
     pub(super) fn borrow_now(&self) -> WallTime {
-        self.borrows().now(self.clock.wall(), self.clock.mono())
+        if planted(Fault::BorrowByWallClock) {
+            return self.clock.wall();
+        }
+        self.borrows().raise(self.clock.wall(), self.clock.mono())
     }
 
     /// Borrows a seat, or prolongs a borrow.
@@ -209,12 +215,13 @@ impl Inner {
         let off_ms = self.clock.wall().ms_since(borrowed.issued);
         self.lent.clock_off_ms.store(off_ms, Ordering::Relaxed);
         let kept = self.kept(*borrowed, &ticket, renew_ms)?;
-        if self.clock_off().is_some() && self.borrows().get(kept.seat).is_none() {
+        let (seat, serial) = (kept.seat, kept.serial);
+        if self.clock_off().is_some() && self.borrows().get(seat).is_none() {
             // Before the first pong the clock's error was not known. No ticket is kept: the seat goes back.
-            self.tell_returned(kept.seat, kept.serial).await;
+            self.tell_returned(seat, serial).await;
             return Err(clock_is_off(off_ms).into());
         }
-        let (seat, before) = (kept.seat, self.borrows().get(kept.seat).cloned());
+        let before = self.borrows().get(seat).cloned();
         self.borrows().keep(kept.clone());
         if let Err(error) = self.write_borrows() {
             // Without the record it cannot be used after a restart. What was there before still is.
@@ -222,7 +229,7 @@ impl Inner {
                 Some(before) => self.borrows().keep(before),
                 None => {
                     self.borrows().retire(seat);
-                    self.tell_returned(seat, kept.serial).await;
+                    self.tell_returned(seat, serial).await;
                 }
             }
             return Err(error.into());
@@ -278,44 +285,61 @@ impl Inner {
                 "{user} has borrowed nothing of {product}{version} on this machine; see `seatkeeper borrow --list`"
             )));
         }
-        let seats: Vec<SeatId> = kept.iter().map(|kept| kept.seat).collect();
-        let retired = self.seats.if_unused(&seats, || {
+        let seats: Vec<(SeatId, u64)> = kept.iter().map(|kept| (kept.seat, kept.serial)).collect();
+        let retire = || {
             let mut borrows = self.borrows();
-            seats.iter().for_each(|seat| borrows.retire(*seat));
-        });
-        if let Err(used) = retired {
+            seats.iter().for_each(|(seat, _)| borrows.retire(*seat));
+        };
+        let retired = self.seats.if_unused(&kept, retire);
+        if let Err(used) = retired
+            && !planted(Fault::ReturnWhileUsed)
+        {
             let many = if used == 1 { "a program uses".to_owned() } else { format!("{used} programs use") };
             return Err(NodeError::Conflict(format!(
                 "{many} the borrowed seat of {product}; end it first, then return the seat"
             )));
         }
-        let returned: Vec<(SeatId, u64)> = kept.iter().map(|kept| (kept.seat, kept.serial)).collect();
-        if let Err(error) = self.write_borrows() {
+        if planted(Fault::ReturnWhileUsed) {
+            retire();
+        }
+        let before_retired = planted(Fault::ReturnBeforeRetired);
+        if let Err(error) = if before_retired { Ok(()) } else { self.write_borrows() } {
             // Not told to anybody yet: it is still borrowed.
             kept.into_iter().for_each(|kept| self.borrows().keep(kept));
             return Err(error);
         }
-        // A newer ticket, whose answer was lost, is given back when a pong shows it.
         let mut pending = false;
-        for (seat, serial) in returned {
-            pending |= !self.tell_returned(seat, serial).await;
+        for (seat, serial) in &seats {
+            pending |= !self.tell_returned(*seat, *serial).await;
         }
         Ok(api::BorrowReturned {
             format: FORMAT,
-            seats: seats.iter().map(ToString::to_string).collect(),
+            seats: seats.iter().map(|(seat, _)| seat.to_string()).collect(),
             pending,
         })
     }
 
-    /// Tells the site that a seat is no longer used here, which is true. Whether it knows now.
+    /// Tells the site that a seat is no longer used here, which is true, and stays so after a restart. Whether it knows
+    /// now.
     async fn tell_returned(self: &Arc<Self>, seat: SeatId, serial: u64) -> bool {
+        let retired = lock(&self.lent.written)
+            .as_ref()
+            .is_some_and(|record| record.kept.iter().all(|kept| kept.seat != seat));
+        if !retired
+            && !planted(Fault::ReturnBeforeRetired)
+            && let Err(error) = self.write_borrows()
+        {
+            tracing::error!(%seat, %error, "a borrowed seat is not given back yet");
+            return false;
+        }
         match self.device_command(&Command::ReturnBorrow { seat, serial }, RETURN_WITHIN).await {
-            Ok(answer) if answer.outcome != Outcome::Done => {
-                tracing::info!(%seat, outcome = ?answer.outcome, "a borrowed seat is not given back yet");
-                false
-            }
+            // Its borrow was prolonged by a request whose answer was lost: the next pong names the newest.
+            Ok(answer) if answer.outcome != Outcome::Done => false,
             Ok(_) => {
                 self.borrows().forget(&[seat]);
+                if planted(Fault::ReturnBeforeRetired) {
+                    return true;
+                }
                 // Should this fail, the next contact says the same.
                 let _ = self.write_borrows();
                 true
@@ -333,21 +357,21 @@ impl Inner {
         self.lent.clock_off_ms.store(wall.ms_since(pong.time), Ordering::Relaxed);
         self.lent.lost.store(pong.lost, Ordering::Relaxed);
         let now = self.borrow_now();
-        let (settled, renew) = {
+        let renew: Vec<Kept> = {
             let mut borrows = self.borrows();
             if borrows.kept().next().is_some() {
                 borrows.raise(pong.time, self.clock.mono());
             }
-            let renew: Vec<Kept> = borrows.kept().filter(|kept| kept.wants_renewal(now)).cloned().collect();
-            (borrows.settle(pong.number, &pong.borrows), renew)
+            borrows.kept().filter(|kept| kept.wants_renewal(now)).cloned().collect()
         };
-        if settled.is_empty() && renew.is_empty() {
+        if self.borrows().settle(pong.number, &pong.borrows).is_empty() && renew.is_empty() {
             return;
         }
-        let inner = self.clone();
+        let (inner, number, places) = (self.clone(), pong.number, pong.borrows.clone());
         self.tasks.spawn(async move {
             // Whoever changes something now is followed by another pong.
             let Ok(_changing) = inner.lent.changing.try_lock() else { return };
+            let settled = inner.borrows().settle(number, &places);
             inner.settle(settled).await;
             for kept in renew {
                 inner.renew(kept, now).await;
@@ -373,8 +397,11 @@ impl Inner {
             // Without the record a restart might use a seat that was given back: the site is told later.
             return tracing::error!(%error, "a borrowed seat is not given back yet");
         }
-        for (seat, serial) in recalled.into_iter().chain(unknown) {
-            self.tell_returned(seat, serial).await;
+        // Programs that run since before a restart of this agent are not told of any of this yet.
+        if !self.seats.are_some_remembered() {
+            for (seat, serial) in recalled.into_iter().chain(unknown) {
+                self.tell_returned(seat, serial).await;
+            }
         }
     }
 
@@ -414,10 +441,11 @@ impl Inner {
             lock(&self.lent.warned).retain(|seat, _| still(seat));
             lock(&self.lent.failed).retain(|seat, _| still(seat));
             if !kept.is_empty() {
-                self.end_borrows(now).await;
+                self.end_borrows(now);
                 kept.iter().for_each(|kept| self.warn(kept, now));
                 self.go_online_before_end(&kept, now);
-                if now.ms_since(lock(&self.lent.written).mark) >= MARK_EVERY_MS {
+                let marked = lock(&self.lent.written).as_ref().map(|record| record.mark);
+                if marked.is_none_or(|mark| now.ms_since(mark) >= MARK_EVERY_MS) {
                     let written = self.write_borrows();
                     if let Err(error) = written {
                         tracing::warn!(%error, "the time is not written down");
@@ -432,12 +460,12 @@ impl Inner {
         }
     }
 
-    async fn end_borrows(self: &Arc<Self>, now: WallTime) {
+    /// The programs hear of it at once, whatever is being asked of the site.
+    fn end_borrows(self: &Arc<Self>, now: WallTime) {
         let over = self.borrows().over(now);
         if over.is_empty() {
             return;
         }
-        let _changing = self.lent.changing.lock().await;
         for seat in over {
             self.borrows().retire(seat);
             self.lose_borrowed(seat, "the time for which the seat was borrowed is over");

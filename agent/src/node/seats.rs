@@ -444,6 +444,7 @@ impl Inner {
             nonce: nonce.map(<[u8]>::to_vec),
             license_text: answer.license.clone(),
         };
+        hold.tell_granted();
         state.holds.insert(basis.session, hold);
         drop(state);
         self.seats.changed.notify_one();

@@ -53,6 +53,9 @@ const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::SnapshotForgets, 0),
     (Fault::AnyGeneration, 1),
     (Fault::AdmissionBlind, 0),
+    (Fault::ReturnBeforeRetired, 5),
+    (Fault::ReturnWhileUsed, 5),
+    (Fault::BorrowByWallClock, 5),
 ];
 
 fn line(text: impl std::fmt::Display) {

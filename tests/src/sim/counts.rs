@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use seatkeeper_election::Peer;
-use seatkeeper_ledger::command::{Actor, Command, Outcome, Refusal};
+use seatkeeper_ledger::command::{Actor, Command, Entry, Outcome, Refusal};
 use seatkeeper_protocol::id::{DeviceId, SessionId};
+use seatkeeper_protocol::ticket::SeatKind;
 
 use super::device::Device;
-use super::history::History;
+use super::history::{First, History};
+use super::program::kind_of;
 use super::watch::Seen;
 
 /// Steps between two looks at the engines.
@@ -104,6 +106,16 @@ counts! {
     timeouts: "connections that timed out",
     resets: "connections reset",
     rivals: "rivals of another generation",
+    borrows: "seats borrowed",
+    converted: "running seats that became borrowed",
+    prolonged: "borrows prolonged",
+    borrowed_starts: "grants of borrowed seats without the site",
+    borrow_returns: "borrowed seats given back",
+    late_returns: "returns of borrowed seats sent later",
+    clock_ends: "borrows that ended by the device's clock",
+    site_ends: "borrows that the site ended",
+    recalled: "borrowed seats taken back by an admin",
+    lost_devices: "devices reported as lost",
 }
 
 impl Counts {
@@ -115,6 +127,9 @@ impl Counts {
                 Seen::Restored { .. } => self.snapshots += 1,
                 Seen::Lost { .. } => self.losses += 1,
                 Seen::Rival { .. } => self.rivals += 1,
+                Seen::Granted { ticket, .. } => {
+                    self.borrowed_starts += u64::from(kind_of(ticket) == Some(SeatKind::Borrowed));
+                }
                 Seen::Refused { reason, .. }
                     if !reason.contains("in use") && !reason.contains("before you") =>
                 {
@@ -135,8 +150,12 @@ impl Counts {
                 let request = (actor, entry.request.epoch, entry.request.counter);
                 self.repeats += u64::from(!self.requests.insert(request));
             }
+            self.follow_loan(entry, first, history);
             match (&entry.command, &first.outcome) {
-                (Command::Checkout(want) | Command::Wait(want), Outcome::Granted(grant)) => {
+                (
+                    Command::Checkout(want) | Command::Wait(want) | Command::GoOnline { start: want, .. },
+                    Outcome::Granted(grant),
+                ) => {
                     self.grants += 1;
                     self.shared += u64::from(grant.shared);
                     self.resumes += u64::from(!self.sessions.insert(want.session));
@@ -175,6 +194,33 @@ impl Counts {
             } else if self.voters.insert(device.number()) {
                 self.promotions += 1;
             }
+        }
+    }
+
+    fn follow_loan(&mut self, entry: &Entry, first: &First, history: &History) {
+        let loan = |seat: u64| history.loans.get(&seat);
+        match (&entry.command, &first.outcome) {
+            (Command::Borrow(_), Outcome::Borrowed(borrowed)) => {
+                let new = loan(borrowed.seat.0).is_some_and(|loan| loan.since == first.at);
+                self.borrows += u64::from(new);
+                self.prolonged += u64::from(!new);
+                self.converted += u64::from(new && borrowed.converted);
+            }
+            (Command::ReturnBorrow { seat, .. }, Outcome::Done) => {
+                let Some(loan) = loan(seat.0).filter(|loan| loan.over.is_some_and(|(_, at)| at == first.at))
+                else {
+                    return;
+                };
+                self.borrow_returns += 1;
+                // Its user cannot give back what is over.
+                self.clock_ends += u64::from(entry.time >= loan.ends);
+            }
+            (Command::EndBorrow { .. }, Outcome::Done) => self.site_ends += 1,
+            (Command::ReleaseSeat { seat }, Outcome::Done) => {
+                self.recalled += u64::from(loan(seat.0).is_some_and(|loan| loan.over.is_none()));
+            }
+            (Command::LoseDevice { lost: true, .. }, Outcome::Done) => self.lost_devices += 1,
+            _ => {}
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::chance::Chance;
 use super::clock::{EPOCH, SimClock};
-use super::disk::{Latency, Mounted, SimDisk};
+use super::disk::{Image, Latency, Mounted, SimDisk};
 use super::net::{Host as Place, NetCard, Pause, SimNet};
 use super::program::{Program, State};
 use super::watch::{BooksOf, Seen, Watch};
@@ -53,6 +53,9 @@ pub struct Device {
     agent: Option<Agent>,
     programs: Vec<Program>,
     root: Option<PublicKey>,
+    /// When its agent was started last, and its disk put back, milliseconds of true time.
+    started: u64,
+    restored: Option<u64>,
 }
 
 struct Agent {
@@ -108,6 +111,8 @@ impl Device {
             agent: None,
             programs: Vec::new(),
             root: None,
+            started: 0,
+            restored: None,
         }
     }
 
@@ -181,6 +186,24 @@ impl Device {
         self.root
     }
 
+    /// When its agent was started last, milliseconds of true time.
+    pub fn started(&self) -> u64 {
+        self.started
+    }
+
+    /// When its disk was put back to an earlier time, milliseconds of true time, if it was.
+    pub fn restored(&self) -> Option<u64> {
+        self.restored
+    }
+
+    /// Loses power, and comes back with an image of its disk of an earlier time.
+    pub fn restore(&mut self, image: &Image, now: u64) {
+        self.power_cut();
+        self.disk.restore(image);
+        self.restored = Some(now);
+        self.start(now);
+    }
+
     /// Its agent.
     pub fn node(&self) -> Option<&Node> {
         self.agent.as_ref().filter(|agent| agent.stopping.is_none())?.node.get()?.as_ref().ok()
@@ -216,6 +239,7 @@ impl Device {
             self.asleep_until = 0;
             self.clock.reboot(&mut self.chance);
         }
+        self.started = now;
         let runtime = Builder::new_current_thread()
             .enable_time()
             .start_paused(true)

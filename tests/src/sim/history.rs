@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use seatkeeper_ledger::command::{Actor, Command, Entry, Outcome};
 use seatkeeper_protocol::id::{DeviceId, Name, ProductId, SessionId};
-use seatkeeper_protocol::license::{License, SignedLicense};
+use seatkeeper_protocol::license::{License, Lost, SignedLicense};
+use seatkeeper_protocol::time::WallTime;
 
 use super::watch::Applied;
 
@@ -58,6 +59,36 @@ pub struct Place {
     pub passed: bool,
 }
 
+/// A seat that is lent to a device, or was.
+#[derive(Clone, Debug)]
+pub struct Loan {
+    /// To which.
+    pub device: DeviceId,
+    /// Who borrowed it.
+    pub user: Name,
+    /// The license.
+    pub license: Name,
+    /// The serial of its newest ticket.
+    pub serial: u64,
+    /// Until when, by that ticket.
+    pub ends: WallTime,
+    /// Since when, milliseconds of true time.
+    pub since: u64,
+    /// How and when it was over, milliseconds of true time, if it is.
+    pub over: Option<(LoanOver, u64)>,
+}
+
+/// How a loan was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoanOver {
+    /// The device gave the seat back.
+    Returned,
+    /// Its time was over.
+    Ended,
+    /// The device was out of reach for good, and the license takes what it had at once.
+    Lost,
+}
+
 /// A license in the books.
 #[derive(Clone, Debug)]
 pub struct Owned {
@@ -78,6 +109,10 @@ pub struct History {
     pub waiting: BTreeMap<SessionId, Place>,
     /// New seats that were given though those who wait longer could have had them: the entry, and what was found.
     pub overtaken: Vec<(u64, String)>,
+    /// The newest loan of every seat that was ever lent.
+    pub loans: BTreeMap<u64, Loan>,
+    /// The devices that are reported as lost.
+    pub lost: BTreeSet<DeviceId>,
     /// Every license that was ever added.
     pub licenses: BTreeMap<Name, Owned>,
     /// The devices that are enrolled.
@@ -106,6 +141,11 @@ impl History {
             .filter(|session| self.licenses.get(&session.license).is_some_and(of))
             .map(|session| session.seat)
             .collect();
+        seats.extend(
+            self.lent()
+                .filter(|(_, loan)| self.licenses.get(&loan.license).is_some_and(of))
+                .map(|(seat, _)| seat),
+        );
         seats.sort_unstable();
         seats.dedup();
         (seats.len(), owned)
@@ -114,6 +154,11 @@ impl History {
     /// The sessions that have seats.
     pub fn live(&self) -> impl Iterator<Item = &Session> {
         self.sessions.values().filter(|session| session.ended.is_none())
+    }
+
+    /// The seats that are lent now.
+    pub fn lent(&self) -> impl Iterator<Item = (u64, &Loan)> {
+        self.loans.iter().filter(|(_, loan)| loan.over.is_none()).map(|(seat, loan)| (*seat, loan))
     }
 
     /// An entry was applied somewhere. Whether it is new.
@@ -176,7 +221,10 @@ impl History {
                     place.passed = true;
                 }
             }
-            (Command::Checkout(want) | Command::Wait(want), Outcome::Granted(grant)) => {
+            (
+                Command::Checkout(want) | Command::Wait(want) | Command::GoOnline { start: want, .. },
+                Outcome::Granted(grant),
+            ) => {
                 let Actor::Device(device) = entry.actor else { return };
                 self.look_for_overtaking(index, want.session, &want.product, grant.shared);
                 self.waiting.remove(&want.session);
@@ -201,6 +249,13 @@ impl History {
                     known.ended.get_or_insert(now);
                 }
             }
+            (
+                Command::Borrow(_)
+                | Command::ReturnBorrow { .. }
+                | Command::EndBorrow { .. }
+                | Command::LoseDevice { .. },
+                outcome,
+            ) => self.follow_loan(entry, outcome, now),
             (Command::Found(found), Outcome::Done) => {
                 self.enrolled.insert(found.device.device());
             }
@@ -209,6 +264,7 @@ impl History {
             }
             (Command::RevokeDevice { device }, Outcome::Done) => {
                 self.enrolled.remove(device);
+                self.lose_loans(device, now);
                 self.waiting.retain(|_, place| place.device != *device);
             }
             (Command::Leave, Outcome::Done) => {
@@ -231,6 +287,64 @@ impl History {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn follow_loan(&mut self, entry: &Entry, outcome: &Outcome, now: u64) {
+        match (&entry.command, outcome) {
+            (Command::Borrow(_), Outcome::Borrowed(borrowed)) => {
+                let Actor::Device(device) = entry.actor else { return };
+                let seat = borrowed.seat.0;
+                // The books may have moved it to a license that lends.
+                for session in self.sessions.values_mut().filter(|session| session.seat == seat) {
+                    session.license.clone_from(&borrowed.license);
+                }
+                if let Some(loan) = self.loans.get_mut(&seat).filter(|loan| loan.over.is_none()) {
+                    (loan.serial, loan.ends) = (borrowed.serial, borrowed.ends);
+                    return;
+                }
+                let loan = Loan {
+                    device,
+                    user: borrowed.user.clone(),
+                    license: borrowed.license.clone(),
+                    serial: borrowed.serial,
+                    ends: borrowed.ends,
+                    since: now,
+                    over: None,
+                };
+                self.loans.insert(seat, loan);
+            }
+            (Command::ReturnBorrow { seat, serial }, Outcome::Done) => {
+                // A late repetition is answered as before and does nothing.
+                if let Some(loan) = self.loans.get_mut(&seat.0).filter(|loan| loan.serial == *serial) {
+                    loan.over.get_or_insert((LoanOver::Returned, now));
+                }
+            }
+            (Command::EndBorrow { seat, .. }, Outcome::Done) => {
+                if let Some(loan) = self.loans.get_mut(&seat.0) {
+                    loan.over.get_or_insert((LoanOver::Ended, now));
+                }
+            }
+            (Command::LoseDevice { device, lost: true }, Outcome::Done)
+                // A report that repeats what is known does nothing.
+                if self.lost.insert(*device) =>
+            {
+                self.lose_loans(device, now);
+            }
+            (Command::LoseDevice { device, lost: false }, Outcome::Done) => {
+                self.lost.remove(device);
+            }
+            _ => {}
+        }
+    }
+
+    /// A device is out of reach for good.
+    fn lose_loans(&mut self, device: &DeviceId, now: u64) {
+        for loan in self.loans.values_mut().filter(|loan| loan.device == *device) {
+            let lost = self.licenses.get(&loan.license).map(|owned| owned.license.lost);
+            if lost == Some(Lost::Immediate) {
+                loan.over.get_or_insert((LoanOver::Lost, now));
+            }
         }
     }
 }

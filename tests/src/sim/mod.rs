@@ -8,6 +8,7 @@
 //! | [`device`], [`program`] | a machine, the run of its agent, and its programs |
 //! | [`site`] | what admin and vendor do |
 //! | [`world`] | true time: one step after the other |
+//! | [`lending`] | what people do with borrowed seats |
 //! | [`watch`], [`history`], [`check`] | what is seen, what the books were, what must hold |
 //! | [`counts`], [`trace`] | what happened |
 //! | [`script`] | stories: a cluster's behaviour as a script that people read |
@@ -21,6 +22,7 @@ pub mod counts;
 pub mod device;
 pub mod disk;
 pub mod history;
+pub mod lending;
 pub mod net;
 pub mod program;
 pub mod rival;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use seatkeeper::node::{Node, SeatAsk, SeatError, SeatHold, WaitEvent, Waited};
 use seatkeeper::seam::{BoxTree, Later, Tree, TreeIdentity};
 use seatkeeper_protocol::api::{SeatEvent, SeatGranted};
+use seatkeeper_protocol::frame;
 use seatkeeper_protocol::id::{Name, ProductId, SessionId};
+use seatkeeper_protocol::ticket::{SeatKind, Ticket, TicketBody};
 use tokio::sync::{Notify, watch};
 
 use super::watch::{Seen, Watch};
@@ -46,6 +48,8 @@ pub enum State {
         license: String,
         /// Deadline.
         until: u64,
+        /// By the ticket of a borrowed seat, which needs no contact.
+        borrowed: bool,
     },
     /// It does not run any more, or must not use the seat.
     Over(String),
@@ -301,9 +305,12 @@ impl Program {
         watch.note(Seen::Granted { device, program, ticket: granted.ticket.clone() });
         self.0.single.store(granted.durability == "single", Ordering::Relaxed);
         let until = granted.until_boot_ms;
-        *self.lock() =
-            State::Using { session, seat: granted.seat.clone(), license: granted.license.clone(), until };
-        watch.note(Seen::Alive { device, session, until });
+        let borrowed = kind_of(&granted.ticket) == Some(SeatKind::Borrowed);
+        let (seat, license) = (granted.seat.clone(), granted.license.clone());
+        *self.lock() = State::Using { session, seat, license, until, borrowed };
+        if !borrowed {
+            watch.note(Seen::Alive { device, session, until });
+        }
     }
 
     fn alive(&self, until: u64, watch: &Watch) {
@@ -329,6 +336,12 @@ impl Program {
     pub fn tree_if(&self, identity: &TreeIdentity) -> Option<BoxTree> {
         (self.is_running() && self.identity() == *identity).then(|| self.tree())
     }
+}
+
+/// What a ticket says of its kind.
+pub fn kind_of(ticket: &str) -> Option<SeatKind> {
+    let ticket = Ticket::from_text(ticket).ok()?;
+    frame::decode_body::<TicketBody>(&ticket.body).ok().map(|body| body.kind)
 }
 
 /// A program as the agent watches it.

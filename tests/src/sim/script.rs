@@ -24,6 +24,7 @@
 //! | `clock X +1h`, `move X [keeping connections]`, `image X`, `roll back X`, `clone X as Y` | |
 //! | `add desktop\|laptop X`, `leave X`, `always-on X`, `rival X` | what an admin does; somebody with X's key who speaks for other generations |
 //! | `checkout USER@X as a [by connection] [waiting] [within TIME]`, `ask …`, `end a` | `ask` does not wait for the answer; `waiting`: in the queue |
+//! | `borrow USER@X for TIME`, `return USER@X` | in an office whose license is `lending` |
 //! | `show roles\|seats\|queue\|time\|X\|a\|log of a` | |
 //!
 //! Who is elected and who stands by is chance, so machines are called by what they do; what a story says then holds

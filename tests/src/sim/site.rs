@@ -66,6 +66,8 @@ pub struct Sale {
     pub share: &'static str,
     /// The last day.
     pub valid_until: Option<&'static str>,
+    /// Further lines of its file.
+    pub terms: &'static str,
 }
 
 impl Admin {
@@ -146,8 +148,8 @@ impl Admin {
             let text = format!(
                 "# Seatkeeper license v1\nlicense = \"{id}\"\nvendor = \"example-vendor\"\ncustomer = \"Office\"\n\
                  issued = 2026-01-01\nproduct = \"{PRODUCT}\"\ntitle = \"Cad\"\nversion = \"2026\"\nseats = {}\n\
-                 {until}site = \"{site}\"\nttl = \"{}s\"\nshare = \"{}\"\n",
-                sale.seats, sale.ttl_s, sale.share
+                 {until}site = \"{site}\"\nttl = \"{}s\"\nshare = \"{}\"\n{}",
+                sale.seats, sale.ttl_s, sale.share, sale.terms
             );
             let text = license::sign(&text, &state.vendor).expect("a license that the vendor would sell");
             (Command::AddLicense { text }, name(&id))

@@ -14,6 +14,7 @@ use super::counts::Counts;
 use super::device::{Answer, Device, Make, address, wall_at};
 use super::disk::Image;
 use super::history::History;
+use super::lending::{self, Lent};
 use super::net::SimNet;
 use super::program::{Kind, Program};
 use super::rival::Rival;
@@ -55,7 +56,7 @@ impl Setting {
                 ..EngineConfig::default()
             },
             discovery: true,
-            sale: Sale { seats: 3, ttl_s: 15, share: "user-device", valid_until: None },
+            sale: Sale { seats: 3, ttl_s: 15, share: "user-device", valid_until: None, terms: "" },
         }
     }
 }
@@ -77,6 +78,8 @@ pub struct World {
     admin: Admin,
     programs: u64,
     asked: Vec<(String, Answer<Result<(), String>>)>,
+    /// Borrows and returns under way.
+    lending: Vec<(String, Answer<Lent>)>,
     rival: Rival,
 }
 
@@ -120,6 +123,7 @@ impl World {
             admin,
             programs: 0,
             asked: Vec::new(),
+            lending: Vec::new(),
             rival,
         }
     }
@@ -403,6 +407,15 @@ impl World {
             }
             None => true,
         });
+        let counts = &mut self.counts;
+        self.lending.retain(|(what, answer)| match answer.take() {
+            Some(result) => {
+                counts.late_returns += u64::from(result == Ok(lending::Done::Later));
+                trace.tell(now, format_args!("{what}: {result:?}"));
+                false
+            }
+            None => true,
+        });
     }
 }
 
@@ -412,6 +425,11 @@ impl World {
     pub fn ask(&mut self, number: usize, what: String, command: Command) {
         let answer = self.command(number, command);
         self.asked.push((what, answer));
+    }
+
+    /// Its answer is told when it comes.
+    pub fn tell_lent(&mut self, what: String, answer: Answer<Lent>) {
+        self.lending.push((what, answer));
     }
 
     /// A machine with a copy of another's disk.

@@ -8,7 +8,7 @@ use seatkeeper_protocol::id::{SeatId, SessionId};
 use seatkeeper_protocol::license::Share;
 use seatkeeper_protocol::time::{BootTime, WallTime};
 
-use super::{Asked, Basis, Hold, Seats, State};
+use super::{Asked, Basis, Hold, Remembered, Seats, State};
 use crate::middle::borrows::{Kept, Start};
 use crate::node::Inner;
 
@@ -31,6 +31,14 @@ impl State {
 }
 
 impl Hold {
+    /// Tells the program the seat and deadline that it goes on with.
+    pub(super) fn tell_granted(&self) {
+        if let Some((_, events)) = &self.connection {
+            // A program that does not read is not waited for.
+            let _ = events.try_send(SeatEvent::Granted(Box::new(self.granted.clone())));
+        }
+    }
+
     pub(super) fn is_on(&self, seat: SeatId) -> bool {
         self.granted.seat == seat.to_string()
     }
@@ -38,16 +46,23 @@ impl Hold {
 
 impl Seats {
     /// Does `act` if no program uses any of the seats, and none can begin to meanwhile; else says how many do.
-    pub(in crate::node) fn if_unused(&self, seats: &[SeatId], act: impl FnOnce()) -> Result<(), usize> {
+    pub(in crate::node) fn if_unused(&self, kept: &[Kept], act: impl FnOnce()) -> Result<(), usize> {
         let state = self.state();
-        let on = |hold: &&Hold| seats.iter().any(|seat| hold.is_on(*seat));
-        match state.holds.values().filter(on).count() {
+        let on = |hold: &&Hold| kept.iter().any(|kept| hold.is_on(kept.seat));
+        // After a restart of the agent these run on, on seats that are not resumed yet.
+        let may = |remembered: &&Remembered| kept.iter().any(|kept| remembered.may_use(kept));
+        match state.holds.values().filter(on).count() + state.remembered.values().filter(may).count() {
             0 => {
                 act();
                 Ok(())
             }
             used => Err(used),
         }
+    }
+
+    /// Whether programs of an earlier run may use seats that are not resumed yet.
+    pub(in crate::node) fn are_some_remembered(&self) -> bool {
+        !self.state().remembered.is_empty()
     }
 
     /// How many programs use a seat.
@@ -126,8 +141,12 @@ impl Inner {
         let Some(hold) = state.holds.get_mut(session) else { return false };
         hold.borrowed = Some(kept.seat);
         hold.granted.seat = kept.seat.to_string();
+        hold.granted.license = kept.license.to_string();
         hold.granted.ticket.clone_from(&kept.ticket);
         hold.license_text = Some(kept.license_text.clone());
+        hold.granted.proof = None;
+        hold.granted.until_boot_ms = self.boot_end(kept, now).0;
+        hold.tell_granted();
         tracing::info!(seat = %kept.seat, product = %kept.product, "a program goes on with its borrowed seat");
         true
     }

@@ -7,6 +7,7 @@ use seatkeeper_protocol::limits::SEATS_PER_DEVICE_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::{Basis, Hold, SeatAsk};
+use crate::middle::borrows::Kept;
 use crate::node::errors::{NodeError, SeatError};
 use crate::node::{Inner, lock};
 use crate::seam::TreeIdentity;
@@ -24,6 +25,11 @@ pub(super) struct Remembered {
 impl Remembered {
     pub(super) fn product(&self) -> &str {
         self.basis.product.as_str()
+    }
+
+    /// Whether it may be using a borrowed seat.
+    pub(super) fn may_use(&self, kept: &Kept) -> bool {
+        self.basis.product == kept.product && self.basis.user == kept.user
     }
 }
 

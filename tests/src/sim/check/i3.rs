@@ -2,7 +2,7 @@
 //! granted just this seat.
 
 use seatkeeper_ledger::command::Outcome;
-use seatkeeper_protocol::ticket::Ticket;
+use seatkeeper_protocol::ticket::{SeatKind, Ticket};
 
 use super::{Check, View};
 use crate::sim::watch::Seen;
@@ -22,9 +22,14 @@ impl Check for CommittedFirst {
                 Ticket::from_text(ticket).map_err(|error| format!("an unreadable ticket: {error}"))?;
             let body = ticket.verify(&root).map_err(|error| format!("a ticket does not verify: {error}"))?;
             let granted = view.history.entries.get(&body.serial).map(|first| &first.outcome);
-            match granted {
-                Some(Outcome::Granted(grant)) if grant.seat == body.seat && grant.user == body.user => {}
-                other => {
+            match (granted, body.kind) {
+                (Some(Outcome::Granted(grant)), SeatKind::Online)
+                    if grant.seat == body.seat && grant.user == body.user => {}
+                (Some(Outcome::Borrowed(borrowed)), SeatKind::Borrowed)
+                    if borrowed.seat == body.seat
+                        && borrowed.user == body.user
+                        && Some(borrowed.ends) == body.ends => {}
+                (other, _) => {
                     return Err(format!(
                         "program {program} on device {device} has a ticket for seat {} by entry {}, which is {other:?}",
                         body.seat, body.serial

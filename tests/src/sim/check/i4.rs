@@ -38,6 +38,7 @@ impl Check for ActsOnce {
                 _ if *command != entry.command => false,
                 // It came to an end meanwhile.
                 (Outcome::Granted(_), Outcome::Refused(Refusal::SessionEnded | Refusal::Superseded)) => true,
+                (Outcome::Borrowed(_), Outcome::Refused(Refusal::SessionEnded)) => true,
                 // Where it stands in the queue is looked up anew, or that it waits no longer.
                 (Outcome::Waiting(then), Outcome::Waiting(now)) => then.attach == now.attach,
                 (Outcome::Waiting(_), Outcome::Refused(Refusal::SessionEnded | Refusal::Superseded)) => true,

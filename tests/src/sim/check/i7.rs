@@ -20,7 +20,8 @@ pub(super) struct DeviceStopsFirst {
 
 impl DeviceStopsFirst {
     fn expired(view: &View<'_>, session: &SessionId) -> Result<(), String> {
-        match view.using().find(|using| using.session == *session) {
+        // Who goes on by the ticket of a borrowed seat uses nothing of the session's.
+        match view.using().find(|using| using.session == *session && !using.borrowed) {
             Some(using) => Err(format!(
                 "the session {session} of program {} expired while {} was using its seat",
                 using.program.number(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use seatkeeper_ledger::command::{Actor, Command, Outcome};
 use seatkeeper_protocol::id::SessionId;
 
-use super::{Check, View};
+use super::{Check, Using, View};
 
 #[derive(Debug, Default)]
 pub(super) struct OneSeatPerSession {
@@ -21,7 +21,10 @@ impl Check for OneSeatPerSession {
             let Some(first) = view.history.entries.get(index) else { continue };
             let Some(entry) = &first.entry else { continue };
             match (&entry.command, &first.outcome) {
-                (Command::Checkout(_) | Command::Wait(_), Outcome::Granted(grant)) => {
+                (
+                    Command::Checkout(_) | Command::Wait(_) | Command::GoOnline { .. },
+                    Outcome::Granted(grant),
+                ) => {
                     let new = (grant.seat.0, grant.attach, false);
                     let known = self.granted.insert(grant.session, new);
                     if let Some((seat, attach, false)) = known {
@@ -45,7 +48,8 @@ impl Check for OneSeatPerSession {
                         ));
                     }
                     *ended = true;
-                    if let Some(using) = view.using().find(|using| using.session == *session) {
+                    let uses = |using: &Using<'_>| using.session == *session && !using.borrowed;
+                    if let Some(using) = view.using().find(uses) {
                         return Err(format!(
                             "the session {session} was returned while program {} on {} was using its seat",
                             using.program.number(),

@@ -12,11 +12,12 @@ mod i6;
 mod i7;
 mod i8;
 mod i9;
+mod loans;
 mod queue;
 mod time;
 
 use super::device::Device;
-use super::history::History;
+use super::history::{History, Loan, LoanOver};
 use super::program::{Program, State};
 use super::watch::Seen;
 
@@ -43,11 +44,28 @@ impl View<'_> {
         self.devices.iter().flat_map(|device| {
             let mono = device.mono();
             device.programs().iter().filter_map(move |program| match program.state() {
-                State::Using { session, seat, license, until } if program.is_running() && mono < until => {
-                    Some(Using { device, program, session, seat, license })
+                State::Using { session, seat, license, until, borrowed }
+                    if program.is_running() && mono < until =>
+                {
+                    Some(Using { device, program, session, seat, license, borrowed })
                 }
                 _ => None,
             })
+        })
+    }
+
+    /// The loan by whose ticket a program uses a seat.
+    pub fn loan_of(&self, using: &Using<'_>) -> Option<&Loan> {
+        let seat = using.seat.parse().ok().filter(|_| using.borrowed)?;
+        self.history.loans.get(&seat)
+    }
+
+    /// Whether a program uses a seat that somebody else may have by now, as the design allows: the license takes back
+    /// at once what a lost device has borrowed, or the device's disk was put back to before the seat's return.
+    pub fn is_excused(&self, using: &Using<'_>) -> bool {
+        let over = self.loan_of(using).and_then(|loan| loan.over);
+        over.is_some_and(|(how, at)| {
+            how == LoanOver::Lost || using.device.restored().is_some_and(|restored| restored >= at)
         })
     }
 }
@@ -65,6 +83,8 @@ pub struct Using<'a> {
     pub seat: String,
     /// The license that its ticket names.
     pub license: String,
+    /// By the ticket of a borrowed seat.
+    pub borrowed: bool,
 }
 
 /// An invariant does not hold.
@@ -96,6 +116,7 @@ pub struct Checks {
     i9: i9::NoFalseDenial,
     i10: i10::RivalsRefused,
     i11: i11::NeverBreaks,
+    loans: loans::LentSeats,
     queue: queue::InTurn,
     time: time::MedianTime,
 }
@@ -120,6 +141,7 @@ impl Checks {
         run(&mut self.i9, view)?;
         run(&mut self.i10, view)?;
         run(&mut self.i11, view)?;
+        run(&mut self.loans, view)?;
         run(&mut self.queue, view)?;
         run(&mut self.time, view)
     }

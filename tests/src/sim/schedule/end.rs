@@ -4,7 +4,7 @@ use super::super::check::Violation;
 use super::super::device::Device;
 use super::super::program::{Kind, Program, State};
 use super::super::world::World;
-use super::Schedule;
+use super::{Mend, Schedule};
 
 /// An office has this long to notice that old seats are free, milliseconds.
 const SETTLE_MS: u64 = 45_000;
@@ -17,6 +17,7 @@ impl Schedule {
         let failed = |found: String| Violation { invariant: "liveness", found };
         let now = world.now();
         world.trace.tell(now, format_args!("everything is mended"));
+        self.mends.retain(|_, mend| !matches!(mend, Mend::OnTheWay(..)));
         for (_, mend) in std::mem::take(&mut self.mends) {
             self.mend(world, mend);
         }
@@ -46,6 +47,7 @@ impl Schedule {
         if !world.run_until(SEAT_WITHIN_MS, holds)? {
             return Err(failed("nobody holds 10 s after everything was mended".to_owned()));
         }
+        self.all_come_back(world)?;
         world.run_ms(SETTLE_MS)?;
         if let Some(session) = world.history().live().next() {
             return Err(failed(format!("a seat is still taken that nobody uses: {session:?}")));
@@ -71,6 +73,7 @@ impl Schedule {
             })
             .map(Device::number)
             .collect();
+        let owned = owned.saturating_sub(self.still_lent(world, &ready)?);
         let mut asked = Vec::new();
         for at in 0..usize::try_from(owned).unwrap_or(0) {
             let Some(number) = ready.get(at % ready.len().max(1)) else { break };
@@ -88,7 +91,7 @@ impl Schedule {
             let states: Vec<_> =
                 asked.iter().filter_map(|program| world.program(*program)).map(|p| p.state()).collect();
             return Err(failed(format!(
-                "{owned} seats are owned, and after 10 s these asked for them: {states:?}"
+                "{owned} seats are owned and not borrowed, and after 10 s these asked for them: {states:?}"
             )));
         }
         Ok(())

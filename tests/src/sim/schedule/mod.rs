@@ -4,6 +4,7 @@
 //! ends all of them and sees that everybody can work.
 
 mod end;
+mod lending;
 mod races;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use super::disk::Image;
 use super::program::{Kind, Program};
 use super::site::Sale;
 use super::world::{Setting, World};
+use lending::{FORGOTTEN_MS, Way, forgets, lends, terms};
 use trouble::{HUNTED, TROUBLE, Trouble};
 
 /// Shortest schedule, milliseconds, and fewest events.
@@ -54,6 +56,8 @@ enum Mend {
     SlowVoters(usize, u64),
     /// Whoever holds stands still, until this machine holds again or it was tried so often.
     Unseat(usize, u64),
+    /// Something happens on the way of a machine that has borrowed.
+    OnTheWay(usize, Way),
 }
 
 /// A random schedule under way.
@@ -107,7 +111,7 @@ pub fn setting(seed: u64) -> Setting {
         // Not a product's: fewer messages, so several schedules in the same time.
         _ => (slow(), [20, 25, 40][chance.index(3)]),
     };
-    Setting {
+    let mut setting = Setting {
         devices,
         laptops: chance.index(2),
         quantum_ms,
@@ -123,9 +127,18 @@ pub fn setting(seed: u64) -> Setting {
             ttl_s: chance.range(15..=20),
             share: if chance.chance(0.5) { "user-device" } else { "none" },
             valid_until: chance.chance(0.4).then_some("2026-01-04"),
+            terms: "",
         },
         ..Setting::office(seed, devices)
+    };
+    if lends(seed) {
+        // Licenses are all equal, also in how long they lend. One seat more, so that not all are always borrowed.
+        let sale = Sale { valid_until: None, terms: terms(seed), ..setting.sale };
+        setting.sale = Sale { seats: sale.seats + 1, ..sale };
+        // Now and then there are machines without a log: their disks can be put back at any time.
+        setting.devices = if seed % 32 == 29 { devices.max(6) } else { devices };
     }
+    setting
 }
 
 /// What a seed's schedule hunts: one kind of trouble again and again, so that what happens right after it is seen too.
@@ -160,6 +173,7 @@ pub fn hunts(seed: u64, fault: Fault) -> bool {
         Fault::LeasesAcrossTerms => Trouble::IsolateHolder,
         Fault::OneClock => Trouble::WrongClock,
         Fault::SuspendNotCounted => Trouble::SuspendLong,
+        Fault::ReturnBeforeRetired | Fault::ReturnWhileUsed | Fault::BorrowByWallClock => return lends(seed),
         _ => return true,
     };
     hunted(seed) == Some(by)
@@ -175,6 +189,8 @@ impl Schedule {
             .iter()
             .map(|(fault, weight)| (*fault, weight * [0, 1, 1, 4][chance.index(4)]))
             .filter(|(_, weight)| *weight > 0)
+            // A clone would use what its original has borrowed: not defended either.
+            .filter(|(fault, _)| !(lends(seed) && *fault == Trouble::Clone))
             .collect();
         let mut trouble = [6, 40, 50, 70][chance.index(4)];
         let mut weights: Vec<(Trouble, u64)> = weights;
@@ -222,6 +238,12 @@ impl Schedule {
         if world.setting().sale.valid_until.is_some() && self.chance.chance(0.15) {
             self.quiet = LICENSE_ENDS_MS;
             until = until.max(LICENSE_ENDS_MS.end);
+        }
+        if forgets(world.setting().seed) {
+            self.quiet = FORGOTTEN_MS;
+            until = until.max(FORGOTTEN_MS.end);
+            let last = world.setting().devices - 1;
+            self.later(world, FORGOTTEN_MS.start..=FORGOTTEN_MS.start, Mend::OnTheWay(last, Way::Forget));
         }
         while world.now() < until || world.counts.events < EVENTS {
             let pause = self.chance.range(20..=4_500);
@@ -306,6 +328,7 @@ impl Schedule {
             Mend::SlowVoters(number, ms) => Self::slow_voters(world, number, ms),
             Mend::Unseat(number, tries) => self.unseat(world, number, tries),
             Mend::PowerOff(number) => world.device(number).power_cut(),
+            Mend::OnTheWay(number, way) => self.on_the_way(world, number, way),
             Mend::SwitchOff(number) => {
                 world.trace.tell(now, format_args!("pc{number} is switched off for good"));
                 world.device(number).power_cut();
@@ -326,6 +349,9 @@ impl Schedule {
             .filter(|program| program.is_running())
             .map(Program::number)
             .collect();
+        if lends(world.setting().seed) && !self.quiet.contains(&now) && self.chance.chance(0.35) {
+            return self.lend(world);
+        }
         let seats = usize::try_from(world.setting().sale.seats).unwrap_or(1);
         if self.chance.chance(0.08)
             && let Some(program) = self.chance.pick(&running).and_then(|number| world.program(*number))

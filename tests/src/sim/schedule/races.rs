@@ -65,7 +65,10 @@ impl Schedule {
     /// milliseconds. If there is none, one is started, for the next time.
     fn user(&mut self, world: &mut World, of: impl Fn(&Device) -> bool) -> Option<(usize, u64)> {
         let left = |device: &Device, program: &Program| match program.state() {
-            State::Using { until, .. } if program.kind() == Kind::Run && program.is_connected() => {
+            // A borrowed seat does not end for want of an answer.
+            State::Using { until, borrowed: false, .. }
+                if program.kind() == Kind::Run && program.is_connected() =>
+            {
                 Some(until.saturating_sub(device.mono()))
             }
             _ => None,

@@ -313,7 +313,9 @@ impl Schedule {
             Trouble::Leave => self.leave_and_rejoin(world, number),
             Trouble::Revoke => self.revoke(world, number),
             Trouble::Release => {
-                let live: Vec<u64> = world.history().live().map(|session| session.seat).collect();
+                let borrowed = world.history().lent().map(|(seat, _)| seat);
+                let live: Vec<u64> =
+                    world.history().live().map(|session| session.seat).chain(borrowed).collect();
                 if let Some(seat) = self.chance.pick(&live).copied() {
                     let command = Command::ReleaseSeat { seat: seatkeeper_protocol::id::SeatId(seat) };
                     world.ask(number, format!("release seat {seat}"), command);
@@ -421,9 +423,7 @@ impl Schedule {
         world.counts.rollbacks += 1;
         let now = world.now();
         world.trace.tell(now, format_args!("pc{number} gets an old image of its disk"));
-        world.device(number).power_cut();
-        world.device(number).disk().restore(&image);
-        world.start(number);
+        world.device(number).restore(&image, now);
         self.quiet_until = now + QUIET_MS;
         true
     }

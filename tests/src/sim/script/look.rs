@@ -201,7 +201,11 @@ impl Names {
             .map(|(name, _)| name.as_str())
             .collect();
         let using = if using.is_empty() { "nobody".to_owned() } else { using.join(", ") };
-        format!("{taken} of {owned} taken in the books; used by {using}")
+        let borrowed = match world.history().lent().count() {
+            0 => String::new(),
+            count => format!(", {count} of them borrowed"),
+        };
+        format!("{taken} of {owned} taken in the books{borrowed}; used by {using}")
     }
 
     /// Who waits, longest first.

@@ -109,6 +109,8 @@ pub struct Office {
     pub ttl_s: u64,
     /// Voters are on Wi-Fi: the clockwork of elections is slower.
     pub wifi: bool,
+    /// Its license lets seats be borrowed.
+    pub lends: bool,
 }
 
 /// Something that can be waited for.
@@ -221,6 +223,10 @@ pub enum Command {
     Checkout(Ask, Option<u64>),
     /// A program ends.
     End(String),
+    /// A user borrows a seat on a machine for so long.
+    Borrow(String, Who, u64),
+    /// A user gives back what it has borrowed on a machine.
+    Return(String, Who),
     /// Tells something.
     Show(Show),
 }
@@ -297,6 +303,14 @@ fn command(words: &[&str]) -> Result<Command, String> {
         ["checkout", rest @ .., "within", time] => Command::Checkout(ask(rest)?, Some(ms(time)?)),
         ["checkout", rest @ ..] => Command::Checkout(ask(rest)?, Some(ANSWER_MS)),
         ["end", program] => Command::End(small(program)?),
+        ["borrow", place, "for", time] => {
+            let (user, machine) = at(place)?;
+            Command::Borrow(user, machine, ms(time)?)
+        }
+        ["return", place] => {
+            let (user, machine) = at(place)?;
+            Command::Return(user, machine)
+        }
         ["show", rest @ ..] => Command::Show(show(rest)?),
         _ => return Err(format!("`{}` is not understood", words.join(" "))),
     })
@@ -306,9 +320,14 @@ fn command(words: &[&str]) -> Result<Command, String> {
 const ANSWER_MS: u64 = 11_000;
 
 fn office(words: &[&str]) -> Result<Office, String> {
-    let usage = || "an office is `office N desktops [N laptops] seats N ttl TIME [over wifi]`".to_owned();
+    let usage =
+        || "an office is `office N desktops [N laptops] seats N ttl TIME [lending] [over wifi]`".to_owned();
     let (words, wifi) = match words {
         [words @ .., "over", "wifi"] => (words, true),
+        words => (words, false),
+    };
+    let (words, lends) = match words {
+        [words @ .., "lending"] => (words, true),
         words => (words, false),
     };
     let [counts @ .., "seats", seats, "ttl", ttl] = words else { return Err(usage()) };
@@ -323,7 +342,7 @@ fn office(words: &[&str]) -> Result<Office, String> {
         return Err("the first machine of an office is a desktop".to_owned());
     }
     let seats = u32::try_from(number(seats)?).map_err(|_| usage())?;
-    Ok(Office { machines: desktops + laptops, laptops, seats, ttl_s: ms(ttl)? / 1_000, wifi })
+    Ok(Office { machines: desktops + laptops, laptops, seats, ttl_s: ms(ttl)? / 1_000, wifi, lends })
 }
 
 fn condition(words: &[&str]) -> Result<Condition, String> {
@@ -353,8 +372,14 @@ fn ask(words: &[&str]) -> Result<Ask, String> {
         [place, "as", name, "by", "connection"] => (place, name, true),
         _ => return Err(usage()),
     };
-    let (user, machine) = place.split_once('@').ok_or_else(usage)?;
-    Ok(Ask { user: user.to_owned(), on: who(machine)?, name: small(name)?, by_connection, waiting })
+    let (user, on) = at(place)?;
+    Ok(Ask { user, on, name: small(name)?, by_connection, waiting })
+}
+
+/// Somebody on a machine.
+fn at(word: &str) -> Result<(String, Who), String> {
+    let (user, machine) = word.split_once('@').ok_or_else(|| format!("`{word}` is not `USER@MACHINE`"))?;
+    Ok((user.to_owned(), who(machine)?))
 }
 
 fn show(words: &[&str]) -> Result<Show, String> {
@@ -459,7 +484,7 @@ mod tests {
         let text = "# Two.\noffice 2 desktops 1 laptop seats 2 ttl 15s\n> 1 voter\n> more\n\nwait 2min\n";
         let story = Story::read(text).unwrap();
         let scenes: Vec<_> = story.scenes().collect();
-        let office = Office { machines: 3, laptops: 1, seats: 2, ttl_s: 15, wifi: false };
+        let office = Office { machines: 3, laptops: 1, seats: 2, ttl_s: 15, wifi: false, lends: false };
         assert_eq!((scenes[0].line, &scenes[0].command), (2, &Command::Office(office)));
         assert_eq!(scenes[0].expected, ["1 voter", "more"]);
         assert_eq!((scenes[1].line, &scenes[1].command), (6, &Command::Wait(120_000)));

@@ -1,15 +1,18 @@
 //! Carries a story's commands out.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use seatkeeper_election::Timing;
 use seatkeeper_ledger::command::{Command as Order, DeviceSettings};
+use seatkeeper_protocol::id::Name;
 
 use super::look::{Meaningless, Names, is_using};
 use super::parse::{Ask, Command, Condition, Office, Role, Scene, Set};
 use crate::sim::check::Violation;
 use crate::sim::device::{Answer, Device};
 use crate::sim::disk::Image;
+use crate::sim::lending::{Done, Lent};
 use crate::sim::net::{Host, Pause};
 use crate::sim::program::{Kind, State};
 use crate::sim::site::Sale;
@@ -56,8 +59,9 @@ pub(super) struct Stage {
 impl Stage {
     /// An office in which everybody has joined and has found their role.
     pub(super) fn new(seed: u64, office: Office, telling: Telling) -> Result<Self, Stop> {
-        let Office { machines, laptops, seats, ttl_s, wifi } = office;
-        let sale = Sale { seats, ttl_s, share: "user-device", valid_until: None };
+        let Office { machines, laptops, seats, ttl_s, wifi, lends } = office;
+        let terms = if lends { "borrow = { max_days = 30 }\n" } else { "" };
+        let sale = Sale { seats, ttl_s, share: "user-device", valid_until: None, terms };
         let mut setting =
             Setting { laptops, quantum_ms: QUANTUM_MS, sale, ..Setting::office(seed, machines) };
         if wifi {
@@ -158,6 +162,17 @@ impl Stage {
             }
             Command::Checkout(ask, within_ms) => return self.checkout(ask, *within_ms),
             Command::End(name) => self.names.program(name)?.end(),
+            Command::Borrow(user, on, ms) => {
+                let (user, number) = (a_user(user)?, self.names.machine(&self.world, on)?);
+                let length = Duration::from_millis(*ms);
+                let answer = self.world.devices()[number].borrow(&user, length, false);
+                return self.lent(&answer, "borrowed");
+            }
+            Command::Return(user, on) => {
+                let (user, number) = (a_user(user)?, self.names.machine(&self.world, on)?);
+                let answer = self.world.devices()[number].give_back(&user);
+                return self.lent(&answer, "returned");
+            }
             Command::Show(show) => return Ok(self.names.show(&self.world, show)?),
         }
         Ok(Vec::new())
@@ -259,6 +274,20 @@ impl Stage {
         Ok(vec![said])
     }
 
+    fn lent(&mut self, answer: &Answer<Lent>, what: &str) -> Result<Vec<String>, Stop> {
+        let mut result = None;
+        self.world.run_until(DONE_WITHIN_MS, |_| {
+            result = answer.take();
+            result.is_some()
+        })?;
+        Ok(vec![match result {
+            Some(Ok(Done::Known)) => what.to_owned(),
+            Some(Ok(Done::Later)) => format!("{what}; the site hears of it later"),
+            Some(Err(error)) => format!("refused: {}", self.names.brief(&error)),
+            None => format!("no answer within {} s", DONE_WITHIN_MS / 1_000),
+        }])
+    }
+
     fn leave(&mut self, number: usize) -> Result<Vec<String>, Stop> {
         let node = self.world.devices()[number].node().cloned();
         let node = node.ok_or_else(|| format!("no agent runs on pc{number} that could be asked"))?;
@@ -292,4 +321,8 @@ impl Stage {
             None => format!("no answer within {} s", DONE_WITHIN_MS / 1_000),
         }])
     }
+}
+
+fn a_user(text: &str) -> Result<Name, Meaningless> {
+    Name::new(text).map_err(|error| format!("`{text}` is no user: {error}"))
 }
