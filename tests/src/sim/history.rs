@@ -10,6 +10,7 @@ use seatkeeper_protocol::id::{DeviceId, Name, ProductId, SessionId};
 use seatkeeper_protocol::license::{License, Lost, SignedLicense};
 use seatkeeper_protocol::time::WallTime;
 
+use super::device::wall_at;
 use super::watch::Applied;
 
 /// An entry when it was applied first, anywhere.
@@ -74,6 +75,9 @@ pub struct Loan {
     pub ends: WallTime,
     /// Since when, milliseconds of true time.
     pub since: u64,
+    /// By how much the site's time was ahead when the newest ticket was granted, milliseconds: with one voter or two it is
+    /// as wrong as one clock.
+    pub site_off_ms: i64,
     /// How and when it was over, milliseconds of true time, if it is.
     pub over: Option<(LoanOver, u64)>,
 }
@@ -291,6 +295,7 @@ impl History {
     }
 
     fn follow_loan(&mut self, entry: &Entry, outcome: &Outcome, now: u64) {
+        let site_off_ms = entry.time.ms_since(wall_at(now));
         match (&entry.command, outcome) {
             (Command::Borrow(_), Outcome::Borrowed(borrowed)) => {
                 let Actor::Device(device) = entry.actor else { return };
@@ -301,6 +306,7 @@ impl History {
                 }
                 if let Some(loan) = self.loans.get_mut(&seat).filter(|loan| loan.over.is_none()) {
                     (loan.serial, loan.ends) = (borrowed.serial, borrowed.ends);
+                    loan.site_off_ms = site_off_ms;
                     return;
                 }
                 let loan = Loan {
@@ -310,6 +316,7 @@ impl History {
                     serial: borrowed.serial,
                     ends: borrowed.ends,
                     since: now,
+                    site_off_ms,
                     over: None,
                 };
                 self.loans.insert(seat, loan);

@@ -37,7 +37,8 @@ impl LentSeats {
                 using.seat
             ));
         }
-        let late = wall_at(view.now).ms_since(loan.ends);
+        // The device borrows only with the site's time.
+        let late = wall_at(view.now).ms_since(loan.ends.plus_ms(loan.site_off_ms.saturating_neg()));
         if late > STOPS_WITHIN_MS && using.device.started() <= loan.since {
             return Err(format!(
                 "program {} on {} uses the borrowed seat {} {late} ms after its end",
