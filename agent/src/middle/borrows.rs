@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_start_uses_what_covers_it_until_its_end() {
-        let names = |text| Name::new(text).unwrap();
+        let names = |text: &str| Name::new(text).unwrap();
         let check =
             |user: &str, product: &str, version: Option<&str>, feature: Option<&str>, expected: bool| {
                 let (user, product) = (names(user), ProductId::new(product).unwrap());

@@ -55,7 +55,7 @@ const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::AdmissionBlind, 0),
     (Fault::ReturnBeforeRetired, 5),
     (Fault::ReturnWhileUsed, 5),
-    (Fault::BorrowByWallClock, 5),
+    (Fault::BorrowByWallClock, 549),
 ];
 
 fn line(text: impl std::fmt::Display) {

@@ -227,7 +227,7 @@ fn an_old_answer_brings_no_borrow_back() {
     let first = office.apply(actor(), request, office.term, command.clone());
     let Outcome::Borrowed(borrowed) = &first else { panic!("{first:?}") };
     assert_eq!(office.apply(actor(), request, office.term, command.clone()), first);
-    assert_eq!(office.return_borrow(1, &borrowed), Outcome::Done);
+    assert_eq!(office.return_borrow(1, borrowed), Outcome::Done);
     let again = office.apply(actor(), request, office.term, command);
     assert_eq!(refusal(again), Refusal::SessionEnded);
 }
