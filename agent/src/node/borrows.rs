@@ -212,7 +212,8 @@ impl Inner {
                 return Err(NodeError::Internal(format!("unexpected outcome {outcome:?}")).into());
             }
         };
-        let off_ms = self.clock.wall().ms_since(borrowed.issued);
+        let issued = borrowed.issued;
+        let off_ms = self.clock.wall().ms_since(issued);
         self.lent.clock_off_ms.store(off_ms, Ordering::Relaxed);
         let kept = self.kept(*borrowed, &ticket, renew_ms)?;
         let (seat, serial) = (kept.seat, kept.serial);
@@ -222,7 +223,12 @@ impl Inner {
             return Err(clock_is_off(off_ms).into());
         }
         let before = self.borrows().get(seat).cloned();
-        self.borrows().keep(kept.clone());
+        {
+            let mut borrows = self.borrows();
+            borrows.keep(kept.clone());
+            // The clock may have been set back since the last pong.
+            borrows.raise(issued, self.clock.mono());
+        }
         if let Err(error) = self.write_borrows() {
             // Without the record it cannot be used after a restart. What was there before still is.
             match before {
