@@ -22,7 +22,7 @@ usage: seatkeeper-tests sim --seed N [--steps] [--fault NAME]
   --seed N      runs one schedule and says what came of it; --steps narrates it
   --seeds A..B  runs all of them, each in a process of its own; 400 or more
                 fail also if anything was never seen to happen
-  --fresh N     the same with N seeds that nobody has chosen
+  --fresh N     the same with N seeds that nobody has chosen; not everything needs to happen
   --fault NAME  with a planted fault
   --faults      plants each fault in turn, or the one named, and looks for a seed that catches it
   --caught      plants each fault into the seed that is known to catch it
