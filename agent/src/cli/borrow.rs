@@ -1,12 +1,11 @@
 //! `seatkeeper borrow` and `return`.
 
-use std::time::Duration;
-
 use seatkeeper_client::{Client, api};
 
 use super::args::{BorrowArgs, ProductAt};
 use super::fail::Fail;
 use super::print;
+use crate::middle::health::about;
 
 pub(super) async fn borrow(client: &Client, args: BorrowArgs, json: bool) -> Result<(), Fail> {
     let Some(product) = args.product else { return list(client, json).await };
@@ -24,7 +23,7 @@ pub(super) async fn borrow(client: &Client, args: BorrowArgs, json: bool) -> Res
     }
     let renewed = match borrow.renew_s {
         Some(seconds) => {
-            let length = print::about(Duration::from_secs(seconds));
+            let length = about_s(seconds);
             format!(", prolonged to {length} whenever the site is seen")
         }
         None => String::new(),
@@ -51,9 +50,7 @@ async fn list(client: &Client, json: bool) -> Result<(), Fail> {
             format!("{}@{}", borrow.product, borrow.version),
             borrow.user.clone(),
             print::when(borrow.ends.as_deref()),
-            borrow
-                .renew_s
-                .map_or_else(|| "-".to_owned(), |seconds| print::about(Duration::from_secs(seconds))),
+            borrow.renew_s.map_or_else(|| "-".to_owned(), about_s),
             borrow.programs.to_string(),
         ]
     };
@@ -86,4 +83,9 @@ pub(super) async fn give_back(client: &Client, product: &ProductAt, json: bool) 
         format!("{product} is given back.")
     });
     Ok(())
+}
+
+/// [`about`], for seconds.
+pub(super) fn about_s(seconds: u64) -> String {
+    about(i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX))
 }

@@ -61,18 +61,6 @@ pub(crate) fn count(number: u32, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// About so long, in days, hours or minutes, rounded down: `7 days`, `36 h`, `5 min`.
-pub(crate) fn about(length: Duration) -> String {
-    let minutes = length.as_secs() / 60;
-    let rounded = match minutes {
-        0 => return "less than a minute".to_owned(),
-        1..120 => minutes,
-        120..2_880 => minutes / 60 * 60,
-        _ => minutes / 1_440 * 1_440,
-    };
-    duration(Duration::from_secs(rounded * 60))
-}
-
 /// `90 s`, `30 min`, `12 h`, `7 days`, in the largest unit that is exact.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();

@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::args::{OnLost, RunArgs};
+use super::borrow::about_s;
 use super::fail::{Fail, OTHER};
 use super::seat::{self, Change, HeldSeat};
 use super::{files, print};
@@ -135,7 +136,7 @@ pub(super) fn describe(change: &Change) -> String {
             format!("the site is out of reach; the seat is kept for {left_s} s, save your work if this lasts")
         }
         Change::Ends(left_s) => {
-            let left = print::about(Duration::from_secs(*left_s));
+            let left = about_s(*left_s);
             format!(
                 "the borrowed seat ends in {left}; connect to the site and borrow again, or save your work by then"
             )

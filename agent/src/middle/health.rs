@@ -114,3 +114,14 @@ impl Condition {
         Health { code: code.to_owned(), severity: severity.to_owned(), text }
     }
 }
+
+/// About so long, in days, hours or minutes, rounded down: `7 days`, `36 h`, `5 min`.
+pub fn about(ms: i64) -> String {
+    let minutes = ms.max(0) / 60_000;
+    match minutes {
+        0 => "less than a minute".to_owned(),
+        1..120 => format!("{minutes} min"),
+        120..2_880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1_440),
+    }
+}

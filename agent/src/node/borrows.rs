@@ -25,7 +25,7 @@ use super::errors::{NodeError, SeatError};
 use super::submit::WITHIN;
 use super::{Inner, lock};
 use crate::middle::borrows::{Borrows, Kept, Record, Settled, WARN_MS};
-use crate::middle::health::Condition;
+use crate::middle::health::{Condition, about};
 
 /// The file in the state directory.
 pub(crate) const RECORD: &str = "borrows";
@@ -243,17 +243,12 @@ impl Inner {
         Ok(kept)
     }
 
-    /// The holder proves by the ticket that it is one, and that the seat is this device's until then.
+    /// What to keep of a borrow that its ticket proves.
     fn kept(&self, borrowed: Borrowed, ticket: &Ticket, renew_ms: Option<i64>) -> Result<Kept, NodeError> {
-        let site = self.site().ok_or(NodeError::NoSite)?;
-        let body = ticket.verify(&site.root).map_err(|error| {
-            NodeError::NotPermitted(format!("the machine that answered is not of this site: {error}"))
-        })?;
-        let own =
-            body.device == self.device && body.seat == borrowed.seat && body.generation == site.generation;
-        if !own || body.kind != SeatKind::Borrowed || body.ends != Some(borrowed.ends) {
+        let body = self.check_ticket(borrowed.seat, ticket)?;
+        if body.kind != SeatKind::Borrowed || body.ends != Some(borrowed.ends) {
             return Err(NodeError::NotPermitted(
-                "the machine that answered gave somebody else's ticket".to_owned(),
+                "the machine that answered gave a ticket for another time than it says".to_owned(),
             ));
         }
         Ok(Kept {
@@ -496,7 +491,7 @@ impl Inner {
             std::mem::replace(left, due.min(*left)) > due
         };
         if warn {
-            let left = span(left_ms);
+            let left = about(left_ms);
             tracing::warn!(seat = %kept.seat, product = %kept.product, left, "a borrow ends soon");
             self.seats.borrow_ends(kept, left_ms);
         }
@@ -563,7 +558,7 @@ impl Inner {
         let now = self.borrow_now();
         let [.., first] = WARN_MS;
         for kept in self.borrows().kept().filter(|kept| kept.ends.ms_since(now) <= first) {
-            let (product, left) = (kept.product.to_string(), span(kept.ends.ms_since(now)));
+            let (product, left) = (kept.product.to_string(), about(kept.ends.ms_since(now)));
             health.push(Condition::BorrowEnds { product, left }.health());
         }
     }
@@ -577,16 +572,5 @@ fn clock_is_off(off_ms: i64) -> NodeError {
 /// "3 min ahead of", "2 h behind".
 fn apart(off_ms: i64) -> String {
     let side = if off_ms > 0 { "ahead of" } else { "behind" };
-    format!("{} {side}", span(off_ms.saturating_abs()))
-}
-
-/// A length of time in its largest unit, rounded down.
-pub(super) fn span(ms: i64) -> String {
-    let minutes = ms.max(0) / 60_000;
-    match minutes {
-        0 => "less than a minute".to_owned(),
-        1..120 => format!("{minutes} min"),
-        120..2_880 => format!("{} h", minutes / 60),
-        _ => format!("{} days", minutes / 1_440),
-    }
+    format!("{} {side}", about(off_ms.saturating_abs()))
 }

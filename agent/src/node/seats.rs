@@ -408,7 +408,7 @@ impl Inner {
         let Some(ticket) = &answer.ticket else {
             return Err(NodeError::Internal("a seat came without its ticket".to_owned()).into());
         };
-        self.check_ticket(grant, ticket)?;
+        self.check_ticket(grant.seat, ticket)?;
         let ticket = ticket.to_text().map_err(|error| NodeError::Internal(error.to_string()))?;
         let sent = if planted(Fault::DeadlineFromReceiving) { self.clock.mono() } else { answer.sent };
         let mut state = self.seats.state();

@@ -22,14 +22,6 @@ use crate::state::{BorrowRecord, SeatRecord};
 /// The session of a start that no program makes.
 const NOBODY: SessionId = SessionId([0; 16]);
 
-/// Where a borrow goes.
-enum Target {
-    /// To a running seat, which the assignment puts where it may be borrowed.
-    Running(SeatId, Assignment),
-    /// To a new seat.
-    New(Assignment),
-}
-
 impl Ledger {
     /// Borrows a seat for a device, or prolongs its borrow.
     pub(crate) fn borrow(&mut self, moment: Moment, device: DeviceId, want: &Borrow) -> Answer {
@@ -52,8 +44,8 @@ impl Ledger {
         if self.borrowed_by(&device).count() >= limits::SEATS_PER_DEVICE_MAX {
             return Err(limit("borrowed seats on one device", limits::SEATS_PER_DEVICE_MAX));
         }
-        let target = self.find_borrow(moment.time, &start, want.until)?;
-        self.take_borrow(moment, &start, target, want.until)
+        let (running, assignment) = self.find_borrow(moment.time, &start, want.until)?;
+        self.take_borrow(moment, &start, running, assignment, want.until)
     }
 
     /// The user's borrowed seat on this device that is for this start already.
@@ -85,11 +77,12 @@ impl Ledger {
             return Err(Refusal::Conflict(format!("an admin took the borrowed seat of {product} back")));
         }
         if until > ends {
-            let stands =
-                self.by.pools.get(&product).and_then(|pool| pool.place(id, moment.time).zip(Some(pool)));
-            let open = stands.is_some_and(|(at, pool)| pool.is_open(at, moment.time));
+            // A borrow that is prolonged again and again would outlive a limit that was set since.
+            self.check_kept_limits(start.asker())?;
+            let open =
+                |pool: &Pool| pool.place(id, moment.time).is_some_and(|at| pool.is_open(at, moment.time));
             let license = record.license();
-            if !open || record.removed {
+            if record.removed || !self.by.pools.get(&product).is_some_and(open) {
                 return Err(Refusal::Conflict(format!(
                     "the license {} of the borrowed seat has no seats any more; the borrow ends as it was agreed",
                     license.id
@@ -107,18 +100,19 @@ impl Ledger {
         self.borrowed(moment, id, false)
     }
 
-    /// A running seat of the user on this device first: the count of seats in use does not rise. Else a new one, if
-    /// those who wait could have theirs as well.
-    fn find_borrow(&self, now: WallTime, start: &Start<'_>, until: WallTime) -> Result<Target, Refusal> {
+    /// A running seat of the user on this device first, which the assignment puts where it may be borrowed: the count of
+    /// seats in use does not rise. Else a new one, if those who wait could have theirs as well.
+    fn find_borrow(
+        &self,
+        now: WallTime,
+        start: &Start<'_>,
+        until: WallTime,
+    ) -> Result<(Option<SeatId>, Assignment), Refusal> {
         let product = &start.want.product;
-        let not_licensed = |otherwise_owned| {
-            let (product, version) = (product.clone(), start.want.version.clone());
-            Refusal::NotLicensed { product, version, otherwise_owned }
-        };
-        let pool = self.by.pools.get(product).ok_or_else(|| not_licensed(false))?;
+        let pool = self.by.pools.get(product).ok_or_else(|| start.not_licensed(false))?;
         let covering = pool.open_set(&start.demand(), now);
         if covering.iter().next().is_none() {
-            return Err(not_licensed(pool.is_any_open(now)));
+            return Err(start.not_licensed(pool.is_any_open(now)));
         }
         let on = self.may_borrow(now, pool, &covering, until)?;
         let version = start.want.version.as_ref();
@@ -129,13 +123,10 @@ impl Ledger {
             if let Some(at) = pool.place(id, now).filter(|at| may.contains(*at))
                 && let Some(license) = pool.license(at)
             {
-                return Ok(Target::Running(
-                    id,
-                    Assignment { license: license.id.clone(), moves: Vec::new() },
-                ));
+                return Ok((Some(id), Assignment { license: license.id.clone(), moves: Vec::new() }));
             }
             if let Some(found) = pool.admit(now, &Wanted { on: &may, version, running: Some(id) }) {
-                return Ok(Target::Running(id, found));
+                return Ok((Some(id), found));
             }
         }
         self.check_limits(start.asker(), None)?;
@@ -143,7 +134,7 @@ impl Ledger {
         let free = pool.admit(now, &wanted);
         let kept = free.is_some();
         match free.and_then(|free| self.behind_others(now, pool, start, &wanted, free)) {
-            Some(found) => Ok(Target::New(found)),
+            Some(found) => Ok((None, found)),
             None => Err(Refusal::NoSeat(Box::new(self.denial(now, pool, start, kept)))),
         }
     }
@@ -214,12 +205,15 @@ impl Ledger {
             .collect()
     }
 
-    fn take_borrow(&mut self, moment: Moment, start: &Start<'_>, target: Target, until: WallTime) -> Answer {
+    fn take_borrow(
+        &mut self,
+        moment: Moment,
+        start: &Start<'_>,
+        running: Option<SeatId>,
+        assignment: Assignment,
+        until: WallTime,
+    ) -> Answer {
         let product = start.want.product.clone();
-        let (running, assignment) = match target {
-            Target::Running(id, assignment) => (Some(id), assignment),
-            Target::New(assignment) => (None, assignment),
-        };
         self.check_assignment(moment.time, &product, &assignment, running)?;
         let Assignment { license, moves } = assignment;
         let Some(record) = self.state.licenses.get(&license) else {
@@ -239,28 +233,28 @@ impl Ledger {
             since: moment.time,
             ends: until,
             serial: moment.index,
-            version: version.clone(),
-            features: start.features.clone(),
-        };
-        let new = SeatRecord {
-            license: license.clone(),
-            product: product.clone(),
             version,
             features: start.features.clone(),
-            user: start.want.user.clone(),
-            device: start.device,
-            since: moment.time,
-            sessions: BTreeSet::new(),
-            serial: moment.index,
-            ttl_ms,
-            share,
-            released_by: None,
-            borrow: Some(borrow.clone()),
         };
-        let moves = moves.into_iter().chain(running.map(|id| (id, license)));
+        let moves = moves.into_iter().chain(running.map(|id| (id, license.clone())));
         let left = self.move_seats(moves);
         self.by.add_borrow(id, &borrow);
         if running.is_none() {
+            let new = SeatRecord {
+                license,
+                product: product.clone(),
+                version: borrow.version.clone(),
+                features: start.features.clone(),
+                user: start.want.user.clone(),
+                device: start.device,
+                since: moment.time,
+                sessions: BTreeSet::new(),
+                serial: moment.index,
+                ttl_ms,
+                share,
+                released_by: None,
+                borrow: Some(borrow),
+            };
             if let Some(pool) = self.by.pools.get_mut(&product) {
                 let stays = PieceSet::empty(pool.len());
                 pool.add_seat(id, &new, stays);

@@ -161,21 +161,32 @@ impl Ledger {
 
     /// The limit that keeps somebody from one seat more, if there is one. `joins` is a seat that he would share.
     pub(crate) fn over_limit(&self, asker: Asker<'_>, joins: Option<SeatId>) -> Option<OverLimit> {
+        let joined = joins.and_then(|id| self.state.seats.get(&id));
+        self.limit_where(asker, |over| {
+            over.used >= over.seats && !joined.is_some_and(|seat| self.counts_for(seat, &over.whom))
+        })
+    }
+
+    fn limit_where(&self, asker: Asker<'_>, is_over: impl Fn(&OverLimit) -> bool) -> Option<OverLimit> {
         let Asker { product, user, device } = asker;
-        let mut limits = self
+        let meant = self
             .state
             .limits
             .iter()
             .filter(|((other, whom), _)| other == product && self.is_meant(whom, user, device));
-        limits.find_map(|((_, whom), seats)| {
-            let joined = joins.and_then(|id| self.state.seats.get(&id));
-            if joined.is_some_and(|seat| self.counts_for(seat, whom)) {
-                return None;
-            }
-            let used = self.used_by(product, whom);
-            let over = OverLimit { product: product.clone(), whom: whom.clone(), seats: *seats, used };
-            (used >= *seats).then_some(over)
-        })
+        let limit = |((_, whom), seats): (&(ProductId, Whom), &u32)| OverLimit {
+            product: product.clone(),
+            whom: whom.clone(),
+            seats: *seats,
+            used: self.used_by(product, whom),
+        };
+        meant.map(limit).find(is_over)
+    }
+
+    /// Refuses whoever uses more than a limit allows already, by the seat that he wants to keep.
+    pub(crate) fn check_kept_limits(&self, asker: Asker<'_>) -> Result<(), Refusal> {
+        let over = self.limit_where(asker, |over| over.used > over.seats);
+        over.map_or(Ok(()), |over| Err(Refusal::OverLimit(Box::new(over))))
     }
 
     pub(crate) fn check_limits(&self, asker: Asker<'_>, joins: Option<SeatId>) -> Result<(), Refusal> {

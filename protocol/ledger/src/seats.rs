@@ -26,6 +26,12 @@ impl Start<'_> {
         Demand { product: &self.want.product, version: self.want.version.as_ref(), features: &self.features }
     }
 
+    /// Nothing that is owned covers it.
+    pub(crate) fn not_licensed(&self, otherwise_owned: bool) -> Refusal {
+        let (product, version) = (self.want.product.clone(), self.want.version.clone());
+        Refusal::NotLicensed { product, version, otherwise_owned }
+    }
+
     pub(crate) fn asker(&self) -> Asker<'_> {
         Asker { product: &self.want.product, user: &self.want.user, device: self.device }
     }
@@ -273,11 +279,7 @@ impl Ledger {
     /// Where a new seat goes, and the licenses that cover it.
     fn assign(&self, now: WallTime, start: &Start<'_>) -> Result<(Assignment, PieceSet), Refusal> {
         let (product, version) = (&start.want.product, &start.want.version);
-        let not_licensed = |otherwise_owned| {
-            let (product, version) = (product.clone(), version.clone());
-            Refusal::NotLicensed { product, version, otherwise_owned }
-        };
-        let pool = self.by.pools.get(product).ok_or_else(|| not_licensed(false))?;
+        let pool = self.by.pools.get(product).ok_or_else(|| start.not_licensed(false))?;
         let covering = pool.covering(&start.demand());
         if pool.open(&covering, now).next().is_some() {
             self.check_limits(start.asker(), None)?;
@@ -291,7 +293,7 @@ impl Ledger {
         }
         let denial = self.denial(now, pool, start, kept);
         if denial.owned == 0 {
-            return Err(not_licensed(pool.is_any_open(now)));
+            return Err(start.not_licensed(pool.is_any_open(now)));
         }
         Err(Refusal::NoSeat(Box::new(denial)))
     }

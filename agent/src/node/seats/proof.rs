@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use data_encoding::BASE64URL_NOPAD;
-use seatkeeper_ledger::command::Grant;
 use seatkeeper_protocol::api::{FORMAT, SeatProof};
 use seatkeeper_protocol::id::{Name, SeatId, SessionId};
-use seatkeeper_protocol::ticket::{DeviceProof, Ticket};
+use seatkeeper_protocol::ticket::{DeviceProof, Ticket, TicketBody};
 
 use super::Hold;
 use crate::node::errors::NodeError;
@@ -76,13 +75,17 @@ impl Inner {
     }
 
     /// The holder proves by the ticket that it is one: only who has the site's pool key can sign it.
-    pub(super) fn check_ticket(&self, grant: &Grant, ticket: &Ticket) -> Result<(), NodeError> {
+    pub(in crate::node) fn check_ticket(
+        &self,
+        seat: SeatId,
+        ticket: &Ticket,
+    ) -> Result<TicketBody, NodeError> {
         let site = self.site().ok_or(NodeError::NoSite)?;
         let body = ticket.verify(&site.root).map_err(|error| {
             NodeError::NotPermitted(format!("the machine that answered is not of this site: {error}"))
         })?;
-        if body.device == self.device && body.seat == grant.seat && body.generation == site.generation {
-            return Ok(());
+        if body.device == self.device && body.seat == seat && body.generation == site.generation {
+            return Ok(body);
         }
         Err(NodeError::NotPermitted("the machine that answered gave somebody else's ticket".to_owned()))
     }

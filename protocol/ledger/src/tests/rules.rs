@@ -49,6 +49,14 @@ fn nobody_excluded_gets_a_seat_by_any_way() {
     assert_eq!(over(refusal(office.wait(1, want(3, "eva", "cad")))), (user("eva"), 0, 0));
     assert_eq!(over(refusal(office.borrow(1, "eva", "cad", 1))), (user("eva"), 0, 0));
     assert_eq!(office.happened_since(office.ledger.next_seq() - 1), ["denied"]);
+    // A borrow that stood before is kept to its end and not prolonged.
+    let borrowed = office.borrows(2, "tom", "cad", 1);
+    office.done_by_admin(limit(user("tom"), 0));
+    assert_eq!(over(refusal(office.borrow(2, "tom", "cad", 2))), (user("tom"), 0, 1));
+    assert_eq!(
+        office.ledger.borrowed_by(&device(2)).next().map(|(.., borrow)| borrow.ends),
+        Some(borrowed.ends)
+    );
     // What nobody owns is not owned, whatever the limits say.
     assert!(matches!(office.refused(1, want(4, "eva", "cad@2031")), Refusal::NotLicensed { .. }));
 }
