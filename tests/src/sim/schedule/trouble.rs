@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use seatkeeper_election::{Member, Status};
 use seatkeeper_ledger::command::{Command, Outcome};
 
 use super::super::device::Device;
@@ -395,13 +396,18 @@ impl Schedule {
         }
     }
 
-    /// Whether nothing is wrong anywhere: everybody is on, hears everybody, and the voters have everything.
+    /// Whether nothing is wrong anywhere: everybody is on, hears everybody, and every log that could still take part in
+    /// an election has everything. That of a machine that was taken out while it was cut off, and has not heard of it
+    /// yet, could: with an old disk beside it that also takes it for a voter.
     fn healthy(&self, world: &World) -> bool {
         let up = world.devices().iter().filter(|device| !self.is_out(device.number()));
-        let mut statuses = up.clone().filter_map(Device::status);
-        let whole = statuses.find(|status| status.is_leader).is_some_and(|leader| {
-            leader.quorum_ok
-                && leader.members.iter().all(|member| member.matched.is_none_or(|at| at == leader.last_log))
+        let statuses: Vec<_> = up.clone().filter_map(Device::status).collect();
+        let whole = statuses.iter().find(|status| status.is_leader).is_some_and(|leader| {
+            let behind = |member: &Member| member.matched.is_some_and(|at| at < leader.last_log);
+            let complete = |status: &Status| {
+                status.last_log == leader.last_log || status.member_on(status.me.device).is_none()
+            };
+            leader.quorum_ok && !leader.members.iter().any(behind) && statuses.iter().all(complete)
         });
         whole && self.mends.is_empty() && up.clone().all(|device| device.is_awake() && device.is_ready())
     }
