@@ -20,6 +20,8 @@ use crate::status::{Peer, Status};
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// How long a device that failed to open a log is left alone.
 const REST: Duration = Duration::from_secs(5);
+/// How long a leader that should have handed over by now waits for one device.
+const LATE_ANSWER: Duration = Duration::from_millis(200);
 
 /// Why a spare did not open or close a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -216,7 +218,7 @@ impl<T: 'static> Loop<T> {
             node = self.recruit.start_log(device) => Some(node),
             // Others may be waiting for their successor: one that goes is not waited for.
             Ok(_) = standing.wait_for(|standing| !stays(standing)) => Some(Err(RecruitError("it goes".to_owned()))),
-            () = self.hurry() => None,
+            late = self.hurry() => late.then(|| Err(RecruitError("it does not answer in time".to_owned()))),
         }
     }
 
@@ -238,14 +240,20 @@ impl<T: 'static> Loop<T> {
         self.leaving_since.map(|since| since + Duration::from_millis(HAND_OVER_BY_MS))
     }
 
-    /// Ends when this node has something better to do than to wait for a spare: it begins to leave, or must hand over.
-    async fn hurry(&self) {
+    /// Ends when this node has something better to do than to wait for a device: it begins to leave, or must hand over.
+    /// Once it must (`true`), the only better thing is to ask another one.
+    async fn hurry(&self) -> bool {
         match self.hand_over_by() {
-            Some(at) => tokio::time::sleep_until(at).await,
+            Some(at) if at > Instant::now() => tokio::time::sleep_until(at).await,
+            Some(_) => {
+                tokio::time::sleep(LATE_ANSWER).await;
+                return true;
+            }
             None => {
                 let _ = self.leaving.clone().wait_for(|leaving| *leaving).await;
             }
         }
+        false
     }
 }
 

@@ -8,6 +8,9 @@ use crate::status::{Member, Peer};
 
 /// A voter silent for longer is replaced, milliseconds.
 pub const SILENT_MS: u64 = 3_000;
+/// When voters go, one that is silent for so long and not connected has gone as well, milliseconds: a leader is
+/// answered each heartbeat, and dialed by every voter as soon as it leads.
+pub const GONE_MS: u64 = 500;
 /// A node that stays silent for so long while its device is connected has lost its log, milliseconds.
 pub const GHOST_MS: u64 = 10_000;
 /// A standby is promoted when it lags by less, entries.
@@ -144,6 +147,11 @@ impl Holder<'_> {
         self.candidate.is_some_and(|candidate| candidate.connected)
     }
 
+    /// Neither connected nor heard of lately.
+    fn gone(&self) -> bool {
+        !self.me && !self.connected() && self.member.silent_ms >= Some(GONE_MS)
+    }
+
     fn healthy(&self) -> bool {
         self.candidate.is_some_and(|candidate| candidate.healthy)
     }
@@ -191,7 +199,7 @@ impl<'a> Table<'a> {
     fn new(view: &'a View) -> Option<Self> {
         let holders: Vec<Holder<'a>> = view.members.iter().map(|member| holder(view, member)).collect();
         let me = *holders.iter().find(|holder| holder.me)?;
-        let (others, learners): (Vec<_>, Vec<_>) =
+        let (mut others, learners): (Vec<_>, Vec<_>) =
             holders.iter().filter(|holder| !holder.me).copied().partition(|holder| holder.member.voter);
         let taken: BTreeSet<DeviceId> = holders
             .iter()
@@ -199,6 +207,10 @@ impl<'a> Table<'a> {
             .map(|holder| holder.member.peer.device)
             .collect();
         let urgent = me.leaving || others.iter().any(|voter| voter.leaving);
+        if urgent {
+            // It may have told that to an earlier leader only, or to nobody.
+            others.iter_mut().for_each(|voter| voter.leaving |= voter.gone());
+        }
         let mut spares: Vec<&Candidate> = view
             .standing
             .candidates
@@ -273,8 +285,11 @@ impl<'a> Table<'a> {
             return Some(Step::Demote(leaver.node()));
         }
         if count > want {
-            let out =
-                worst(unfit()).or_else(|| worst(silent())).or_else(|| worst(self.others.iter().copied()));
+            // Whoever still answers helps to commit that; so the others go first.
+            let out = worst(unfit().filter(Holder::gone))
+                .or_else(|| worst(unfit()))
+                .or_else(|| worst(silent()))
+                .or_else(|| worst(self.others.iter().copied()));
             return out.map(|voter| Step::Demote(voter.node()));
         }
         let standby = best(self.ready())?;

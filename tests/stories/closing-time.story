@@ -1,5 +1,5 @@
 # Closing time. Of twelve machines eight leave within one second, all other voters and standbys among them. The holder
-# and three spares stay: they are the voters now, and work goes on.
+# and three spares stay: three of the four are the voters now, and work goes on.
 
 office 12 desktops seats 3 ttl 15s
 > 5 voters, 2 standbys, 5 spares
@@ -13,7 +13,7 @@ call Latest a spare
 checkout eva@Late as a
 > granted
 stop all but Holder Late Later Latest within 1s
-await Late Later Latest voter within 3s
+await 3 voters within 3s
 > yes
 ask jan@Later as b
 await b has a seat within 1s

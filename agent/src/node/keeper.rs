@@ -148,6 +148,11 @@ async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
         let now = inner.clock.mono();
         expire(&inner, &duty, now);
         queue::look(&inner, &duty, now, &mut turns);
+        // Whoever comes or goes while something else is under way is not overlooked.
+        if presence.has_changed().unwrap_or(false) {
+            presence.mark_unchanged();
+            refreshed = None;
+        }
         // Checkouts change neither standing nor roster: after one of them alone, once in a while is enough.
         let stale = refreshed.is_none_or(|at| now.ms_since(at) >= REFRESH_EVERY_MS);
         if stale {
@@ -160,7 +165,7 @@ async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
         }
         end(&inner, &duty, now, &mut ending).await;
         let busy = duty.leases().next_due().is_some() || !ending.is_empty();
-        let healthy_at = standing::next_change(now, &presence.borrow_and_update());
+        let healthy_at = standing::next_change(now, &presence.borrow());
         let healthy_in = healthy_at.map(|at| Duration::from_millis(at.ms_since(now)));
         let nap = match (busy, healthy_in) {
             (true, Some(healthy)) => healthy.min(LOOK_EVERY),

@@ -27,6 +27,7 @@ mod finding;
 mod gate;
 mod joining;
 mod keeper;
+mod leaving;
 mod links;
 mod log;
 mod machine;
@@ -78,8 +79,6 @@ const RETURNS_MAX: usize = 16;
 const _: () = assert!(REQUESTS_MAX + RETURNS_MAX < seatkeeper_protocol::limits::OUTCOMES_PER_DEVICE);
 /// Join requests answered at once.
 const JOINS_MAX: usize = 16;
-/// How long a graceful leave may take (design section 6, rule 4).
-const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a query waits for the holder before the answer comes without it.
 const STATUS_WITHIN: Duration = Duration::from_millis(1_500);
 /// How long queries and admin commands may take.
@@ -142,6 +141,8 @@ pub(crate) struct Inner {
     /// While this device holds: who waits, by device.
     queue: watch::Sender<queue::Places>,
     log: Mutex<Option<site::OpenLog>>,
+    /// When the holder was last told that this device keeps a log and stays.
+    vote_coming: Mutex<Option<BootTime>>,
     duty: Mutex<Option<Arc<duty::Duty>>>,
     /// The duty of the last term this device held, for the case that the same term comes back.
     last_duty: Mutex<Option<Arc<duty::Duty>>>,
@@ -216,6 +217,7 @@ impl Node {
             leaving: watch::Sender::default(),
             queue: watch::Sender::default(),
             log: Mutex::default(),
+            vote_coming: Mutex::default(),
             duty: Mutex::default(),
             last_duty: Mutex::default(),
             seats: seats::Seats::default(),
@@ -570,24 +572,5 @@ impl Inner {
             health.push(Condition::LogFailed { reason }.health());
         }
         self.borrow_health(health);
-    }
-
-    /// Tells everybody that this machine goes, and lets go of log and holder's office within [`LEAVE_WITHIN`].
-    async fn hand_over(self: &Arc<Self>) {
-        if self.site().is_none() {
-            return;
-        }
-        self.leaving.send_replace(true);
-        self.intends(self.device, true);
-        let Some(log) = self.log() else { return };
-        // A machine that could take this vote. Without one there is nothing to wait for but a new holder.
-        let heirs = self.site().is_some_and(|site| site.has_other_than_voters(&self.device));
-        match self.duty() {
-            Some(duty) => keeper::refresh(self, &duty),
-            None if !heirs => return,
-            None => {}
-        }
-        let outcome = log.engine.leave(LEAVE_WITHIN, heirs).await;
-        tracing::info!(?outcome, "left");
     }
 }

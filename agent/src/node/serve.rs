@@ -216,13 +216,19 @@ impl Inner {
             // A vote is taken by the log, not by a message.
             return Response::Unknown;
         }
-        if matches!(request, Request::StartLog) && *self.leaving.borrow() {
-            return Response::Unknown;
-        }
+        let leaves = || *self.leaving.borrow();
         let done = match request {
+            Request::StartLog if leaves() => return Response::Unknown,
             Request::StartLog => self.open_log().await.map(Response::LogStarted),
             _ => self.drop_log().await.map(|()| Response::Done),
         };
+        if matches!(request, Request::StartLog) {
+            self.note_vote_coming();
+            // Noted first: who begins to leave from here on waits for the vote.
+            if leaves() {
+                return Response::Unknown;
+            }
+        }
         done.unwrap_or_else(|error| {
             tracing::warn!(%error, "the log could not be opened or dropped");
             Response::Unknown

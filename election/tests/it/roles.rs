@@ -183,6 +183,11 @@ fn leaving() {
     // Standbys that went before this leader led count for nothing.
     check("L1g V2g V3g S4_ S5_ -6h", "recruit 6");
     check("L1 V2 V3 S4_ S5_ -6h", "rest");
+    // Nor does a voter that is gone, and it goes first: who still answers helps to commit that.
+    check("L1g V2_ V3 S4", "promote 4");
+    check("L1 V2g V3_ V4 S5", "demote 3");
+    check("L1g V2_ S3", "promote 3");
+    check("L1 V2_ V3 S4 S5", "rest");
 }
 
 #[test]
