@@ -29,6 +29,8 @@ const REASON_BYTES_MAX: usize = 512;
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
 /// After so long without success the next address is tried as well.
 pub(super) const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(100);
+/// A connection without streams is closed by its dialer after so long.
+pub(super) const UNUSED_FOR: Duration = Duration::from_secs(5);
 /// How long a shutdown waits for peers to have heard of it.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 

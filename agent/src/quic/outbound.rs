@@ -1,4 +1,5 @@
-//! Connections to others: one per device and channel, dialed by the first who needs it, kept for the next.
+//! Connections to others: one per device and channel, dialed by the first who needs it, kept for the next, and closed
+//! when nobody has needed it for a while: its keep-alives would go on for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -11,6 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use quinn::Connection;
 use seatkeeper_election::seam::Channel;
 use seatkeeper_protocol::id::DeviceId;
+use tokio::sync::watch;
 
 use super::{Peer, QuicStream, Shared, limits, proven, stream, tls};
 
@@ -23,7 +25,7 @@ pub(super) struct Pool {
 /// The place of one connection.
 #[derive(Default)]
 struct Slot {
-    connection: Mutex<Option<Connection>>,
+    connection: Mutex<Option<Kept>>,
     /// Held while dialing, so that all who need the connection share one dial.
     dialing: tokio::sync::Mutex<()>,
     /// Dials that have ended; tells who waited for one that failed from who came later.
@@ -33,26 +35,83 @@ struct Slot {
     closed: AtomicBool,
 }
 
+/// A connection, and how many streams are open on it.
+#[derive(Clone)]
+struct Kept {
+    connection: Connection,
+    uses: Arc<watch::Sender<usize>>,
+}
+
+/// Keeps a connection from being closed as unused.
+#[derive(Debug)]
+pub(super) struct InUse(Arc<watch::Sender<usize>>);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.send_modify(|uses| *uses = uses.saturating_sub(1));
+    }
+}
+
+impl Kept {
+    fn new(connection: Connection) -> Self {
+        Self { connection, uses: Arc::new(watch::Sender::new(0)) }
+    }
+
+    fn used(&self) -> (Connection, InUse) {
+        self.uses.send_modify(|uses| *uses += 1);
+        (self.connection.clone(), InUse(self.uses.clone()))
+    }
+}
+
 impl Pool {
     /// The connection to a peer on a channel, no longer ours to use.
     pub(super) fn take(&self, device: &DeviceId, channel: Channel) -> Option<Connection> {
         let slot = lock(&self.slots).remove(&(*device, channel))?;
         slot.closed.store(true, Ordering::SeqCst);
-        lock(&slot.connection).take()
+        lock(&slot.connection).take().map(|kept| kept.connection)
     }
 
     fn slot(&self, device: DeviceId, channel: Channel) -> Arc<Slot> {
         let mut slots = lock(&self.slots);
         if slots.len() >= limits::POOL_TIDY_AT && !slots.contains_key(&(device, channel)) {
-            slots.retain(|_, slot| slot.live().is_some() || Arc::strong_count(slot) > 1);
+            slots.retain(|_, slot| slot.is_live() || Arc::strong_count(slot) > 1);
         }
         slots.entry((device, channel)).or_default().clone()
     }
 }
 
 impl Slot {
-    fn live(&self) -> Option<Connection> {
-        lock(&self.connection).clone().filter(|connection| connection.close_reason().is_none())
+    fn is_live(&self) -> bool {
+        lock(&self.connection).as_ref().is_some_and(|kept| kept.connection.close_reason().is_none())
+    }
+
+    /// The connection, which is not closed as unused from now on.
+    fn live(&self) -> Option<(Connection, InUse)> {
+        let kept = lock(&self.connection);
+        kept.as_ref().filter(|kept| kept.connection.close_reason().is_none()).map(Kept::used)
+    }
+
+    /// Closes the connection once nobody has used it for a while.
+    async fn close_unused(self: Arc<Self>, kept: Kept) {
+        let Kept { connection, uses } = kept;
+        let mut count = uses.subscribe();
+        loop {
+            tokio::select! {
+                _ = connection.closed() => return,
+                _ = count.wait_for(|uses| *uses == 0) => {}
+            }
+            let used = count.wait_for(|uses| *uses > 0);
+            tokio::select! {
+                _ = connection.closed() => return,
+                used = tokio::time::timeout(limits::UNUSED_FOR, used) => if used.is_ok() { continue },
+            }
+            // Uses begin under this lock: none does between the look and the end.
+            let _held = lock(&self.connection);
+            if *uses.borrow() == 0 {
+                connection.close(limits::CODE_CLOSED, b"the connection is no longer needed");
+                return;
+            }
+        }
     }
 }
 
@@ -61,9 +120,11 @@ impl Shared {
     pub(super) async fn open(&self, peer: DeviceId, channel: Channel) -> io::Result<QuicStream> {
         let mut redialed = false;
         loop {
-            let connection = self.connection(peer, channel).await?;
+            let (connection, in_use) = self.connection(peer, channel).await?;
             match connection.open_bi().await {
-                Ok((send, receive)) => return Ok(QuicStream::new(connection, send, receive)),
+                Ok((send, receive)) => {
+                    return Ok(QuicStream::new(connection, send, receive).using(in_use));
+                }
                 Err(error) if redialed => return Err(stream::io_error(error)),
                 // It died of old age; it is now known to be dead, so a new one is dialed.
                 Err(_) => redialed = true,
@@ -71,7 +132,7 @@ impl Shared {
         }
     }
 
-    async fn connection(&self, peer: DeviceId, channel: Channel) -> io::Result<Connection> {
+    async fn connection(&self, peer: DeviceId, channel: Channel) -> io::Result<(Connection, InUse)> {
         let slot = self.pool.slot(peer, channel);
         let dials_before = slot.dials.load(Ordering::SeqCst);
         if let Some(live) = slot.live() {
@@ -92,7 +153,9 @@ impl Shared {
         match dialed {
             Ok((found, connection)) => {
                 *lock(&slot.failure) = None;
-                *lock(&slot.connection) = Some(connection.clone());
+                let kept = Kept::new(connection.clone());
+                let used = kept.used();
+                *lock(&slot.connection) = Some(kept.clone());
                 if slot.closed.load(Ordering::SeqCst) {
                     connection.close(limits::CODE_CLOSED, b"the connection is no longer needed");
                     return Err(io::Error::new(
@@ -100,8 +163,9 @@ impl Shared {
                         "the connection was closed here",
                     ));
                 }
+                tokio::spawn(slot.clone().close_unused(kept));
                 self.gate.connected(&found, channel);
-                Ok(connection)
+                Ok(used)
             }
             Err(error) => {
                 *lock(&slot.failure) = Some((error.kind(), error.to_string()));

@@ -8,6 +8,7 @@ use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, Writ
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::limits::CODE_REFUSED;
+use super::outbound::InUse;
 use crate::seam::Stream;
 
 /// A stream both ways. `poll_shutdown` ends our direction and leaves the other one open; dropping it ends both.
@@ -16,11 +17,17 @@ pub struct QuicStream {
     connection: Connection,
     send: SendStream,
     receive: RecvStream,
+    /// Of a connection that was dialed here.
+    _in_use: Option<InUse>,
 }
 
 impl QuicStream {
     pub(super) fn new(connection: Connection, send: SendStream, receive: RecvStream) -> Self {
-        Self { connection, send, receive }
+        Self { connection, send, receive, _in_use: None }
+    }
+
+    pub(super) fn using(self, in_use: InUse) -> Self {
+        Self { _in_use: Some(in_use), ..self }
     }
 }
 

@@ -113,6 +113,21 @@ async fn streams_go_both_ways_on_each_channel() {
 }
 
 #[tokio::test]
+async fn a_connection_is_closed_when_nobody_has_used_it_for_a_while() {
+    let (a, mut b) = (Machine::start(), Machine::start());
+    a.knows(&b);
+    let (mut ours, mut theirs) = a.pair(&mut b, Channel::Session).await;
+    drop(a.pair(&mut b, Channel::Session).await);
+    let idle = || a.quic.shared.endpoint.wait_idle();
+    assert!(timeout(limits::UNUSED_FOR + Duration::from_secs(1), idle()).await.is_err(), "it is in use");
+    says(&mut ours, b"still here", &mut theirs.stream).await;
+    drop((ours, theirs));
+    timeout(limits::UNUSED_FOR + LONG, idle()).await.expect("the connection stays");
+    a.pair(&mut b, Channel::Session).await;
+    assert_eq!(b.book.met.lock().unwrap().len(), 2, "dialed anew");
+}
+
+#[tokio::test]
 async fn many_who_need_a_connection_share_one_dial() {
     let (a, b) = (Machine::start(), Machine::start());
     a.knows(&b);

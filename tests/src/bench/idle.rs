@@ -13,9 +13,6 @@ const PART: &str = "idle";
 const MIB: f64 = 1024.0 * 1024.0;
 /// Three voters, two standbys, and one spare.
 const MACHINES: usize = 6;
-/// How long an office that has just settled is left alone first.
-const CALM_DOWN: Duration = Duration::from_secs(15);
-
 /// What one process has used between two looks.
 #[derive(Debug)]
 pub(super) struct Use {
@@ -56,7 +53,8 @@ impl Use {
 /// Agents on hosts of their own, while nobody asks for a seat. Traffic is all that passes the host's interface.
 pub(super) async fn idle(setting: &Setting, report: &mut Report) -> Result<(), Failure> {
     let office = Office::open_on_net(setting, MACHINES).await?;
-    tokio::time::sleep(CALM_DOWN).await;
+    // In its first minutes everybody asks by mDNS who is there, ever less often; after this about as often as for good.
+    tokio::time::sleep(Duration::from_secs(setting.times(180, 15) as u64)).await;
     let roles = ["spare", "standby", "voter", "holder"];
     let mut uses = Vec::new();
     for role in roles {
