@@ -9,6 +9,7 @@ use seatkeeper_protocol::id::{DeviceId, Feature, Name, ProductId, PublicKey, Sea
 use seatkeeper_protocol::license::Date;
 use seatkeeper_protocol::time::WallTime;
 
+use super::launcher::LauncherCommand;
 use super::limits::LimitsCommand;
 
 /// Floating licenses without a server: the machines of an office elect one of them to hand out the seats.
@@ -78,6 +79,9 @@ pub enum Command {
     Run(RunArgs),
     /// Hold a seat until interrupted
     Hold(SeatArgs),
+    /// Start programs with a seat from the desktop's menu
+    #[command(subcommand)]
+    Launcher(LauncherCommand),
     /// Borrow a seat: this machine then uses it without any network
     Borrow(BorrowArgs),
     /// Give a borrowed seat back
@@ -462,6 +466,9 @@ pub struct RunArgs {
     /// What to do when the seat is lost while the program runs
     #[arg(long, value_enum, value_name = "warn|terminate", default_value_t = OnLost::Warn, require_equals = true)]
     pub on_lost: OnLost,
+    /// Tell the person in windows, where there is a screen: a refusal asks whether to wait
+    #[arg(long)]
+    pub window: bool,
     /// Write how it ended to this file, as JSON
     #[arg(long, value_name = "F")]
     pub status_file: Option<PathBuf>,

@@ -14,7 +14,7 @@ pub(super) async fn hold(client: Client, args: &SeatArgs) -> Result<(), Fail> {
     tokio::pin!(stop);
     let mut seat = tokio::select! {
         () = &mut stop => return Ok(()),
-        seat = HeldSeat::take(client, seat::request(args)) => seat?,
+        seat = HeldSeat::take(client, seat::request(args), seat::say_place) => seat?,
     };
     let granted = &seat.granted;
     let shared = if granted.shared { ", shared with a program of yours on this machine" } else { "" };

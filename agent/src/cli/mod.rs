@@ -29,6 +29,7 @@ mod device;
 pub(crate) mod fail;
 pub(crate) mod files;
 mod hold;
+pub mod launcher;
 mod license;
 pub mod limits;
 mod look;
@@ -91,6 +92,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Events { follow } => look::events(&client, follow, json).await,
         Command::Usage(args) => usage::usage(&client, &args, json).await,
         Command::Run(args) => return run::run(client, args).await,
+        Command::Launcher(command) => launcher::launcher(cli.socket.as_deref(), command, json),
         Command::Hold(args) => hold::hold(client, &args).await,
         Command::Borrow(args) => borrow::borrow(&client, args, json).await,
         Command::Return { product } => borrow::give_back(&client, &product, json).await,

@@ -18,8 +18,9 @@ use tokio::time::Instant;
 use super::args::{OnLost, RunArgs};
 use super::borrow::about_s;
 use super::fail::{Fail, OTHER};
+use super::files;
+use super::launcher::{Refused, Voice};
 use super::seat::{self, Change, HeldSeat};
-use super::{files, print};
 use crate::keys;
 use crate::platform::child::{Child, Exit, Preparation};
 use crate::platform::clock::SystemClock;
@@ -36,27 +37,30 @@ const TERMINATE_WITHIN: Duration = Duration::from_secs(10);
 /// Runs the program; the exit code is its own once it was started.
 pub(super) async fn run(client: Client, args: RunArgs) -> u8 {
     let status_file = args.status_file.clone();
-    let ending = match start(client, &args).await {
-        Ok((seat, child)) => follow(seat, child, args.on_lost).await,
-        Err(fail) => Ending::Failed(fail),
+    let mut voice = Voice::new(args.window);
+    let ending = match start(client, &args, &voice).await {
+        Ok((seat, child)) => follow(seat, child, args.on_lost, &mut voice).await,
+        Err(Refused { fail, told }) => {
+            if !told {
+                voice.refuse(&fail.text).await;
+            }
+            Ending::Failed(fail)
+        }
     };
-    if let Ending::Failed(fail) = &ending {
-        say(&fail.text);
-    }
     if let Some(Err(fail)) = status_file.map(|file| write_status(&file, &ending)) {
-        say(&fail.text);
+        voice.refuse(&fail.text).await;
     }
     ending.code()
 }
 
 /// Takes the seat, then starts the program.
-async fn start(client: Client, args: &RunArgs) -> Result<(HeldSeat, Child), Fail> {
-    let session = SessionId(keys::random()?).to_string();
+async fn start(client: Client, args: &RunArgs, voice: &Voice) -> Result<(HeldSeat, Child), Refused> {
+    let session = SessionId(keys::random().map_err(Fail::from)?).to_string();
     let tree = api::Tree { pid: std::process::id(), token: session.clone() };
     let request =
         api::SeatRequest { session: Some(session.clone()), tree: Some(tree), ..seat::request(&args.seat) };
     let socket = client.socket().to_owned();
-    let seat = HeldSeat::take(client, request).await?;
+    let seat = voice.take(client, request).await?;
 
     let (program, arguments) =
         args.command.split_first().ok_or_else(|| Fail::new(2, "say which program to run after --"))?;
@@ -75,7 +79,7 @@ async fn start(client: Client, args: &RunArgs) -> Result<(HeldSeat, Child), Fail
         Ok(child) => Ok((seat, child)),
         Err(fail) => {
             give_back(&seat).await;
-            Err(fail)
+            Err(fail.into())
         }
     }
 }
@@ -87,7 +91,7 @@ async fn give_back(seat: &HeldSeat) {
 }
 
 /// Follows program and seat until the program has ended.
-async fn follow(mut seat: HeldSeat, mut child: Child, on_lost: OnLost) -> Ending {
+async fn follow(mut seat: HeldSeat, mut child: Child, on_lost: OnLost, voice: &mut Voice) -> Ending {
     let mut kill_at: Option<Instant> = None;
     let mut changes = true;
     loop {
@@ -99,6 +103,7 @@ async fn follow(mut seat: HeldSeat, mut child: Child, on_lost: OnLost) -> Ending
         };
         tokio::select! {
             exit = child.ended() => {
+                voice.hush();
                 return match exit {
                     Ok(exit) => {
                         if child.was_the_last() {
@@ -106,14 +111,23 @@ async fn follow(mut seat: HeldSeat, mut child: Child, on_lost: OnLost) -> Ending
                         }
                         Ending::Child(exit)
                     }
-                    Err(error) => Ending::Failed(Fail::new(OTHER, format!("the program is no longer watched: {error}"))),
+                    Err(error) => {
+                        let text = format!("the program is no longer watched: {error}");
+                        voice.refuse(&text).await;
+                        Ending::Failed(Fail::new(OTHER, text))
+                    }
                 };
             }
             change = seat.change(), if changes => match change {
                 Some(change) => {
-                    say(&describe(&change));
+                    let text = describe(&change);
+                    match change {
+                        Change::Reachable | Change::Regained => voice.relieve(&text),
+                        Change::Unreachable(_) | Change::Ends(_) | Change::Lost(_) => voice.say(&text),
+                    }
                     if matches!(change, Change::Lost(_)) && on_lost == OnLost::Terminate && kill_at.is_none() {
-                        say(&format!("the program is asked to end, and killed after {} s", TERMINATE_WITHIN.as_secs()));
+                        let seconds = TERMINATE_WITHIN.as_secs();
+                        voice.say(&format!("the seat is lost, so the program is asked to end, and killed after {seconds} s"));
                         child.terminate();
                         kill_at = Some(Instant::now() + TERMINATE_WITHIN);
                     }
@@ -149,10 +163,6 @@ pub(super) fn describe(change: &Change) -> String {
         }
         Change::Regained => "the seat is regained; go on".to_owned(),
     }
-}
-
-fn say(text: &str) {
-    print::note(format!("seatkeeper: {text}"));
 }
 
 /// How it ended.

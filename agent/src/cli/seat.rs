@@ -44,9 +44,14 @@ pub(super) struct HeldSeat {
 }
 
 impl HeldSeat {
-    /// Takes a seat, or waits for one if the request says so, and tells the person where he stands.
-    pub(super) async fn take(client: Client, request: api::SeatRequest) -> Result<Self, ClientError> {
-        let stream = wait(&client, &request).await?;
+    /// Takes a seat, or waits for one if the request says so; `place` hears where it stands, and whether not for the
+    /// first time.
+    pub(super) async fn take(
+        client: Client,
+        request: api::SeatRequest,
+        place: impl FnMut(&api::SeatRequest, &api::SeatWaiting, bool),
+    ) -> Result<Self, ClientError> {
+        let stream = wait(&client, &request, place).await?;
         let granted = stream.granted().clone();
         // Whoever asked without a session resumes the one it got. It does not wait any more.
         let request = api::SeatRequest { session: Some(granted.session.clone()), wait_s: None, ..request };
@@ -77,7 +82,11 @@ impl Drop for HeldSeat {
 }
 
 /// Takes a seat. A place in the queue outlives an agent that goes away for a while.
-async fn wait(client: &Client, request: &api::SeatRequest) -> Result<SeatStream, ClientError> {
+async fn wait(
+    client: &Client,
+    request: &api::SeatRequest,
+    mut tell: impl FnMut(&api::SeatRequest, &api::SeatWaiting, bool),
+) -> Result<SeatStream, ClientError> {
     let until = request.wait_s.map(|wait_s| SystemClock.mono().plus_ms(wait_s.saturating_mul(1_000)));
     let mut request = request.clone();
     let mut told = false;
@@ -87,7 +96,7 @@ async fn wait(client: &Client, request: &api::SeatRequest) -> Result<SeatStream,
         let taken = client
             .wait_for_seat(&request, |place| {
                 waits = Some(place.session.clone());
-                say_place(&request, place, told);
+                tell(&request, place, told);
                 told = true;
             })
             .await;
@@ -107,7 +116,8 @@ async fn wait(client: &Client, request: &api::SeatRequest) -> Result<SeatStream,
     }
 }
 
-fn say_place(request: &api::SeatRequest, place: &api::SeatWaiting, again: bool) {
+/// Tells on the terminal.
+pub(super) fn say_place(request: &api::SeatRequest, place: &api::SeatWaiting, again: bool) {
     let (product, position) = (&request.product, place.position);
     let version = request.version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
     print::note(if again {

@@ -15,10 +15,12 @@
 
 pub mod child;
 pub mod clock;
+pub(crate) mod dialog;
 pub mod files;
 pub mod host;
 pub mod local;
 pub mod lock;
+pub(crate) mod menu;
 pub mod paths;
 pub mod signals;
 pub mod tree;

@@ -98,6 +98,22 @@ pub(crate) fn create_pipe(path: &OsStr, first: bool) -> io::Result<NamedPipeServ
     }
 }
 
+/// Shows a message box and waits until it is closed: whether by OK. `choice`: it has a Cancel too.
+pub(crate) fn message_box(title: &str, text: &str, choice: bool) -> bool {
+    use windows_sys::Win32::UI::WindowsAndMessaging::{
+        IDOK, MB_ICONWARNING, MB_OK, MB_OKCANCEL, MB_SETFOREGROUND, MessageBoxW,
+    };
+
+    let wide = |text: &str| -> Vec<u16> {
+        let text = text.replace('\0', " ");
+        OsStr::new(&text).encode_wide().chain([0]).collect()
+    };
+    let (text, title) = (wide(text), wide(title));
+    let style = MB_ICONWARNING | MB_SETFOREGROUND | if choice { MB_OKCANCEL } else { MB_OK };
+    // SAFETY: both texts end with zero and live until the call returns; no window owns the box.
+    unsafe { MessageBoxW(null_mut(), text.as_ptr(), title.as_ptr(), style) == IDOK }
+}
+
 /// The process at the other end of a pipe.
 pub(crate) fn pipe_client(pipe: &NamedPipeServer) -> io::Result<u32> {
     let mut pid = 0;
