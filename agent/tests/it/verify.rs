@@ -146,3 +146,43 @@ async fn only_a_seat_that_is_here_is_proven() {
     eventually("the seat is gone", async || office.client.prove(&seat, nonce).await.is_err()).await;
     assert_eq!(status(&office.client, &seat, nonce).await, Some(404));
 }
+
+/// Another person on the same machine cannot have somebody's seat proven. Run again by itself as that person.
+#[tokio::test]
+async fn only_ones_own_seat_is_proven() {
+    const SOCKET: &str = "SEATKEEPER_TEST_SOCKET";
+    const SEAT: &str = "SEATKEEPER_TEST_SEAT";
+    let nonce = "AAAAAAAAAAAAAAAAAAAAAA";
+    if let (Ok(socket), Ok(seat)) = (std::env::var(SOCKET), std::env::var(SEAT)) {
+        let error = Client::with_socket(socket).prove(&seat, nonce).await.unwrap_err();
+        assert_eq!(error.problem().map(|problem| problem.status), Some(404), "{error}");
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        use std::io::Write;
+        assert!(std::env::var_os("CI").is_none(), "CI runs as root");
+        writeln!(std::io::stderr(), "skipped: only root can become another person").ok();
+        return;
+    }
+    let office = Office::with_two_seats().await;
+    let held = office.client.take_seat(&api::SeatRequest::product("cad")).await.unwrap();
+    office.client.prove(&held.granted().seat, nonce).await.unwrap();
+    // Both must be within that person's reach.
+    for (path, mode) in [(office.dir.path(), 0o755), (office.client.socket(), 0o666)] {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let copy = office.path("test");
+    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    for id in [&held.granted().seat, &held.granted().session] {
+        let mut other = tokio::process::Command::new(&copy);
+        other
+            .args(["--exact", "verify::only_ones_own_seat_is_proven"])
+            .current_dir("/")
+            .uid(65_534)
+            .gid(65_534);
+        let other = other.env(SOCKET, office.client.socket()).env(SEAT, id).output().await.unwrap();
+        let said = String::from_utf8_lossy(&other.stdout);
+        assert!(other.status.success() && said.contains("1 passed"), "{said}");
+    }
+}

@@ -1,5 +1,9 @@
 //! Finding, joining, waiting, being shut out.
 
+use seatkeeper_client::verify::{Challenge, PublicKey, Verifier, WallTime};
+use seatkeeper_client::{Client, api};
+
+use crate::host::Host;
 use crate::lan::Lan;
 use crate::office::{CAD, Office, TTL_S, UNAVAILABLE, checkout, start};
 use crate::program::Program;
@@ -100,6 +104,9 @@ fn revoking_shuts_the_door_at_once() {
     let id = thief.device();
     let recovery = lan.host(1).file("recovery");
     let recovery = recovery.to_str().expect("a plain path");
+    let loyal = *office.without(thief).last().expect("a host");
+    let [before, kept] = [(); 2].map(|()| Proven::on(loyal, lan.host(1)));
+    assert_eq!(before.check(), Ok(1));
     office.signed(&["device", "revoke", &id, "--recovery-file", recovery]);
     let watch = Watch::start();
     assert_ne!(checkout(thief, CAD).code, 0, "a revoked machine got a seat");
@@ -109,15 +116,54 @@ fn revoking_shuts_the_door_at_once() {
     for host in office.without(thief).into_iter().take(2) {
         programs.push(Program::start(host, CAD));
     }
-    let last = *office.without(thief).last().expect("a host");
     wait_until("the revoked machine's seat is free", TTL_S + 15, || {
         never_more(&mut programs);
-        (checkout(last, CAD).code == 0).then_some(())
+        (checkout(loyal, CAD).code == 0).then_some(())
     });
     measured("the revoked machine's seat is free", watch);
     assert!(programs[0].lost(), "the revoked machine's program was not told: {}", programs[0].output());
     assert_ne!(checkout(thief, CAD).code, 0);
     lan.host(1).ok(&["status"]);
+
+    // The thief knew the key that signs tickets: programs believe the new one, and the old one no more.
+    assert_eq!(Proven::on(loyal, lan.host(1)).check(), Ok(2));
+    let refused = kept.check().expect_err("a ticket of the key that the thief knows is believed");
+    assert!(refused.contains("key number 1, which it replaced by number 2"), "{refused}");
+}
+
+/// A seat as a program sees it that trusts its vendor alone.
+struct Proven {
+    verifier: Verifier,
+    challenge: Challenge,
+    proof: api::SeatProof,
+}
+
+impl Proven {
+    /// Takes a seat and its proof on a host, and gives the seat back.
+    fn on(host: &Host, vendor: &Host) -> Self {
+        let key = std::fs::read_to_string(vendor.file(&format!("{CAD}.key.pub"))).expect("the vendor's key");
+        let key = key.lines().find_map(|line| line.strip_prefix("key = ")).expect("a key");
+        let key: PublicKey = key.trim_matches('"').parse().expect("a key");
+        let product = CAD.parse().expect("a product");
+        let verifier = Verifier::new(key, product).remember_in(host.file("sites.json"));
+        let client = Client::with_socket(host.file("agent.sock"));
+        let take = async {
+            let challenge = verifier.challenge().expect("a nonce");
+            let held = client.take_seat(&verifier.request(&challenge)).await.expect("a seat");
+            let session = &held.granted().session;
+            let proof = client.prove(session, &challenge.proof_nonce()).await.expect("a proof");
+            (challenge, proof)
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (challenge, proof) = runtime.block_on(take);
+        Self { verifier, challenge, proof }
+    }
+
+    /// By which of the site's keys it is believed.
+    fn check(self) -> Result<u32, String> {
+        let checked = self.verifier.check(self.challenge, &self.proof, WallTime(0));
+        checked.map(|verified| verified.certificate.number).map_err(|error| error.to_string())
+    }
 }
 
 #[track_caller]
