@@ -5,7 +5,7 @@
 //! nothing. A seat is given back in two steps: it is *retired* here for good, on disk, and only then is the site told.
 
 use seatkeeper_protocol::id::{Feature, Name, ProductId, SeatId, Version};
-use seatkeeper_protocol::license::Share;
+use seatkeeper_protocol::license::{Share, SignedLicense};
 use seatkeeper_protocol::time::{BootTime, WallTime};
 use seatkeeper_protocol::wire::BorrowPlace;
 use serde::{Deserialize, Serialize};
@@ -51,9 +51,17 @@ impl Kept {
             && start.features.iter().all(|feature| self.features.contains(feature))
     }
 
-    /// Whether it is time to prolong it: a tenth of what it should last has passed.
-    pub fn wants_renewal(&self, now: WallTime) -> bool {
-        self.renew_ms.is_some_and(|ms| self.ends.ms_since(now) < ms.saturating_sub(ms / 10))
+    /// Until when it is to be prolonged now, if it is: a tenth of what it should last has passed. No borrow outlives
+    /// its license; near that end there is nothing to prolong.
+    pub fn prolong_until(&self, now: WallTime) -> Option<WallTime> {
+        let ms = self.renew_ms?;
+        if self.ends.ms_since(now) >= ms.saturating_sub(ms / 10) {
+            return None;
+        }
+        let license = SignedLicense::parse(&self.license_text).ok();
+        let end = license.and_then(|file| file.license().valid_until).map(|day| day.ends());
+        let until = now.plus_ms(ms);
+        Some(end.map_or(until, |end| until.min(end))).filter(|until| *until > self.ends)
     }
 }
 
@@ -217,6 +225,8 @@ impl Borrows {
 
 #[cfg(test)]
 mod tests {
+    use seatkeeper_protocol::license::{self, parse_unsigned};
+
     use super::*;
 
     const HOUR: i64 = 60 * 60 * 1_000;
@@ -315,9 +325,20 @@ mod tests {
     #[test]
     fn a_borrow_is_renewed_when_a_tenth_has_passed() {
         let mut kept = kept(1, START.plus_ms(10 * HOUR));
-        assert!(!kept.wants_renewal(START.plus_ms(9 * HOUR)));
+        let later = |ms| START.plus_ms(ms);
+        assert_eq!(kept.prolong_until(later(9 * HOUR)), None);
         kept.renew_ms = Some(10 * HOUR);
-        assert!(!kept.wants_renewal(START.plus_ms(HOUR)));
-        assert!(kept.wants_renewal(START.plus_ms(HOUR + 1)));
+        assert_eq!(kept.prolong_until(later(HOUR)), None);
+        assert_eq!(kept.prolong_until(later(HOUR + 1)), Some(later(11 * HOUR + 1)));
+        // No borrow outlives its license, whose last day ends at noon.
+        let text = "# Seatkeeper license v1\nlicense = \"L\"\nvendor = \"acme\"\ncustomer = \"Office\"\n\
+                    issued = 2026-01-01\nproduct = \"cad\"\ntitle = \"Cad\"\nversion = \"2026\"\nseats = 1\n\
+                    valid_until = 2030-01-02\n";
+        let end = parse_unsigned(text).unwrap().valid_until.unwrap().ends();
+        kept.license_text = license::sign(text, &ed25519_dalek::SigningKey::from_bytes(&[7; 32])).unwrap();
+        kept.ends = end.plus_ms(-HOUR);
+        assert_eq!(kept.prolong_until(end.plus_ms(-3 * HOUR)), Some(end));
+        kept.ends = end;
+        assert_eq!(kept.prolong_until(end.plus_ms(-3 * HOUR)), None);
     }
 }

@@ -358,12 +358,13 @@ impl Inner {
         self.lent.clock_off_ms.store(wall.ms_since(pong.time), Ordering::Relaxed);
         self.lent.lost.store(pong.lost, Ordering::Relaxed);
         let now = self.borrow_now();
-        let renew: Vec<Kept> = {
+        let renew: Vec<(Kept, WallTime)> = {
             let mut borrows = self.borrows();
             if borrows.kept().next().is_some() {
                 borrows.raise(pong.time, self.clock.mono());
             }
-            borrows.kept().filter(|kept| kept.wants_renewal(now)).cloned().collect()
+            let prolong = |kept: &Kept| Some((kept.clone(), kept.prolong_until(now)?));
+            borrows.kept().filter_map(prolong).collect()
         };
         if self.borrows().settle(pong.number, &pong.borrows).is_empty() && renew.is_empty() {
             return;
@@ -374,8 +375,8 @@ impl Inner {
             let Ok(_changing) = inner.lent.changing.try_lock() else { return };
             let settled = inner.borrows().settle(number, &places);
             inner.settle(settled).await;
-            for kept in renew {
-                inner.renew(kept, now).await;
+            for (kept, until) in renew {
+                inner.renew(kept, until, now).await;
             }
         });
     }
@@ -406,8 +407,7 @@ impl Inner {
         }
     }
 
-    async fn renew(self: &Arc<Self>, kept: Kept, now: WallTime) {
-        let Some(renew_ms) = kept.renew_ms else { return };
+    async fn renew(self: &Arc<Self>, kept: Kept, until: WallTime, now: WallTime) {
         let again =
             lock(&self.lent.failed).get(&kept.seat).is_some_and(|at| now.ms_since(*at) < RENEW_AGAIN_MS);
         if again || self.clock_off().is_some() || self.borrows().get(kept.seat).is_none() {
@@ -418,10 +418,10 @@ impl Inner {
             product: kept.product.clone(),
             version: Some(kept.version.clone()),
             features: kept.features.clone(),
-            until: Until::At(now.plus_ms(renew_ms)),
+            until: Until::At(until),
             renew: true,
         };
-        match self.ask_borrow(&ask, now.plus_ms(renew_ms), Some(renew_ms)).await {
+        match self.ask_borrow(&ask, until, kept.renew_ms).await {
             Ok(kept) => {
                 lock(&self.lent.failed).remove(&kept.seat);
                 tracing::info!(seat = %kept.seat, ends = ?kept.ends.rfc3339(), "borrow prolonged");

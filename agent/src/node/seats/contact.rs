@@ -38,11 +38,10 @@ impl Seats {
             lost.into_iter().map(|id| (id, attaches.get(&id).copied())).collect::<Vec<_>>()
         };
         for (session, attach) in lost {
-            if inner.goes_on_borrowed(&session) {
-                continue;
-            }
             let by = pong.released.iter().find(|(released, _)| *released == session);
             match by {
+                None if inner.goes_on_borrowed(&session) => {}
+                // Whose seat an admin took is told so, and goes on with no other one by itself.
                 Some((_, by)) => inner.lose(session, attach, &format!("the admin {by} took the seat back")),
                 None => inner.lose(
                     session,
