@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
@@ -61,21 +61,47 @@ pub(crate) async fn receive<S: AsyncRead + Unpin, M: DeserializeOwned>(stream: &
 /// What each node has acknowledged to this node, by the term in which it led.
 ///
 /// A node that denies what it has acknowledged has lost part of its log, for example to a restored disk. The engine
-/// would stop the leader over it; here that node is treated as unreachable, so that the controller replaces it.
-#[derive(Default)]
-struct Acknowledged(Mutex<BTreeMap<u64, (u64, LogId)>>);
+/// would stop the leader over it; here that node is treated as unreachable, and told of in the status, so that the
+/// controller replaces it: it still answers heartbeats, which say nothing of entries.
+#[derive(Debug, Default)]
+pub(crate) struct Acknowledged(Mutex<BTreeMap<u64, Acked>>);
+
+#[derive(Debug)]
+struct Acked {
+    term: u64,
+    last: LogId,
+    /// It has denied it in this term.
+    lost: bool,
+}
 
 impl Acknowledged {
-    fn note(&self, target: u64, term: u64, last: Option<LogId>) {
-        let Some(last) = last else { return };
-        let mut nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = nodes.entry(target).or_insert((term, last));
-        *known = (*known).max((term, last));
+    fn nodes(&self) -> MutexGuard<'_, BTreeMap<u64, Acked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn note(&self, target: u64, term: u64, last: Option<LogId>) {
+        let Some(last) = last else { return };
+        let mut nodes = self.nodes();
+        let known = nodes.entry(target).or_insert(Acked { term, last, lost: false });
+        if (term, last) >= (known.term, known.last) {
+            *known = Acked { term, last, lost: false };
+        }
+    }
+
+    /// Whether `target`, which says that it doesn't have `at`, had acknowledged it.
     fn denied(&self, target: u64, term: u64, at: LogId) -> bool {
-        let nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        nodes.get(&target).is_some_and(|(when, last)| *when == term && at.index <= last.index)
+        let mut nodes = self.nodes();
+        let known = nodes.get_mut(&target).filter(|known| known.term == term && at.index <= known.last.index);
+        if let Some(known) = known {
+            known.lost = true;
+            return true;
+        }
+        false
+    }
+
+    /// Whether a node has lost entries that it had acknowledged to this node in `term`.
+    pub(crate) fn lost(&self, target: u64, term: u64) -> bool {
+        self.nodes().get(&target).is_some_and(|known| known.lost && known.term == term)
     }
 }
 
@@ -88,8 +114,13 @@ pub(crate) struct Network<T> {
 }
 
 impl<T> Network<T> {
-    pub(crate) fn new(transport: Arc<T>, me: u64, clocks: Arc<Clocks>) -> Self {
-        Self { transport, me, acknowledged: Arc::default(), clocks }
+    pub(crate) fn new(
+        transport: Arc<T>,
+        me: u64,
+        acknowledged: Arc<Acknowledged>,
+        clocks: Arc<Clocks>,
+    ) -> Self {
+        Self { transport, me, acknowledged, clocks }
     }
 }
 

@@ -117,7 +117,8 @@ pub fn plan(view: &View) -> Option<Step> {
 #[derive(Clone, Copy, Debug)]
 struct Holder<'a> {
     member: &'a Member,
-    /// `None` for one that should hold no log: revoked, unknown, or with another log by now.
+    /// `None` for one that should hold no log, or not this one: revoked, unknown, with another log by now, or with one
+    /// that has lost entries.
     candidate: Option<&'a Candidate>,
     me: bool,
     leaving: bool,
@@ -140,7 +141,7 @@ impl Holder<'_> {
     }
 
     fn live(&self) -> bool {
-        self.me || self.member.silent_ms.is_some_and(|silent| silent < SILENT_MS)
+        self.me || (!self.member.lost && self.member.silent_ms.is_some_and(|silent| silent < SILENT_MS))
     }
 
     fn connected(&self) -> bool {
@@ -292,7 +293,12 @@ impl<'a> Table<'a> {
                 .or_else(|| worst(self.others.iter().copied()));
             return out.map(|voter| Step::Demote(voter.node()));
         }
-        let standby = best(self.ready())?;
+        let Some(standby) = best(self.ready()) else {
+            // One that has lost its log, or is revoked, decides nothing: without it the majority needs as many of those
+            // who do. Out of the membership, its device can begin anew.
+            return worst(self.others.iter().copied().filter(|voter| !voter.may_stay()))
+                .map(|voter| Step::Demote(voter.node()));
+        };
         let promote = Some(Step::Promote(standby.node()));
         if count < want {
             // Odd at rest: a second one must be at hand before an even number is entered upon.
@@ -396,7 +402,8 @@ fn holder<'a>(view: &'a View, member: &'a Member) -> Holder<'a> {
         other.is_some_and(|node| !view.members.iter().any(|member| member.peer.node == node))
     };
     let ghost = |candidate: &&Candidate| candidate.healthy && member.silent_ms >= Some(GHOST_MS);
-    let candidate = candidate.filter(|candidate| me || !(has_other_log(candidate) || ghost(candidate)));
+    let candidate =
+        candidate.filter(|candidate| me || !(member.lost || has_other_log(candidate) || ghost(candidate)));
     Holder {
         member,
         candidate,

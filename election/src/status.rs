@@ -31,6 +31,8 @@ pub struct Member {
     pub voter: bool,
     /// The last entry it is known to have. Known on the leader only.
     pub matched: Option<u64>,
+    /// Whether it has lost entries that it had acknowledged: its disk was put back, say. Known on the leader only.
+    pub lost: bool,
     /// Since when it has not answered, in milliseconds, rounded down to [`SILENCE_STEP_MS`] so that a healthy site
     /// causes no changes. Known on the leader only.
     pub silent_ms: Option<u64>,

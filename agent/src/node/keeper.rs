@@ -15,7 +15,7 @@ use super::Inner;
 use super::duty::{Duty, POOL_KEY_CONTEXT};
 use super::log::Log;
 use super::queue;
-use super::record::Site;
+use super::record::{INDEX_BITS, Site, roster_number};
 use crate::keys::seal;
 use crate::middle::standing::{self, DeviceFacts};
 
@@ -31,8 +31,6 @@ const END_AFTER_MS: u64 = 10 * 60 * 1_000;
 const OUTDATED_FOR: Duration = Duration::from_secs(5);
 /// Standing and roster are looked at again after this long when only seats changed, milliseconds.
 const REFRESH_EVERY_MS: u64 = 300;
-/// Terms fit above this many bits of log index in a roster's number.
-const INDEX_BITS: u32 = 40;
 
 /// Follows the engine of one log until it is closed.
 pub(crate) async fn follow(inner: Arc<Inner>, log: Arc<Log>, stop: tokio_util::sync::CancellationToken) {
@@ -85,11 +83,10 @@ pub(crate) async fn follow(inner: Arc<Inner>, log: Arc<Log>, stop: tokio_util::s
 /// Whether a roster newer than everything in this log lists the device without one: it was taken out of the
 /// membership while it was off, and nobody could tell it.
 fn outdated(site: &Site, status: &Status) -> bool {
-    let Some(open) = &site.roster else { return false };
     let member = status.members.iter().any(|member| member.peer == status.me);
-    let spare = open.device(&status.me.device).is_some_and(|listed| listed.role == Role::Spare);
+    let spare = site.role(&status.me.device) == Some(Role::Spare);
     let alone = !status.is_leader && status.leader.is_none();
-    alone && member && spare && open.roster.number > roster_number(status.term, status.last_log)
+    alone && member && spare && site.is_newer_than(status)
 }
 
 /// Looks again after a while: whoever is still a member hears of a leader.
@@ -100,11 +97,6 @@ async fn still_outdated(inner: &Inner, log: &Log, stop: &tokio_util::sync::Cance
     }
     let status = log.engine.status().borrow().clone();
     inner.site().is_some_and(|site| outdated(&site, &status))
-}
-
-/// Rosters of a later term rank above those of an earlier one, within a term those of a later entry.
-fn roster_number(term: u64, index: u64) -> u64 {
-    (term << INDEX_BITS) | (index & ((1 << INDEX_BITS) - 1))
 }
 
 /// Proves the leadership by a read, then begins. Whether it did.

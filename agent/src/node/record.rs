@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use seatkeeper_election::Status;
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{DeviceId, Generation, Name, NodeId, PublicKey, SiteId};
 use seatkeeper_protocol::roster::{Role, Roster, RosterDevice, SignedRoster};
@@ -25,6 +26,14 @@ pub(crate) struct SiteRecord {
 
 /// How many addresses are remembered across restarts.
 pub(crate) const REMEMBERED_MAX: usize = 256;
+
+/// Terms fit above this many bits of log index in a roster's number.
+pub(crate) const INDEX_BITS: u32 = 40;
+
+/// Rosters of a later term rank above those of an earlier one, within a term those of a later entry.
+pub(crate) fn roster_number(term: u64, index: u64) -> u64 {
+    (term << INDEX_BITS) | (index & ((1 << INDEX_BITS) - 1))
+}
 
 /// The site this device belongs to, with its newest roster.
 #[derive(Clone, Debug)]
@@ -80,6 +89,11 @@ impl Site {
 
     pub(crate) fn reference(&self) -> SiteRef {
         SiteRef { site: self.id, generation: self.generation }
+    }
+
+    /// Whether the roster was made after everything in the log of this status.
+    pub(crate) fn is_newer_than(&self, status: &Status) -> bool {
+        self.roster_number() > roster_number(status.term, status.last_log)
     }
 
     pub(crate) fn roster_number(&self) -> u64 {

@@ -99,8 +99,11 @@ impl Inner {
         if site.enrolled(device) {
             return None;
         }
-        // The roster is made from the books a moment later.
-        let in_books = self.log().is_some_and(|log| log.books.read().device(device).is_some());
+        // The roster is made from the books a moment later. Books that are older than it, of a machine that was taken
+        // out of the log or has an old disk, say nothing.
+        let in_books = self.log().is_some_and(|log| {
+            log.books.read().device(device).is_some() && !site.is_newer_than(&log.engine.status().borrow())
+        });
         if in_books { None } else { Some(PeerRefusal::NotEnrolled) }
     }
 

@@ -25,7 +25,7 @@ use error::{InitError, ProposeError, ReadError, StartError, TransferError};
 
 use crate::clocks::{Clocks, Reading};
 use crate::machine::{Machine, StateMachine};
-use crate::network::Network;
+use crate::network::{Acknowledged, Network};
 use crate::seam::{Clock, Transport};
 use crate::server::{Desk, serve};
 use crate::status::{Peer, Status};
@@ -110,7 +110,8 @@ impl<T: Transport> Engine<T> {
         let store = Store::start(log);
         let clocks = Arc::new(Clocks::new(Arc::clone(&clock)));
         let machine = Machine::new(state, store.clone());
-        let network = Network::new(transport, me.node, Arc::clone(&clocks));
+        let acknowledged = Arc::<Acknowledged>::default();
+        let network = Network::new(transport, me.node, Arc::clone(&acknowledged), Arc::clone(&clocks));
         let raft = match Raft::new(me.node, raft_config, network, store.clone(), machine).await {
             Ok(raft) => raft,
             Err(fatal) => {
@@ -119,7 +120,7 @@ impl<T: Transport> Engine<T> {
             }
         };
         let report::Started { task, status, heard, reporter } =
-            report::spawn(raft.clone(), me, config.timing);
+            report::spawn(raft.clone(), me, config.timing, acknowledged);
         let desk = Desk {
             raft: raft.clone(),
             me: me.node,

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::config::Timing;
+use crate::network::Acknowledged;
 use crate::status::{Member, Peer, SILENCE_STEP_MS, Status};
 use crate::types::{Metrics, Raft};
 
@@ -33,14 +34,14 @@ pub(super) struct Started {
     pub(super) reporter: Shared,
 }
 
-pub(super) fn spawn(raft: Raft, me: Peer, timing: Timing) -> Started {
+pub(super) fn spawn(raft: Raft, me: Peer, timing: Timing, acknowledged: Arc<Acknowledged>) -> Started {
     let heard_at = Arc::new(Mutex::new(Instant::now()));
     let heard = {
         let heard_at = Arc::clone(&heard_at);
         Arc::new(move || *lock(&heard_at) = Instant::now())
     };
     let (sender, status) = watch::channel(Status::initial(me));
-    let reporter = Reporter { me, timing, heard_at, leading: None };
+    let reporter = Reporter { me, timing, heard_at, acknowledged, leading: None };
     let reporter = Arc::new(Mutex::new(reporter));
     let task = tokio::spawn(run(Arc::clone(&reporter), raft, sender));
     Started { task, status, heard, reporter }
@@ -54,6 +55,7 @@ pub(super) struct Reporter {
     me: Peer,
     timing: Timing,
     heard_at: Arc<Mutex<Instant>>,
+    acknowledged: Arc<Acknowledged>,
     leading: Option<Leading>,
 }
 
@@ -110,11 +112,14 @@ impl Reporter {
                 peer: Peer { node: *node, device: place.0 },
                 voter: voters.contains(node),
                 matched: is_leader.then(|| self.matched(metrics, *node)).flatten(),
+                lost: is_leader && self.acknowledged.lost(*node, term),
                 silent_ms: self.silent(metrics, *node).map(in_steps),
             })
             .collect();
-        let live =
-            |node: &NodeId| self.silent(metrics, *node).is_some_and(|silent| silent < self.lost_after());
+        let live = |node: &NodeId| {
+            let answers = self.silent(metrics, *node).is_some_and(|silent| silent < self.lost_after());
+            answers && !self.acknowledged.lost(*node, term)
+        };
         let configs = membership.get_joint_config();
         let leader = self.leader(metrics, is_leader);
         let (voters_live, quorum_ok) = if is_leader {

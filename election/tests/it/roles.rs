@@ -1,7 +1,7 @@
 //! The plan, as a table. A device is written as a role, a number and marks:
 //! `L` leader, `V` voter, `S` standby, `l` leader without a vote, `-` spare;
 //! `~` silent, `?` silent for long, `%` lags, `g` leaving, `x` may not vote, `h` not healthy yet, `_` off, `+` always on,
-//! `!` revoked, `w` worse rank, `b` better rank, `o` connected but with a fresh log elsewhere (wiped).
+//! `!` revoked, `c` has lost entries, `w` worse rank, `b` better rank, `o` connected but with a fresh log elsewhere (wiped).
 
 use seatkeeper_election::roles::voters_target;
 use seatkeeper_election::{Candidate, Member, Standing, Step, View, plan};
@@ -34,6 +34,7 @@ fn view(office: &str) -> View {
                 peer: peer(n),
                 voter: matches!(role, 'L' | 'V'),
                 matched: Some(if marked('%') { LAST - 100 } else { LAST }),
+                lost: marked('c'),
                 silent_ms: Some(silent_ms),
             });
         }
@@ -218,6 +219,18 @@ fn strangers() {
     let mut ghost = view("L1 V2 V4 S3?");
     ghost.standing.candidates[3].healthy = true;
     assert_eq!(say(plan(&ghost)), "remove 3");
+    // Nobody can take its place: it goes all the same, so that it can come back with a new log.
+    let mut ghost = view("L1 V2 V3? -4x");
+    ghost.standing.candidates[2].healthy = true;
+    ghost.standing.candidates[2].connected = true;
+    assert_eq!(say(plan(&ghost)), "demote 3");
+    check("L1 V2 V3!", "demote 3");
+    // One that has lost entries answers heartbeats, but can be given nothing. It goes, and begins anew.
+    check("L1 V2 V3 S4c S5", "remove 4");
+    check("L1 V2 V3c S4 S5", "promote 4");
+    check("L1 V2 V3c V4 S5", "demote 3");
+    check("L1 V2 S3c -4x", "remove 3");
+    check("L1 V2 V3c -4x", "demote 3");
 }
 
 #[test]
@@ -240,7 +253,7 @@ fn what_comes_before_everything() {
 /// site without voters on the way.
 #[test]
 fn every_plan_ends() {
-    let marks = ["", "~", "g", "x", "!", "w", "b", "h", "%"];
+    let marks = ["", "~", "g", "x", "!", "c", "w", "b", "h", "%"];
     let roles = ["V", "S", "-"];
     let kinds = roles.len() * marks.len();
     let mut seed = 1u64;
@@ -281,7 +294,13 @@ fn settle(office: &str) {
             }
             Step::Recruit(device) => {
                 let n = device.0[0];
-                let new = Member { peer: peer(n), voter: false, matched: Some(LAST), silent_ms: Some(0) };
+                let new = Member {
+                    peer: peer(n),
+                    voter: false,
+                    matched: Some(LAST),
+                    lost: false,
+                    silent_ms: Some(0),
+                };
                 view.members.push(new);
                 let candidate = view.standing.candidates.iter_mut().find(|of| of.device == device).unwrap();
                 candidate.node = Some(node_id(n));

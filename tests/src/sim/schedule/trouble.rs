@@ -397,11 +397,11 @@ impl Schedule {
     }
 
     /// Whether nothing is wrong anywhere: everybody is on, hears everybody, and every log that could still take part in
-    /// an election has everything. That of a machine that was taken out while it was cut off, and has not heard of it
+    /// an election has everything. That of a machine that was taken out or left while it was cut off, and has not heard of it
     /// yet, could: with an old disk beside it that also takes it for a voter.
     fn healthy(&self, world: &World) -> bool {
         let up = world.devices().iter().filter(|device| !self.is_out(device.number()));
-        let statuses: Vec<_> = up.clone().filter_map(Device::status).collect();
+        let statuses: Vec<_> = world.devices().iter().filter_map(Device::status).collect();
         let whole = statuses.iter().find(|status| status.is_leader).is_some_and(|leader| {
             let behind = |member: &Member| member.matched.is_some_and(|at| at < leader.last_log);
             let complete = |status: &Status| {
