@@ -22,6 +22,20 @@ use crate::state::{BorrowRecord, SeatRecord};
 /// The session of a start that no program makes.
 const NOBODY: SessionId = SessionId([0; 16]);
 
+impl Borrow {
+    /// The start that would get the same seat.
+    pub(crate) fn as_checkout(&self) -> Checkout {
+        Checkout {
+            session: NOBODY,
+            user: self.user.clone(),
+            product: self.product.clone(),
+            version: self.version.clone(),
+            features: self.features.clone(),
+            pid: None,
+        }
+    }
+}
+
 impl Ledger {
     /// Borrows a seat for a device, or prolongs its borrow.
     pub(crate) fn borrow(&mut self, moment: Moment, device: DeviceId, want: &Borrow) -> Answer {
@@ -29,14 +43,7 @@ impl Ledger {
             return Err(Refusal::Invalid("the borrow would end before it begins; name a later end".into()));
         }
         self.check_lost(&device)?;
-        let checkout = Checkout {
-            session: NOBODY,
-            user: want.user.clone(),
-            product: want.product.clone(),
-            version: want.version.clone(),
-            features: want.features.clone(),
-            pid: None,
-        };
+        let checkout = want.as_checkout();
         let start = self.start(device, &checkout)?;
         if let Some(seat) = self.own_borrow(&start) {
             return self.prolong(moment, &start, seat, want.until);
@@ -334,13 +341,18 @@ impl Ledger {
             return Err(limit("seats on one device", limits::SEATS_PER_DEVICE_MAX));
         }
         let no_borrow = || Refusal::NotFound(format!("borrow of seat {id} by this device"));
-        let (_, seat, _) = self.borrowed_by(&device).find(|(own, _, _)| *own == id).ok_or_else(no_borrow)?;
+        let (_, seat, borrow) =
+            self.borrowed_by(&device).find(|(own, _, _)| *own == id).ok_or_else(no_borrow)?;
         let alone = seat.share != Share::None || seat.sessions.is_empty();
-        let fits = seat.product == want.product && alone && seat.released_by.is_none();
+        // Whoever goes on with the seat when the borrow is over shares it by the same key.
+        let own = seat.share == Share::Device || borrow.user == want.user;
+        let fits = seat.product == want.product && alone && own && seat.released_by.is_none();
         let need = Need { pinned: false, ..start.need_with(seat, &self.state.sessions) };
         let place = self.by.pools.get(&want.product).and_then(|pool| {
             let at = pool.place(id, moment.time)?;
-            let open = pool.is_open(at, moment.time) && pool.allowed(&need).contains(at);
+            let may = pool.allowed(&need);
+            let stays = pool.number_of(&seat.license).is_some_and(|own| may.contains(own));
+            let open = pool.is_open(at, moment.time) && may.contains(at) && stays;
             pool.license(at).filter(|_| open && fits)
         });
         let Some(license) = place.map(|license| license.id.clone()) else {

@@ -249,9 +249,11 @@ impl Ledger {
                 Outcome::Refused(Refusal::SessionEnded)
             }
             Outcome::Refused(Refusal::NoSeat(mut denial)) => {
-                if let Command::Checkout(want) = &entry.command {
-                    denial.holders = self.holders(entry.time, want);
-                }
+                denial.holders = match &entry.command {
+                    Command::Checkout(want) => self.holders(entry.time, want),
+                    Command::Borrow(want) => self.holders(entry.time, &want.as_checkout()),
+                    _ => Vec::new(),
+                };
                 Outcome::Refused(Refusal::NoSeat(denial))
             }
             other => other,

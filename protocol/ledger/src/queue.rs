@@ -40,6 +40,7 @@ impl Ledger {
     /// Takes a seat, or a place in the queue.
     pub(crate) fn wait(&mut self, moment: Moment, device: DeviceId, want: &Checkout) -> Answer {
         let start = self.start(device, want)?;
+        self.check_lost(&device)?;
         match self.try_checkout(moment, &start) {
             Err(Refusal::NoSeat(_)) => self.enqueue(moment, &start),
             answer => {
@@ -273,7 +274,9 @@ impl Ledger {
             let wanted = Wanted { on: &on, version: demand.version, running: None };
             let competing = before.iter().filter(|(other, _)| other.overlaps(&open));
             let position = competing.fold(1_u32, |sum, (_, count)| sum.saturating_add(*count));
-            let shares = self.find_share(now, &waiting.start()).is_some();
+            let shares = self
+                .find_share(now, &waiting.start())
+                .is_some_and(|(seat, _)| self.over_limit(waiting.asker(), Some(seat)).is_none());
             let limited = self.over_limit(waiting.asker(), None).is_some();
             let turn = match waiting.passed || limited {
                 false => {

@@ -165,7 +165,11 @@ impl Ledger {
             let mut need = start.need_with(seat, &self.state.sessions);
             let pinned = std::mem::take(&mut need.pinned);
             let may = pool.allowed(&need);
-            match pool.place(id, now).filter(|at| may.contains(*at) && pool.is_open(*at, now)) {
+            // A borrowed seat stays on the license in its ticket, which so has to cover the start as well as the one
+            // that may have replaced it.
+            let stays = !pinned || pool.number_of(&seat.license).is_some_and(|own| may.contains(own));
+            let fits = |at: &usize| stays && may.contains(*at) && pool.is_open(*at, now);
+            match pool.place(id, now).filter(fits) {
                 Some(at) => {
                     let exact = pool
                         .license(at)
@@ -186,7 +190,7 @@ impl Ledger {
         })
     }
 
-    /// Shares a seat, which the assignment puts where the start is covered too.
+    /// Shares a seat, which the assignment puts where the start is covered too. A borrowed one stays where it is.
     pub(crate) fn share(
         &mut self,
         moment: Moment,
@@ -196,21 +200,23 @@ impl Ledger {
     ) -> Answer {
         self.check_limits(start.asker(), Some(id))?;
         self.check_assignment(moment.time, &start.want.product, &assignment, Some(id))?;
-        let (seat, _) = self.seat_and_license(id)?;
-        let Some(record) = self.state.licenses.get(&assignment.license) else {
+        let (seat, own) = self.seat_and_license(id)?;
+        let stays = seat.borrow.is_some();
+        let chosen = if stays { Some(own) } else { self.state.licenses.get(&assignment.license) };
+        let Some(record) = chosen else {
             return Err(Refusal::Bug("admission chose a license that is not there".into()));
         };
         let first_without = start.want.version.is_none() && !seat.any_version(&self.state.sessions);
         let version = if first_without { &record.license().version } else { &seat.version }.clone();
         let grant = Grant {
-            license: assignment.license.clone(),
+            license: record.license().id.clone(),
             version: start.want.version.clone().unwrap_or_else(|| version.clone()),
             ..grant(moment, start, id, seat, record, true)
         };
         let who = self.who(&start.want.user, start.device);
         let product = start.want.product.clone();
         let Assignment { license, moves } = assignment;
-        let left = self.move_seats(moves.into_iter().chain([(id, license)]));
+        let left = self.move_seats(moves.into_iter().chain((!stays).then_some((id, license))));
         if let Some(seat) = self.state.seats.get_mut(&id) {
             seat.sessions.insert(start.want.session);
             seat.version = version;

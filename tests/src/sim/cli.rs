@@ -149,7 +149,7 @@ impl Options {
         let count = self.fresh.ok_or("nothing to do")?;
         let chance = seatkeeper::keys::random::<4>().map_err(|error| error.to_string())?;
         let first = u64::from(u32::from_le_bytes(chance));
-        // Their offices do not lend, so not everything happens there.
+        // Some things happen in one office of hundreds.
         self.many(first..first + count, false)
     }
 

@@ -454,6 +454,11 @@ impl<T> Answer<T> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
     }
 
+    /// Whether it may still come: it has not, and whoever gives it lives.
+    pub fn is_awaited(&self) -> bool {
+        Arc::strong_count(&self.0) > 1 && self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
     /// Takes it, if it has come.
     pub fn take(&self) -> Option<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()

@@ -317,6 +317,11 @@ impl SimDisk {
         self.lock().cut_in = Some(operations);
     }
 
+    /// Whether the power is still to fail within the work: [`SimDisk::cut_after`].
+    pub fn is_to_be_cut(&self) -> bool {
+        self.lock().cut_in.is_some()
+    }
+
     /// The disk takes so many bytes more, in pages of 4 KiB; or any number again.
     pub fn fill(&self, bytes_left: Option<u64>) {
         let mut hardware = self.lock();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use seatkeeper_ledger::command::{Actor, Command, Entry, Outcome};
-use seatkeeper_protocol::id::{DeviceId, Name, ProductId, SessionId};
+use seatkeeper_protocol::id::{DeviceId, Name, ProductId, RequestId, SessionId};
 use seatkeeper_protocol::license::{License, Lost, SignedLicense};
 use seatkeeper_protocol::time::WallTime;
 
@@ -127,6 +127,8 @@ pub struct History {
     pub fresh: Vec<u64>,
     /// Requests to wait that were answered.
     requests: BTreeSet<(DeviceId, u64, u64)>,
+    /// Requests of admins.
+    by_admins: BTreeSet<(Name, RequestId)>,
 }
 
 impl History {
@@ -206,7 +208,16 @@ impl History {
         }
     }
 
+    /// Whether an admin's request stands in the log again: it is answered as before and does nothing.
+    fn is_repeated(&mut self, entry: &Entry) -> bool {
+        let Actor::Admin { name, .. } = &entry.actor else { return false };
+        !self.by_admins.insert((name.clone(), entry.request))
+    }
+
     fn follow(&mut self, index: u64, entry: &Entry, outcome: &Outcome, now: u64) {
+        if self.is_repeated(entry) {
+            return;
+        }
         match (&entry.command, outcome) {
             (Command::Wait(want), Outcome::Waiting(_)) => {
                 let Actor::Device(device) = entry.actor else { return };

@@ -417,6 +417,12 @@ impl World {
             None => true,
         });
     }
+
+    /// Whether something was asked of an agent that lives and has not answered yet.
+    pub fn awaits_answers(&self) -> bool {
+        self.asked.iter().any(|(_, answer)| answer.is_awaited())
+            || self.lending.iter().any(|(_, answer)| answer.is_awaited())
+    }
 }
 
 /// What schedules do.

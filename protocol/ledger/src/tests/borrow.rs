@@ -165,6 +165,49 @@ fn who_waits_goes_before_who_borrows() {
 }
 
 #[test]
+fn a_borrowed_seat_stays_on_the_license_in_its_ticket_when_that_is_replaced() {
+    let mut office = Office::with_license(1, BORROW);
+    let borrowed = office.borrows(1, "eva", "cad", 7);
+    office.add_license(
+        "L2",
+        "cad",
+        "2026",
+        2,
+        &format!("replaces = [\"L1\"]\nfeatures = [\"bim\"]\n{BORROW}"),
+    );
+    let on = |office: &Office| office.ledger.seat(borrowed.seat).unwrap().license.to_string();
+    // It takes up a place of the new one, which does not make it one of that.
+    assert_eq!(office.books(), "L1: 0/0, L2: 0+1/2");
+    let grant = office.granted(1, want(1, "eva", "cad"));
+    assert_eq!((grant.seat, grant.license.as_str(), on(&office).as_str()), (borrowed.seat, "L1", "L1"));
+    let start = want(2, "eva", "cad");
+    let Outcome::Granted(grant) = office.by_device(1, Command::GoOnline { seat: borrowed.seat, start })
+    else {
+        panic!("not granted")
+    };
+    assert_eq!((grant.seat, grant.license.as_str(), on(&office).as_str()), (borrowed.seat, "L1", "L1"));
+    // What the old one does not have is not on its ticket either.
+    let start = want(3, "eva", "cad+bim");
+    let outcome = office.by_device(1, Command::GoOnline { seat: borrowed.seat, start });
+    assert!(matches!(refusal(outcome), Refusal::Conflict(_)));
+    assert_ne!(office.granted(1, want(3, "eva", "cad+bim")).seat, borrowed.seat);
+    assert_eq!(on(&office), "L1");
+}
+
+#[test]
+fn only_who_could_share_the_borrowed_seat_goes_online_with_it() {
+    for (share, may) in [("user-device", false), ("user", false), ("none", false), ("device", true)] {
+        let mut office = Office::with_license(1, &format!("share = \"{share}\"\n{BORROW}"));
+        let borrowed = office.borrows(1, "eva", "cad", 7);
+        let start = want(1, "kim", "cad");
+        let outcome = office.by_device(1, Command::GoOnline { seat: borrowed.seat, start });
+        assert_eq!(matches!(outcome, Outcome::Granted(_)), may, "{share}: {outcome:?}");
+        office.return_borrow(1, &borrowed);
+        assert_eq!(office.books(), if may { "L1: 1/1" } else { "L1: 0/1" }, "{share}");
+    }
+}
+
+#[test]
 fn a_lost_device_takes_nothing_and_gives_back_what_the_license_says() {
     for (lost, books) in [("at-end", "L1: 0+1/2"), ("immediate", "L1: 0/2")] {
         let mut office = Office::with_license(2, &format!("lost = \"{lost}\"\n{BORROW}"));
@@ -174,6 +217,7 @@ fn a_lost_device_takes_nothing_and_gives_back_what_the_license_says() {
         office.done_by_admin(lose(true));
         assert_eq!(office.books(), books, "{lost}");
         assert!(matches!(office.refused(1, want(1, "eva", "cad")), Refusal::NotPermitted(_)));
+        assert!(matches!(refusal(office.wait(1, want(1, "eva", "cad"))), Refusal::NotPermitted(_)));
         assert!(matches!(refusal(office.borrow(1, "eva", "cad", 8)), Refusal::NotPermitted(_)));
         office.done_by_admin(lose(false));
         office.granted(1, want(1, "eva", "cad"));
@@ -208,6 +252,24 @@ fn a_borrowed_seat_that_an_admin_took_away_is_free_when_the_device_gives_it_back
     assert_eq!(office.return_borrow(1, &borrowed), Outcome::Done);
     assert_eq!(office.books(), "L1: 0/1");
     assert_eq!(office.ledger.seat(SeatId(borrowed.seat.0)), None);
+}
+
+#[test]
+fn a_refused_borrow_says_again_who_has_the_seats() {
+    let mut office = Office::with_license(1, BORROW);
+    office.granted(0, want(1, "ola", "cad"));
+    let borrow = crate::command::Borrow {
+        user: name("eva"),
+        product: product("cad"),
+        version: None,
+        features: Vec::new(),
+        until: office.time.plus_ms(DAY_MS),
+    };
+    let (request, command) = (office.next_request(), Command::Borrow(borrow));
+    let actor = || crate::command::Actor::Device(device(1));
+    let first = office.apply(actor(), request, office.term, command.clone());
+    assert!(refusal(first.clone()).to_string().contains("ola on ws-0"), "{first:?}");
+    assert_eq!(office.apply(actor(), request, office.term, command), first);
 }
 
 #[test]

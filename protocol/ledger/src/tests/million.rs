@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use seatkeeper_protocol::fault::{Fault, plant};
 
 use super::chance::Chance;
-use super::random::{Compared, Counts, RandomOffice};
+use super::counts::{Counts, VARIANTS};
+use super::random::{Compared, RandomOffice};
 
 /// Commands of all offices; `SEATKEEPER_COMMANDS` sets another number.
 const COMMANDS: u64 = if cfg!(debug_assertions) { 50_000 } else { 1_000_000 };
@@ -20,7 +21,7 @@ const COMMANDS_PER_OFFICE: u64 = 2_500;
 
 /// What happens at least so often in a million commands, or they have become too dull to prove anything: about half of
 /// what they came to when this was written.
-const FLOORS: [(&str, u64); 43] = [
+const FLOORS: [(&str, u64); 64] = [
     // Seats.
     ("granted", 100_000),
     ("checkout", 45_000),
@@ -38,11 +39,33 @@ const FLOORS: [(&str, u64); 43] = [
     ("release", 2_000),
     ("session ended", 20_000),
     ("superseded", 25_000),
+    // The queue.
+    ("waits", 3_000),
+    ("places without a turn", 1_400),
+    ("turns", 550),
+    ("passed-over", 1_100),
+    ("left-queue", 650),
+    ("expire of a place in the queue", 900),
+    // Borrowed seats.
+    ("borrow", 4_000),
+    ("running seats that became borrowed", 1_000),
+    ("borrow prolonged", 280),
+    ("borrow given back", 3_500),
+    ("borrow ended", 350),
+    ("borrow of a lost device", 120),
+    // Rules.
+    ("over limit", 9_000),
+    ("limit-set", 1_500),
+    ("group-set", 700),
+    ("priority-set", 700),
     // What was asked before.
     ("asked again at once", 70_000),
     ("asked again and answered", 30_000),
     ("asked again for a seat that is over", 8_000),
     ("asked again and forgotten", 12_000),
+    ("asked again for a place in the queue", 130),
+    ("asked again for a place that is over", 550),
+    ("asked again for a borrow that is over", 350),
     ("stale", 15_000),
     // What must not act.
     ("other term", 8_000),
@@ -58,6 +81,8 @@ const FLOORS: [(&str, u64); 43] = [
     ("device-left", 1_000),
     ("device-revoked", 600),
     ("device-set", 1_000),
+    ("device-lost", 900),
+    ("device-found", 550),
     ("admin-added", 800),
     ("admin-removed", 300),
     ("license-added", 2_000),
@@ -70,6 +95,9 @@ const FLOORS: [(&str, u64); 43] = [
     ("comparisons", 4_000),
     ("devices that came back", 400),
 ];
+
+/// Each command is asked for at least so often in a million commands, and as often not refused.
+const COMMAND_FLOORS: [u64; 2] = [500, 100];
 
 /// Runs one office until it has had so many commands.
 fn run(seed: u64, commands: u64) -> Result<Counts, String> {
@@ -120,6 +148,13 @@ fn the_invariants_hold_over_a_million_commands() {
     let seldom = FLOORS.iter().filter(|(what, floor)| counts.of(what) * 1_000_000 < floor * commands);
     let seldom: Vec<&str> = seldom.map(|(what, _)| *what).collect();
     assert!(seldom.is_empty(), "too seldom to prove anything: {seldom:?} of\n{counts}");
+    let [asked, done] = COMMAND_FLOORS;
+    let seldom = |command: &&&str| {
+        let of = counts.of_command(command);
+        of[0] * 1_000_000 < asked * commands || of[1] * 1_000_000 < done * commands
+    };
+    let seldom: Vec<_> = VARIANTS.iter().filter(seldom).collect();
+    assert!(seldom.is_empty(), "commands too seldom to prove anything: {seldom:?} of\n{counts}");
 }
 
 /// The mistakes that can be planted into the ledger, what is violated, and within how many commands that must be seen.

@@ -154,8 +154,10 @@ impl Office {
     pub(super) fn commit(&mut self, bytes: &[u8]) -> Outcome {
         self.index += 1;
         let outcome = self.ledger.apply(self.index, self.term, bytes);
-        if let Outcome::Granted(grant) = &outcome {
-            self.check_grant(grant);
+        match &outcome {
+            Outcome::Granted(grant) => self.check_grant(grant.seat, grant.issued),
+            Outcome::Borrowed(borrowed) => self.check_grant(borrowed.seat, borrowed.issued),
+            _ => {}
         }
         let twin = self.twin.apply(self.index, self.term, bytes);
         assert_eq!(outcome, twin, "I5: the twin answers otherwise");
@@ -164,11 +166,11 @@ impl Office {
         outcome
     }
 
-    /// What was over-committed may stay so, but no grant adds to it (I1). The twin is asked for the books before the
+    /// What was over-committed may stay so, but neither a grant nor a borrow adds to it (I1). The twin is asked for the books before the
     /// grant, so it must not have applied it yet.
-    fn check_grant(&mut self, grant: &Grant) {
+    fn check_grant(&mut self, granted: SeatId, issued: WallTime) {
         let over = |ledger: &Ledger| {
-            let pools = ledger.pools(grant.issued).into_iter().filter(|pool| pool.over > 0);
+            let pools = ledger.pools(issued).into_iter().filter(|pool| pool.over > 0);
             pools.map(|pool| (pool.license, pool.over)).collect::<Vec<_>>()
         };
         let after = over(&self.ledger);
@@ -178,7 +180,7 @@ impl Office {
             let more = after.iter().find(|(id, over)| {
                 before.iter().find(|(other, _)| other == id).is_none_or(|(_, before)| before < over)
             });
-            assert_eq!(more, None, "I1: beyond the seats by the grant of {}", grant.seat);
+            assert_eq!(more, None, "I1: beyond the seats by the grant of {granted}");
         }
         let (before, after) = (&self.twin.state.seats, &self.ledger.state.seats);
         let moved = after

@@ -3,8 +3,8 @@
 use seatkeeper_protocol::id::{RequestId, SessionId};
 use seatkeeper_protocol::limits;
 
-use super::office::{Office, device, refusal, session, want};
-use crate::command::{Actor, Command, Outcome, Refusal};
+use super::office::{Office, device, name, product, refusal, session, want};
+use crate::command::{Actor, Command, Outcome, Refusal, Whom};
 
 /// One seat, which eva has on ws-0.
 fn full() -> Office {
@@ -101,6 +101,21 @@ fn who_is_out_of_contact_is_passed_over_and_keeps_his_place() {
     let outcome = office.apply(actor, RequestId { epoch: 0, counter: 0 }, office.term - 1, late.clone());
     assert!(matches!(refusal(outcome), Refusal::OtherTerm { .. }), "I7");
     assert!(matches!(refusal(office.by_device(1, late)), Refusal::NotPermitted(_)));
+}
+
+#[test]
+fn who_came_to_a_limit_has_no_turn_beside_a_seat_of_his_device() {
+    let mut office = Office::with_license(1, "share = \"device\"");
+    office.granted(0, want(1, "jan", "cad"));
+    office.waits(1, want(2, "eva", "cad"));
+    let limit = |seats| Command::SetLimit { product: product("cad"), whom: Whom::User(name("eva")), seats };
+    office.done_by_admin(limit(Some(0)));
+    office.give_back(0, 1, None);
+    office.granted(1, want(3, "ola", "cad"));
+    assert_eq!(queue(&office), "2: 1", "to share the seat she needs a limit that allows it");
+    office.done_by_admin(limit(None));
+    assert_eq!(queue(&office), "2: 1!");
+    assert!(matches!(office.wait(1, want(2, "eva", "cad")), Outcome::Granted(_)));
 }
 
 #[test]

@@ -2,16 +2,17 @@
 //! [`Office::commit`], here I4, I8 and I11.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::panic::AssertUnwindSafe;
 
 use seatkeeper_protocol::id::{DeviceId, RequestId, SessionId};
 use seatkeeper_protocol::limits;
 
 use super::chance::Chance;
+use super::counts::{Counts, happened, kind_of, variant};
+use super::holds::Before;
 use super::office::{Office, START};
 use super::steps::{self, By, Scene, Step};
-use crate::command::{Actor, Command, Entry, Grant, Outcome, Refusal, admin_message};
+use crate::command::{Actor, Borrowed, Command, Entry, Grant, Outcome, Refusal, Waiting, admin_message};
 use crate::memory::OUTCOME_BYTES_PER_ACTOR;
 use crate::{ActorKey, Happening, Ledger, decode, decode_outcome, encode, encode_outcome};
 
@@ -23,30 +24,6 @@ const LEFT_MAX: usize = 3;
 const RECENT_MAX: usize = 48;
 /// Commands that a failure tells of.
 const TOLD_MAX: usize = 12;
-
-/// How often something happened.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Counts(BTreeMap<&'static str, u64>);
-
-impl Counts {
-    pub(super) fn add(&mut self, what: &'static str, many: u64) {
-        *self.0.entry(what).or_default() += many;
-    }
-
-    pub(super) fn add_all(&mut self, others: &Self) {
-        others.0.iter().for_each(|(what, many)| self.add(what, *many));
-    }
-
-    pub(super) fn of(&self, what: &str) -> u64 {
-        self.0.get(what).copied().unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|(what, many)| writeln!(f, "{many:>9}  {what}"))
-    }
-}
 
 /// When everything is compared; that takes as long as many commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +46,7 @@ struct Asked {
 }
 
 /// What is compared at once when nothing may have changed: how many there are of everything, and the books' numbers.
-type Outline = ([usize; 8], [u64; 2]);
+type Outline = ([usize; 13], [u64; 2]);
 
 /// The office.
 pub(super) struct RandomOffice {
@@ -95,6 +72,9 @@ impl RandomOffice {
         for text in steps::first_files() {
             office.done_by_admin(Command::AddLicense { text: text.clone() });
         }
+        let mut counts = Counts::default();
+        // Once in an office's life.
+        counts.asked("Found", true);
         Self {
             once: office.ledger.clone(),
             office,
@@ -106,7 +86,7 @@ impl RandomOffice {
             recent: VecDeque::new(),
             compared,
             told: VecDeque::new(),
-            counts: Counts::default(),
+            counts,
         }
     }
 
@@ -257,7 +237,7 @@ impl RandomOffice {
         );
         let Some(actor) = actor else { return outcome };
         match &entry.command {
-            Command::Checkout(want) => self.speak_of(&actor, want.session),
+            Command::Checkout(want) | Command::Wait(want) => self.speak_of(&actor, want.session),
             Command::Return { session, .. } => self.speak_of(&actor, *session),
             _ => {}
         }
@@ -299,12 +279,16 @@ impl RandomOffice {
 
     /// Whether the command would end a session that has another attach by now.
     fn is_taken_over(&self, command: &Command) -> bool {
-        let (Command::Expire { session, attach } | Command::Return { session, attach: Some(attach) }) =
-            command
+        let (Command::Expire { session, attach }
+        | Command::PassOver { session, attach }
+        | Command::Return { session, attach: Some(attach) }) = command
         else {
             return false;
         };
-        self.office.ledger.session(session).is_some_and(|session| session.attach != *attach)
+        let ledger = &self.office.ledger;
+        let waits = ledger.waiting_session(session).map(|waiting| waiting.attach);
+        let known = ledger.session(session).map(|session| session.attach).or(waits);
+        known.is_some_and(|known| known != *attach)
     }
 
     fn is_signed(&self, entry: &Entry) -> bool {
@@ -359,6 +343,25 @@ impl RandomOffice {
                 assert!(again == over || again == taken_over, "I4: {first:?}, then {again:?}");
                 self.counts.add("asked again for a seat that is over", 1);
             }
+            // So is where somebody stands in the queue, as long as he does.
+            (Outcome::Waiting(first), _) if self.waits(first) => {
+                let known = |waiting: &Waiting| (waiting.session, waiting.attach);
+                assert!(
+                    matches!(&again, Outcome::Waiting(again) if known(again) == known(first)),
+                    "I4: {first:?}, then {again:?}"
+                );
+                self.counts.add("asked again for a place in the queue", 1);
+            }
+            (Outcome::Waiting(_), _) => {
+                let over = Outcome::Refused(Refusal::SessionEnded);
+                let taken_over = Outcome::Refused(Refusal::Superseded);
+                assert!(again == over || again == taken_over, "I4: {first:?}, then {again:?}");
+                self.counts.add("asked again for a place that is over", 1);
+            }
+            (Outcome::Borrowed(borrowed), _) if !self.is_lent(borrowed) => {
+                assert_eq!(again, Outcome::Refused(Refusal::SessionEnded), "I4: a borrow that is over");
+                self.counts.add("asked again for a borrow that is over", 1);
+            }
             // Who has the seats is looked up anew.
             (Outcome::Refused(Refusal::NoSeat(first)), Outcome::Refused(Refusal::NoSeat(again))) => {
                 assert_eq!(
@@ -379,6 +382,16 @@ impl RandomOffice {
         let session = self.office.ledger.session(&grant.session);
         session.is_some_and(|session| session.seat == grant.seat)
             && self.office.ledger.live(&grant.session, grant.attach)
+    }
+
+    fn waits(&self, waiting: &Waiting) -> bool {
+        let known = self.office.ledger.waiting_session(&waiting.session);
+        known.is_some_and(|known| known.attach == waiting.attach)
+    }
+
+    fn is_lent(&self, borrowed: &Borrowed) -> bool {
+        let seat = self.office.ledger.seat(borrowed.seat).and_then(|seat| seat.borrow.as_ref());
+        seat.is_some_and(|borrow| borrow.serial == borrowed.serial)
     }
 
     /// Whether the ledger still has to know the request at this place: those of its actor's epoch that have a higher
@@ -444,17 +457,25 @@ impl RandomOffice {
     /// Applies what must change nothing.
     fn commit_again(&mut self, bytes: &[u8]) -> Outcome {
         let seq = self.office.ledger.next_seq();
+        let before = Before::of(&self.office.ledger);
         let outcome = self.office.commit(bytes);
+        let entry = decode(bytes).ok();
         let encoded = encode_outcome(&outcome);
         self.told.push_back((self.office.index, bytes.to_vec(), outcome.clone()));
         if self.told.len() > TOLD_MAX {
             self.told.pop_front();
+        }
+        if let Some(entry) = &entry {
+            before.compare(&self.office.ledger, entry, &outcome);
+            self.counts.asked(variant(&entry.command), !matches!(outcome, Outcome::Refused(_)));
         }
         self.counts.add("commands", 1);
         self.counts.add(kind_of(&outcome), 1);
         let resumes = matches!(&outcome, Outcome::Granted(grant) if grant.serial == self.office.index)
             && self.office.ledger.next_seq() == seq;
         self.counts.add("resumed", u64::from(resumes));
+        let converted = matches!(&outcome, Outcome::Borrowed(borrowed) if borrowed.converted);
+        self.counts.add("running seats that became borrowed", u64::from(converted));
         for record in self.office.ledger.records().rev().take_while(|record| record.seq >= seq) {
             self.counts.add(happened(&record.what), 1);
             if let Happening::DeviceAdmitted { device, .. } = &record.what {
@@ -488,6 +509,11 @@ impl RandomOffice {
             state.seats.len(),
             state.sessions.len(),
             state.memories.len(),
+            state.waiting.len(),
+            state.limits.len(),
+            state.groups.len(),
+            state.priorities.len(),
+            state.seats.values().filter(|seat| seat.borrow.is_some()).count(),
         ];
         (many, [state.next_seat, state.records.next_seq()])
     }
@@ -498,7 +524,32 @@ impl RandomOffice {
         (self.once.state.index, self.once.state.hash) = (state.index, state.hash);
         assert!(self.once == self.office.ledger, "I4: the state of who heard each request once differs");
         self.office.check();
+        self.check_turns();
         self.counts.add("comparisons", 1);
+    }
+
+    /// Whose turn it is gets a seat if he asks, and nobody else who waits does.
+    fn check_turns(&mut self) {
+        let ledger = &self.office.ledger;
+        for place in ledger.queue(self.office.time) {
+            let waiting = ledger.waiting_session(&place.session).expect("who has a place waits");
+            if ledger.device(&place.device).is_none_or(|record| record.lost.is_some()) {
+                continue;
+            }
+            let epoch = ledger.epoch(&ActorKey::Device(place.device)).unwrap_or(0) + 1;
+            let actor = Actor::Device(place.device);
+            let command = Command::Wait(waiting.want.clone());
+            let entry = self.entry(actor, RequestId { epoch, counter: 1 }, command);
+            let outcome =
+                ledger.clone().apply(self.office.index + 1, self.office.term, &encode(&entry).unwrap());
+            match (place.turn, &outcome) {
+                (true, Outcome::Granted(_)) | (false, Outcome::Waiting(_)) => {}
+                // All that covers it is gone, or there is a limit since: whoever asks is told so.
+                (false, Outcome::Refused(Refusal::NotLicensed { .. } | Refusal::OverLimit(_))) => {}
+                _ => panic!("{place:?} asks and gets {outcome:?}"),
+            }
+            self.counts.add(if place.turn { "turns" } else { "places without a turn" }, 1);
+        }
     }
 
     /// A refusal changes nothing but memory, records and the count of refusals.
@@ -524,39 +575,5 @@ fn key_of(actor: &Actor) -> Option<ActorKey> {
         Actor::Device(device) => Some(ActorKey::Device(*device)),
         Actor::Admin { name, .. } => Some(ActorKey::Admin(name.clone())),
         Actor::Holder(_) => None,
-    }
-}
-
-fn kind_of(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done => "done",
-        Outcome::Granted(_) => "granted",
-        Outcome::Waiting(_) => "waiting",
-        Outcome::Borrowed(_) => "borrowed",
-        Outcome::Refused(refusal) => match refusal {
-            Refusal::NoSeat(_) => "no seat",
-            Refusal::NotLicensed { .. } => "not licensed",
-            Refusal::Stale { .. } => "stale",
-            Refusal::SessionEnded => "session ended",
-            Refusal::Superseded => "superseded",
-            Refusal::OtherTerm { .. } => "other term",
-            Refusal::NotPermitted(_) => "not permitted",
-            Refusal::NotFound(_) => "not found",
-            Refusal::Conflict(_) => "conflict",
-            Refusal::Limit { .. } => "limit",
-            Refusal::Invalid(_) => "invalid",
-            Refusal::UnknownFormat => "unknown format",
-            Refusal::Bug(_) => "bug",
-            Refusal::OverLimit(_) => "over limit",
-        },
-    }
-}
-
-fn happened(what: &Happening) -> &'static str {
-    match what {
-        Happening::Returned { free: false, .. } => "return of a shared seat",
-        Happening::Expired { free: false, .. } => "expire of a shared seat",
-        Happening::DeviceAdmitted { by: None, .. } => "device-invited",
-        other => other.kind(),
     }
 }

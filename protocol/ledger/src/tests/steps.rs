@@ -5,15 +5,17 @@ use std::collections::VecDeque;
 use std::sync::LazyLock;
 
 use seatkeeper_protocol::id::{DeviceId, InviteId, Name, RequestId, SeatId, SessionId};
+use seatkeeper_protocol::limits::PRIORITY_MAX;
 use seatkeeper_protocol::time::WallTime;
 
 use super::admission::{FEATURES, LICENSES, VERSIONS};
 use super::chance::Chance;
 use super::office::{
-    ADMIN, DAY_MS, VENDOR, add_admin, certificate, device, device_key, info, invite, license_file, name,
-    sign, trust, want,
+    ADMIN, DAY_MS, VENDOR, add_admin, certificate, device, device_key, found, info, invite, license_file,
+    name, product, sign, trust, want,
 };
-use crate::command::{Actor, AdminRole, Checkout, Command, DeviceSettings, Sealed};
+use crate::command::{Actor, AdminRole, Borrow, Checkout, Command, DeviceSettings, Sealed, Whom};
+use crate::state::SeatRecord;
 use crate::{ActorKey, Ledger};
 
 /// Devices that come and go.
@@ -23,15 +25,34 @@ const USERS: [&str; 4] = ["eva", "max", "kim", "ida"];
 /// A second admin, who comes and goes.
 const BOB: (&str, u8) = ("bob", 60);
 
+const GROUPS: [&str; 2] = ["team", "guests"];
+const MINUTE_MS: i64 = 60_000;
+
+/// What those of [`LICENSES`] say of borrowing.
+const LENDS: [&str; LICENSES.len()] = [
+    "\nborrow = { max_days = 30 }",
+    "\nborrow = { max_days = 3, max_seats = 1 }\nlost = \"immediate\"",
+    "",
+    "\nborrow = { max_days = 2 }",
+    "\nborrow = { max_days = 30 }\nlost = \"immediate\"",
+    "\nborrow = { max_days = 30, max_seats = 2 }",
+];
+
 /// Beside [`LICENSES`]: id, product, version, seats, further lines.
 const MORE_LICENSES: [(&str, &str, &str, u32, &str); 8] = [
-    ("M0", "cad", "2026", 2, "share = \"none\"\nvalid_until = 2026-03-03"),
-    ("M1", "cad", "2026", 2, "share = \"device\"\nfeatures = [\"bim\"]\ndowngrade = [\"2025\", \"2024\"]"),
+    ("M0", "cad", "2026", 2, "share = \"none\"\nvalid_until = 2026-03-03\nborrow = { max_days = 30 }"),
+    (
+        "M1",
+        "cad",
+        "2026",
+        2,
+        "share = \"device\"\nborrow = { max_days = 30 }\nlost = \"immediate\"\nfeatures = [\"bim\"]\ndowngrade = [\"2025\", \"2024\"]",
+    ),
     // A renewal of the renewal in LICENSES, and one that cannot be beside it.
     ("M2", "cad", "2026", 2, "features = [\"bim\"]\nreplaces = [\"L1\", \"L5\"]\nvalid_from = 2026-03-03"),
     ("M3", "cad", "2026", 1, "replaces = [\"L1\"]"),
     // Another product of the vendor, another vendor's, and another site's.
-    ("M4", "cad-view", "2026", 2, "share = \"user\""),
+    ("M4", "cad-view", "2026", 2, "share = \"user\"\nborrow = { max_days = 30 }"),
     ("M5", "paint", "2026", 2, ""),
     ("M6", "cad", "2026", 9, "site = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\""),
     // Another text with the id of one of LICENSES.
@@ -40,10 +61,9 @@ const MORE_LICENSES: [(&str, &str, &str, u32, &str); 8] = [
 
 /// The files, signed once: a signature takes as long as many commands.
 static FILES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let first = LICENSES
-        .iter()
-        .enumerate()
-        .map(|(n, (version, seats, more))| license_file(&format!("L{n}"), "cad", version, *seats, more));
+    let first = LICENSES.iter().zip(LENDS).enumerate().map(|(n, ((version, seats, more), lends))| {
+        license_file(&format!("L{n}"), "cad", version, *seats, &format!("{more}{lends}"))
+    });
     let more = MORE_LICENSES
         .iter()
         .map(|(id, product, version, seats, more)| license_file(id, product, version, *seats, more));
@@ -216,11 +236,29 @@ impl Scene<'_> {
         self.ledger.sessions_of(device).nth(nth).map(|(id, _)| *id)
     }
 
+    /// Somebody who waits; `of`: on this device.
+    fn some_waiting(&self, of: Option<&DeviceId>, chance: &mut Chance) -> Option<SessionId> {
+        let on = |known: &DeviceId| of.is_none_or(|of| of == known);
+        let waiting = self.ledger.waiting().filter(|(_, waiting)| on(&waiting.device));
+        let waiting: Vec<SessionId> = waiting.map(|(id, _)| *id).collect();
+        (!waiting.is_empty()).then(|| chance.pick(&waiting))
+    }
+
+    /// A borrowed seat: device, seat, serial.
+    fn some_borrow(&self, chance: &mut Chance) -> Option<(DeviceId, SeatId, u64)> {
+        let borrow = |(id, seat): (&SeatId, &SeatRecord)| {
+            seat.borrow.as_ref().map(|borrow| (borrow.device, *id, borrow.serial))
+        };
+        let borrows: Vec<_> = self.ledger.seats().filter_map(borrow).collect();
+        (!borrows.is_empty()).then(|| chance.pick(&borrows))
+    }
+
     /// Mostly the attach that the session has; now and then another.
     fn attach(&self, id: &SessionId, chance: &mut Chance) -> u32 {
-        match self.ledger.session(id) {
-            Some(session) if !chance.one_in(6) => session.attach,
-            Some(session) => session.attach.saturating_sub(chance.small(0..=2)),
+        let waits = self.ledger.waiting_session(id).map(|waiting| waiting.attach);
+        match self.ledger.session(id).map(|session| session.attach).or(waits) {
+            Some(attach) if !chance.one_in(6) => attach,
+            Some(attach) => attach.saturating_sub(chance.small(0..=2)),
             None => chance.small(1..=4),
         }
     }
@@ -228,19 +266,27 @@ impl Scene<'_> {
     pub(super) fn by_device(&self, chance: &mut Chance) -> (DeviceId, Command) {
         let device = self.some_device(chance);
         match chance.index(200) {
-            0..=121 => self.checkout(device, chance),
-            122..=189 => self.give_back(device, chance),
+            0..=79 => {
+                let (device, want) = self.checkout(device, chance);
+                (device, Command::Checkout(want))
+            }
+            80..=105 => self.wait(device, chance),
+            106..=165 => self.give_back(device, chance),
+            166..=177 => (device, Command::Borrow(self.borrow(&device, chance))),
+            178..=184 => self.return_borrow(device, chance),
+            185..=189 => self.go_online(device, chance),
             190..=195 => (device, Command::Describe(info(chance.pick(&["renamed", "moved"])))),
             196 => (device, Command::Leave),
             _ => (device, if chance.one_in(2) { self.by_admin(chance) } else { self.by_holder(chance) }),
         }
     }
 
-    fn checkout(&self, device: DeviceId, chance: &mut Chance) -> (DeviceId, Command) {
+    fn checkout(&self, device: DeviceId, chance: &mut Chance) -> (DeviceId, Checkout) {
         let (device, session) = match chance.index(20) {
             0..=12 => (device, None),
             13..=15 => (device, self.session_of(&device, chance)),
             16 => (device, self.some_session(chance)),
+            17 => (device, self.some_waiting(Some(&device), chance)),
             _ if self.recent.is_empty() => (device, None),
             _ => {
                 let (device, session) = self.recent[chance.index(self.recent.len())];
@@ -248,9 +294,17 @@ impl Scene<'_> {
             }
         };
         let session = session.unwrap_or_else(|| new_session(chance));
-        let known = self.ledger.session(&session).filter(|_| !chance.one_in(8));
-        let want = match known.and_then(|known| Some((known, self.ledger.seat(known.seat)?))) {
-            // What the program asked for that has the session: it resumes.
+        (device, self.wants(session, chance))
+    }
+
+    /// What the program asked for that has the session, or waits for a seat: it comes back.
+    fn wants(&self, session: SessionId, chance: &mut Chance) -> Checkout {
+        let another = chance.one_in(8);
+        if let Some(waiting) = self.ledger.waiting_session(&session).filter(|_| !another) {
+            return Checkout { pid: Some(chance.small(1..=9)), ..waiting.want.clone() };
+        }
+        let known = self.ledger.session(&session).filter(|_| !another);
+        match known.and_then(|known| Some((known, self.ledger.seat(known.seat)?))) {
             Some((known, seat)) => Checkout {
                 session,
                 user: known.user.clone(),
@@ -268,13 +322,25 @@ impl Scene<'_> {
                 };
                 Checkout { session, ..want(0, chance.pick(&USERS), &what) }
             }
-        };
-        (device, Command::Checkout(want))
+        }
+    }
+
+    fn wait(&self, device: DeviceId, chance: &mut Chance) -> (DeviceId, Command) {
+        if chance.one_in(2)
+            && let Some(session) = self.some_waiting(None, chance)
+            && let Some(waiting) = self.ledger.waiting_session(&session)
+        {
+            let device = if chance.one_in(12) { device } else { waiting.device };
+            return (device, Command::Wait(self.wants(session, chance)));
+        }
+        let (device, want) = self.checkout(device, chance);
+        (device, Command::Wait(want))
     }
 
     fn give_back(&self, device: DeviceId, chance: &mut Chance) -> (DeviceId, Command) {
         let (device, session) = match chance.index(10) {
-            0..=7 => (device, self.session_of(&device, chance)),
+            0..=6 => (device, self.session_of(&device, chance)),
+            7 => (device, self.some_waiting(Some(&device), chance)),
             8 => (device, self.some_session(chance)),
             // Before its checkout: that one will be late.
             _ => (device, None),
@@ -284,13 +350,64 @@ impl Scene<'_> {
         (device, Command::Return { session, attach })
     }
 
+    /// What somebody borrows on a device: mostly for minutes or days, now and then longer than it may be; often what a
+    /// program there uses, or what is borrowed there already.
+    fn borrow(&self, device: &DeviceId, chance: &mut Chance) -> Borrow {
+        let session = if chance.one_in(2) { self.session_of(device, chance) } else { None };
+        let Checkout { user, product, version, features, .. } =
+            self.wants(session.unwrap_or_else(|| new_session(chance)), chance);
+        let own = self.ledger.borrowed_by(device).next().filter(|_| chance.one_in(3));
+        let (user, product) =
+            own.map_or((user, product), |(_, seat, own)| (own.user.clone(), seat.product.clone()));
+        let ms = match chance.index(20) {
+            0 => -MINUTE_MS,
+            1 => 31 * DAY_MS,
+            2..=9 => chance.range(MINUTE_MS..=30 * MINUTE_MS),
+            _ => chance.range(MINUTE_MS..=3 * DAY_MS),
+        };
+        Borrow { user, product, version, features, until: self.now.plus_ms(ms) }
+    }
+
+    fn return_borrow(&self, device: DeviceId, chance: &mut Chance) -> (DeviceId, Command) {
+        let (own, seat, serial) = self.some_borrow(chance).unwrap_or((device, SeatId(1), 1));
+        let device = if chance.one_in(12) { device } else { own };
+        (device, Command::ReturnBorrow { seat, serial: serial - u64::from(chance.one_in(8)) })
+    }
+
+    /// A program on a borrowed seat: mostly what it was borrowed for.
+    fn go_online(&self, device: DeviceId, chance: &mut Chance) -> (DeviceId, Command) {
+        let (own, id, _) = self.some_borrow(chance).unwrap_or((device, SeatId(1), 1));
+        let device = if chance.one_in(12) { device } else { own };
+        let session = if chance.one_in(8) { self.session_of(&device, chance) } else { None };
+        let mut start = self.wants(session.unwrap_or_else(|| new_session(chance)), chance);
+        let borrow = self.ledger.seat(id).and_then(|seat| Some((seat, seat.borrow.as_ref()?)));
+        if let Some((seat, borrow)) = borrow.filter(|_| !chance.one_in(8)) {
+            start.product = seat.product.clone();
+            start.version = (!chance.one_in(3)).then(|| borrow.version.clone());
+            start.features.clone_from(&borrow.features);
+            start.user = borrow.user.clone();
+        }
+        (device, Command::GoOnline { seat: id, start })
+    }
+
     fn by_holder(&self, chance: &mut Chance) -> Command {
         match chance.index(100) {
-            0..=61 => {
-                let id = self.some_session(chance).unwrap_or(SessionId([0; 16]));
+            0..=46 => {
+                let waits = if chance.one_in(6) { self.some_waiting(None, chance) } else { None };
+                let id = waits.or_else(|| self.some_session(chance)).unwrap_or(SessionId([0; 16]));
                 Command::Expire { session: id, attach: self.attach(&id, chance) }
             }
-            62..=76 => Command::AdmitInvited {
+            47..=58 => {
+                let id = self.some_waiting(None, chance).unwrap_or(SessionId([0; 16]));
+                Command::PassOver { session: id, attach: self.attach(&id, chance) }
+            }
+            59..=66 => {
+                let over = self.ledger.borrows_to_end(self.now).next().filter(|_| !chance.one_in(8));
+                let any = || self.some_borrow(chance).map(|(_, seat, serial)| (seat, serial));
+                let (seat, serial) = over.or_else(any).unwrap_or((SeatId(1), 1));
+                Command::EndBorrow { seat, serial }
+            }
+            67..=76 => Command::AdmitInvited {
                 invite: invite_id(chance),
                 key: device_key(chance.small(0..=DEVICES - 1)),
                 info: info("invited"),
@@ -305,12 +422,25 @@ impl Scene<'_> {
                 let over = self.ledger.licenses_to_end(self.now).next().cloned();
                 Command::EndLicense { license: over.unwrap_or_else(|| self.some_license(chance)) }
             }
+            98 => Command::Found(Box::new(found())),
             _ => Command::Leave,
         }
     }
 
     fn by_admin(&self, chance: &mut Chance) -> Command {
-        match chance.index(100) {
+        match chance.index(130) {
+            100..=109 => self.lose(chance),
+            110..=119 => self.limit(chance),
+            120..=124 => {
+                let members = USERS.iter().filter(|_| !chance.one_in(3)).map(|user| name(user)).collect();
+                let members = if chance.one_in(4) { Vec::new() } else { members };
+                Command::SetGroup { group: name(chance.pick(&GROUPS)), members }
+            }
+            125..=129 => {
+                let priority =
+                    if chance.one_in(3) { 0 } else { chance.small(1..=i64::from(PRIORITY_MAX) + 1) };
+                Command::SetPriority { whom: self.whom(chance), priority }
+            }
             0..=29 => Command::AddLicense { text: chance.pick(&FILES) },
             30..=36 => Command::RemoveLicense { license: self.some_license(chance) },
             37..=52 => {
@@ -338,6 +468,36 @@ impl Scene<'_> {
                 Command::RotatePoolKey { certificate: certificate(number), sealed }
             }
             _ => Command::Leave,
+        }
+    }
+
+    /// A device is lost, or mostly found if one is lost.
+    fn lose(&self, chance: &mut Chance) -> Command {
+        let lost = self.ledger.devices().find(|(_, record)| record.lost.is_some());
+        match lost.filter(|_| !chance.one_in(3)) {
+            Some((device, _)) => Command::LoseDevice { device: *device, lost: false },
+            None => Command::LoseDevice { device: self.some_device(chance), lost: !chance.one_in(8) },
+        }
+    }
+
+    /// Limits come and go.
+    fn limit(&self, chance: &mut Chance) -> Command {
+        let known = self.ledger.limits().next().map(|(product, whom, ..)| (product.clone(), whom.clone()));
+        match known.filter(|_| chance.one_in(2)) {
+            Some((product, whom)) => Command::SetLimit { product, whom, seats: None },
+            None => Command::SetLimit {
+                product: product(chance.pick(&["cad", "cad", "cad", "cad-view"])),
+                whom: self.whom(chance),
+                seats: Some(chance.small(0..=3)),
+            },
+        }
+    }
+
+    fn whom(&self, chance: &mut Chance) -> Whom {
+        match chance.index(4) {
+            0 | 1 => Whom::User(name(chance.pick(&USERS))),
+            2 => Whom::Group(name(chance.pick(&GROUPS))),
+            _ => Whom::Device(self.some_device(chance)),
         }
     }
 

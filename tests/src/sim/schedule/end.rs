@@ -1,7 +1,7 @@
 //! The last phase: everything is mended, and then everybody can work.
 
 use super::super::check::Violation;
-use super::super::device::Device;
+use super::super::device::{Device, address};
 use super::super::program::{Kind, Program, State};
 use super::super::world::World;
 use super::{Mend, Schedule};
@@ -12,6 +12,19 @@ const SETTLE_MS: u64 = 45_000;
 const SEAT_WITHIN_MS: u64 = 10_000;
 
 impl Schedule {
+    /// Who knows others as static peers only finds nobody who has moved: all are again where they were.
+    fn all_where_expected(&self, world: &World) {
+        if world.setting().discovery {
+            return;
+        }
+        for device in world.devices().iter().filter(|device| !self.is_out(device.number())) {
+            let expected = address(device.number());
+            if world.net().address(device.place()) != expected {
+                world.net().move_to(device.place(), expected, 0.7);
+            }
+        }
+    }
+
     /// Everything is mended; then everybody can work.
     pub(super) fn end(&mut self, world: &mut World) -> Result<(), Violation> {
         let failed = |found: String| Violation { invariant: "liveness", found };
@@ -24,6 +37,7 @@ impl Schedule {
         self.mends.clear();
         world.net().heal_all();
         world.net().calm();
+        self.all_where_expected(world);
         for number in 0..world.devices().len() {
             let away = self.is_out(number);
             let device = world.device(number);

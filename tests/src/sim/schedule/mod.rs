@@ -285,6 +285,11 @@ impl Schedule {
         let now = world.now();
         match mend {
             Mend::Start(number) => {
+                // A machine that writes little has not lost its power yet, and nobody would start it afterwards.
+                if world.devices()[number].has_agent() && world.devices()[number].disk().is_to_be_cut() {
+                    world.counts.power_cuts += 1;
+                    world.device(number).power_cut();
+                }
                 if !world.devices()[number].has_agent() {
                     world.start(number);
                 }
