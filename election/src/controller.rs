@@ -225,6 +225,9 @@ impl<T: 'static> Loop<T> {
     async fn recruit(&mut self, device: DeviceId) -> bool {
         let Some(node) = self.start_log(device).await else { return false };
         let added = match node {
+            Ok(node) if self.engine.has_lost(node) => {
+                Err("it still has the log that has lost entries".to_owned())
+            }
             Ok(node) => self.change(Change::AddStandby(Peer { node, device })).await,
             Err(error) => Err(error.to_string()),
         };

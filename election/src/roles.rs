@@ -218,7 +218,9 @@ impl<'a> Table<'a> {
             .iter()
             .filter(|candidate| candidate.connected && (candidate.healthy || urgent) && !candidate.leaving)
             .filter(|candidate| {
-                !taken.contains(&candidate.device) && !view.resting.contains(&candidate.device)
+                // A log that is no longer wanted goes before another one comes.
+                let still = view.members.iter().any(|member| Some(member.peer.node) == candidate.node);
+                !taken.contains(&candidate.device) && !still && !view.resting.contains(&candidate.device)
             })
             .collect();
         spares.sort_by_key(|candidate| {

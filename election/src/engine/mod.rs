@@ -351,6 +351,12 @@ impl<T> Engine<T> {
         self.inner.reporter.lock().unwrap_or_else(PoisonError::into_inner).status(&metrics)
     }
 
+    /// Whether a node has lost entries that it had acknowledged to this one in this term.
+    pub(crate) fn has_lost(&self, node: NodeId) -> bool {
+        let term = crate::status::borrow(&self.inner.raft.metrics()).current_term;
+        self.inner.reporter.lock().unwrap_or_else(PoisonError::into_inner).has_lost(node, term)
+    }
+
     #[cfg(test)]
     pub(crate) fn raft(&self) -> &Raft {
         &self.inner.raft

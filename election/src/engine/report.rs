@@ -149,6 +149,11 @@ impl Reporter {
         }
     }
 
+    /// Whether a node has lost entries that it had acknowledged to this one in `term`.
+    pub(super) fn has_lost(&self, node: NodeId, term: u64) -> bool {
+        self.acknowledged.lost(node, term)
+    }
+
     fn await_members(&mut self, metrics: &Metrics, is_leader: bool) {
         let term = metrics.current_term;
         self.leading = self.leading.take().filter(|leading| is_leader && leading.term == term);
