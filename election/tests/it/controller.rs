@@ -50,6 +50,32 @@ async fn a_silent_voter_is_replaced() {
     site.until(|_| site.was_stopped(lost)).await;
 }
 
+/// A machine whose disk was put back answers heartbeats, but can't be given what follows on what it has lost.
+#[tokio::test(start_paused = true)]
+async fn a_voter_that_has_lost_entries_goes_even_if_nobody_takes_its_place() {
+    let mut site = Site::settled(3, 3, 0).await;
+    let holder = site.office.leader().await;
+    let lost = (1..=3).find(|n| *n != holder).unwrap();
+    let image = site.office.log_path(lost).with_extension("image");
+    site.office.close(lost).await;
+    std::fs::copy(site.office.log_path(lost), &image).unwrap();
+    site.office.try_open(lost, node_id(lost)).await.unwrap();
+    let has = site.propose("a").await.index;
+    site.until(|status| status.member_on(device(lost)).is_some_and(|member| member.matched >= Some(has)))
+        .await;
+    site.office.close(lost).await;
+    std::fs::copy(&image, site.office.log_path(lost)).unwrap();
+    site.office.try_open(lost, node_id(lost)).await.unwrap();
+    site.until(|status| status.voters() == 2 && status.member_on(device(lost)).is_none()).await;
+    assert_eq!(site.office.leader().await, holder);
+    site.until(|_| site.was_stopped(lost)).await;
+    // It still has that log: it is not taken back with it.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    site.propose("b").await;
+    let status = site.office.status(holder);
+    assert!(status.quorum_ok && status.member_on(device(lost)).is_none(), "{status:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_standby_a_silent_voter_keeps_its_vote() {
     let mut site = Site::settled(3, 3, 0).await;
