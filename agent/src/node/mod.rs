@@ -51,7 +51,7 @@ use seatkeeper_election::seam::Clock;
 use seatkeeper_election::{EngineConfig, Status};
 use seatkeeper_ledger::command::Outcome;
 use seatkeeper_protocol::api;
-use seatkeeper_protocol::id::{DeviceId, Name, ProductId, PublicKey, SessionId, SiteId, Version};
+use seatkeeper_protocol::id::{DeviceId, Name, NodeId, ProductId, PublicKey, SessionId, SiteId, Version};
 use seatkeeper_protocol::roster::Role;
 use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::{AdminRequest, Ping, Pong, Query, Request, Response};
@@ -141,6 +141,9 @@ pub(crate) struct Inner {
     /// While this device holds: who waits, by device.
     queue: watch::Sender<queue::Places>,
     log: Mutex<Option<site::OpenLog>>,
+    /// Which log the site record names. It is so before the log is open, or a record that is written meanwhile would
+    /// give it up.
+    log_node: Mutex<Option<NodeId>>,
     /// When the holder was last told that this device keeps a log and stays.
     vote_coming: Mutex<Option<BootTime>>,
     duty: Mutex<Option<Arc<duty::Duty>>>,
@@ -217,6 +220,7 @@ impl Node {
             leaving: watch::Sender::default(),
             queue: watch::Sender::default(),
             log: Mutex::default(),
+            log_node: Mutex::default(),
             vote_coming: Mutex::default(),
             duty: Mutex::default(),
             last_duty: Mutex::default(),
@@ -451,6 +455,10 @@ impl Inner {
 
     pub(crate) fn waiting_site_id(&self) -> MutexGuard<'_, Option<SiteId>> {
         lock(&self.waiting_site_id)
+    }
+
+    pub(crate) fn log_node(&self) -> MutexGuard<'_, Option<NodeId>> {
+        lock(&self.log_node)
     }
 
     pub(crate) fn site_stop(&self) -> MutexGuard<'_, Option<CancellationToken>> {

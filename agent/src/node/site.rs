@@ -92,6 +92,7 @@ impl Inner {
             addresses: Vec::new(),
         };
         self.disk.write_record(RECORD, &record).map_err(internal)?;
+        *self.log_node() = record.node;
         let site = Site::of(&record);
         let created = api::SiteCreated {
             format: api::FORMAT,
@@ -157,8 +158,8 @@ impl Inner {
 
     fn adopt_log(self: &Arc<Self>, log: Arc<Log>) {
         let stop = self.stop.child_token();
-        self.tasks.spawn(keeper::follow(self.clone(), log.clone(), stop.clone()));
-        *self.open_log_slot() = Some(OpenLog { log, stop });
+        *self.open_log_slot() = Some(OpenLog { log: log.clone(), stop: stop.clone() });
+        self.tasks.spawn(keeper::follow(self.clone(), log, stop));
     }
 
     /// At start: the site and the log of the last run.
@@ -175,6 +176,7 @@ impl Inner {
                 book.saw(*device, *address);
             }
         }
+        *self.log_node() = record.node;
         let site = Site::of(&record);
         // The engine dials peers by the roster: the site comes first.
         self.site.send_replace(Some(Arc::new(site.clone())));
@@ -215,7 +217,7 @@ impl Inner {
             name: site.name.clone(),
             generation: site.generation,
             roster: site.roster.as_ref().map(|open| open.signed.clone()),
-            node: self.log().map(|log| log.node),
+            node: *self.log_node(),
             addresses,
         };
         self.disk.write_record(RECORD, &record)
@@ -229,6 +231,7 @@ impl Inner {
         }
         let node = new_node_id()?;
         let log = Log::start(self, node).await.map_err(internal)?;
+        *self.log_node() = Some(node);
         self.adopt_log(log);
         if let Err(error) = self.try_save() {
             // A log that is not written down would be deleted at the next start: it must not be counted on.
@@ -251,6 +254,7 @@ impl Inner {
         let Some(OpenLog { log, stop }) = open else { return };
         stop.cancel();
         log.engine.shutdown().await;
+        *self.log_node() = None;
         self.save();
         state::remove_log(&*self.disk, log.node);
         tracing::info!("this machine no longer keeps the log");

@@ -290,7 +290,10 @@ impl Schedule {
                     world.counts.power_cuts += 1;
                     world.device(number).power_cut();
                 }
-                if !world.devices()[number].has_agent() {
+                // One that sleeps while it stops takes longer than was planned.
+                if world.devices()[number].is_stopping() {
+                    self.later(world, 1_000..=3_000, Mend::Start(number));
+                } else if !world.devices()[number].has_agent() {
                     world.start(number);
                 }
             }
