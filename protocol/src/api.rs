@@ -2,11 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+mod audit;
 mod borrow;
 mod limits;
 mod seat;
 mod usage;
 
+pub use audit::{
+    AuditExport, AuditHeads, AuditPage, AuditPart, AuditPoint, AuditRecord, AuditSpan, AuditVerdict,
+    AuditWitness,
+};
 pub use borrow::{Borrow, BorrowRequest, BorrowReturned, Borrows, ReturnRequest};
 pub use limits::{Group, Limit, Limits, Priority, Whom};
 pub use seat::{ProofRequest, SeatEvent, SeatGranted, SeatProof, SeatRequest, SeatWaiting, Tree};

@@ -15,10 +15,12 @@
 //! | `duty` | the holder's duties for one term |
 //! | `queue` | who waits: telling whose turn it is, passing over who is silent |
 //! | `answers` | the books as JSON |
+//! | `audit` | older records on disk, and reading all of them |
 //! | `finding` | discovery, static peers, remembering |
 //! | `site`, `joining` | creating, joining, leaving |
 
 mod answers;
+mod audit;
 mod borrows;
 mod command;
 mod duty;
@@ -53,7 +55,7 @@ use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{DeviceId, Name, ProductId, PublicKey, SessionId, SiteId, Version};
 use seatkeeper_protocol::roster::Role;
 use seatkeeper_protocol::time::BootTime;
-use seatkeeper_protocol::wire::{AdminRequest, Ping, Pong, Query, Request, Response};
+use seatkeeper_protocol::wire::{AdminRequest, AuditQuery, Ping, Pong, Query, Request, Response};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -151,6 +153,8 @@ pub(crate) struct Inner {
     waiting_site_id: Mutex<Option<SiteId>>,
     turned: Mutex<Option<String>>,
     log_failure: Mutex<Option<String>>,
+    /// Why records that leave the books are not written down.
+    audit_failure: Mutex<Option<String>>,
     epoch: AtomicU64,
     counter: AtomicU64,
     turn: AtomicU64,
@@ -224,6 +228,7 @@ impl Node {
             waiting_site_id: Mutex::default(),
             turned: Mutex::default(),
             log_failure: Mutex::default(),
+            audit_failure: Mutex::default(),
             epoch: AtomicU64::new(epoch),
             counter: AtomicU64::new(0),
             turn: AtomicU64::new(0),
@@ -332,6 +337,22 @@ impl Node {
     pub async fn query(&self, query: Query) -> Result<Vec<u8>, NodeError> {
         let within = if matches!(query, Query::Events { .. }) { EVENTS_WITHIN } else { ADMIN_WITHIN };
         self.inner.query(query, within).await
+    }
+
+    /// A look at the audit: JSON of the type that the query names.
+    ///
+    /// # Errors
+    /// When this device has no site, or nobody answers.
+    pub async fn audit(&self, query: AuditQuery) -> Result<Vec<u8>, NodeError> {
+        self.inner.audit(query).await
+    }
+
+    /// What the machines that keep the log say is the hash of a record.
+    ///
+    /// # Errors
+    /// When this device has no site.
+    pub async fn audit_heads(&self, seq: u64) -> Result<api::AuditHeads, NodeError> {
+        self.inner.audit_heads(seq).await
     }
 
     /// A command signed by an admin.
@@ -568,6 +589,9 @@ impl Inner {
         }
         if let Some(reason) = lock(&self.log_failure).clone() {
             health.push(Condition::LogFailed { reason }.health());
+        }
+        if let Some(reason) = lock(&self.audit_failure).clone() {
+            health.push(Condition::AuditUnwritten { reason }.health());
         }
         self.borrow_health(health);
     }

@@ -16,7 +16,7 @@ use super::duty::POOL_KEY_CONTEXT;
 use super::errors::{NodeError, StartError};
 use super::log::Log;
 use super::record::{REMEMBERED_MAX, Site, SiteRecord};
-use super::{Inner, keeper, links, random, state};
+use super::{Inner, audit, keeper, links, random, state};
 use crate::keys;
 use crate::keys::code::{RecoveryCode, seal_root};
 use crate::keys::seal::seal_to;
@@ -158,6 +158,7 @@ impl Inner {
     fn adopt_log(self: &Arc<Self>, log: Arc<Log>) {
         let stop = self.stop.child_token();
         self.tasks.spawn(keeper::follow(self.clone(), log.clone(), stop.clone()));
+        self.tasks.spawn(audit::keep(self.clone(), log.clone(), stop.clone()));
         *self.open_log_slot() = Some(OpenLog { log, stop });
     }
 
@@ -285,6 +286,7 @@ impl Inner {
             state::remove_record(&*self.disk, super::seats::RECORD);
             state::remove_record(&*self.disk, super::borrows::RECORD);
         }
+        self.forget_audit();
         self.known.send_replace(super::view::Known::default());
         self.presence.send_replace(Presence::default());
         self.waiting().clear();

@@ -22,7 +22,8 @@
 //! | `members` | founding, invitations, devices, admins |
 //! | `keys` | the pool key |
 //! | `usage` | how much was used, by hour and by day |
-//! | `records` | the newest events, for people |
+//! | `records` | what can happen, as people read it |
+//! | [`audit`] | the newest records, chained by hashes; verifying such a chain |
 //! | `query` | what the agent reads |
 //! | `snapshot` | the whole state as bytes, and back |
 #![warn(missing_docs)]
@@ -36,6 +37,7 @@
     )
 )]
 
+pub mod audit;
 pub mod command;
 
 mod admission;

@@ -1,10 +1,12 @@
 //! Tests of the ledger as a whole. Every entry goes through [`office::Office::apply`], which checks the invariants.
 
 mod admission;
+mod audit;
 mod borrow;
 pub(crate) mod brute;
 mod chance;
 mod golden;
+mod happenings;
 mod licenses;
 mod members;
 mod million;
