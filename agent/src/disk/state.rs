@@ -217,7 +217,8 @@ impl Disk for StateDir {
         for entry in entries {
             let entry = entry?;
             // A name that is not text is not ours, nor is a temporary one.
-            let Some(name) = entry.file_name().to_str().filter(|name| !name.starts_with('.')).map(str::to_owned)
+            let Some(name) =
+                entry.file_name().to_str().filter(|name| !name.starts_with('.')).map(str::to_owned)
             else {
                 continue;
             };

@@ -28,7 +28,8 @@ pub(super) async fn page(
     State(node): State<Node>,
     query: Result<UrlQuery<Span>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let UrlQuery(Span { after, from, to }) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let UrlQuery(Span { after, from, to }) =
+        query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let from = from.map(|from| instant("from", &from, 0)).transpose()?;
     let to = to.map(|to| instant("to", &to, DAY_MS)).transpose()?;
     Ok(json_bytes(node.audit(AuditQuery::Page { after: after.unwrap_or(0), from, to }).await?))

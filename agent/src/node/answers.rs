@@ -367,9 +367,7 @@ fn events(duty: &Duty, after: Option<u64>) -> api::Events {
         seat: record.what.seat().map(|seat| seat.to_string()),
     };
     let events = match after {
-        Some(after) => {
-            ledger.records_after(after).take(EVENTS_PAGE).map(event).collect()
-        }
+        Some(after) => ledger.records_after(after).take(EVENTS_PAGE).map(event).collect(),
         None => {
             let mut newest: Vec<api::Event> = ledger.records().rev().take(EVENTS_FIRST).map(event).collect();
             newest.reverse();

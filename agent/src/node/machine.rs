@@ -33,7 +33,11 @@ impl Books {
     }
 
     /// The current pool key, if it was sealed to this device, whose key is `own`.
-    pub(crate) fn pool_key(&self, device: &DeviceId, own: &SigningKey) -> Option<(PoolKeyCertificate, SigningKey)> {
+    pub(crate) fn pool_key(
+        &self,
+        device: &DeviceId,
+        own: &SigningKey,
+    ) -> Option<(PoolKeyCertificate, SigningKey)> {
         let (certificate, sealed) = {
             let ledger = self.read();
             let key = ledger.pool_key()?;

@@ -146,8 +146,9 @@ async fn export(client: &Client, from: Option<WallTime>, to: Option<WallTime>) -
         let part = page.part;
         let Some(end) = part.records.last() else { continue };
         let point = api::AuditPoint { seq: end.seq, hash: end.hash.clone() };
-        let goes_on =
-            last.as_ref().is_some_and(|last| last.seq.saturating_add(1) == part.first && last.hash == part.before);
+        let goes_on = last
+            .as_ref()
+            .is_some_and(|last| last.seq.saturating_add(1) == part.first && last.hash == part.before);
         if goes_on {
             print::line(",");
         } else {
@@ -164,9 +165,8 @@ async fn export(client: &Client, from: Option<WallTime>, to: Option<WallTime>) -
     if let Some(last) = &last {
         // Without it the export can be verified too, but not whether the site made it.
         let heads = client.audit_heads(last.seq).await?;
-        let signed = |witness: &api::AuditWitness| {
-            witness.hash.as_ref() == Some(&last.hash) && witness.seal.is_some()
-        };
+        let signed =
+            |witness: &api::AuditWitness| witness.hash.as_ref() == Some(&last.hash) && witness.seal.is_some();
         if let Some(witness) = heads.witnesses.into_iter().find(signed) {
             (root, seal) = (witness.root, witness.seal);
         }

@@ -129,7 +129,11 @@ impl Writer {
             let last = segments.last_key_value().map(|(number, _)| last_of(*number));
             let oldest = last_of(complete.start).saturating_sub(seatkeeper_ledger::audit::SEGMENT) + 1;
             if let Some(last) = last.filter(|last| *last + 1 < oldest) {
-                tracing::warn!(after = last, until = oldest, "records of the audit are missing on this machine");
+                tracing::warn!(
+                    after = last,
+                    until = oldest,
+                    "records of the audit are missing on this machine"
+                );
             }
             Ok(written)
         };
@@ -207,10 +211,7 @@ impl Inner {
         let me = {
             let ledger = log.books.read();
             ledger.site()?;
-            api::Holder {
-                id: self.device.to_string(),
-                name: ledger.device_name(&self.device).to_string(),
-            }
+            api::Holder { id: self.device.to_string(), name: ledger.device_name(&self.device).to_string() }
         };
         let reader = Reader { archive: Archive::new(self.disk.clone()), books: log.books.clone() };
         let (inner, query, site) = (self.clone(), query.clone(), self.site()?.api());
@@ -262,7 +263,8 @@ impl Inner {
                 let name = site.device_name(&device).map_or_else(|| device.short(), ToString::to_string);
                 // Who it is is known by its key, not by what it says.
                 let machine = api::Holder { id: device.to_string(), name };
-                let silent = api::AuditWitness { machine: machine.clone(), hash: None, seal: None, root: None };
+                let silent =
+                    api::AuditWitness { machine: machine.clone(), hash: None, seal: None, root: None };
                 told.map_or(silent, |told| api::AuditWitness { machine, ..told })
             }
         };

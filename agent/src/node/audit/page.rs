@@ -104,7 +104,9 @@ impl Look<'_> {
     fn stretch(&self, mut seq: u64, damaged: &mut Vec<String>) -> Stretch {
         while seq < self.window {
             let later = |segment: &&Segment| last_of(segment_of(segment.first)) >= seq;
-            let Some(segment) = self.segments.iter().find(later).filter(|s| s.first < self.window) else { break };
+            let Some(segment) = self.segments.iter().find(later).filter(|s| s.first < self.window) else {
+                break;
+            };
             match self.reader.archive.read(*segment) {
                 Ok(Some(mut stretch)) => {
                     stretch.skip_to(seq);
@@ -114,7 +116,10 @@ impl Look<'_> {
                 Ok(None) => {}
                 Err(error) => {
                     let last = last_of(segment_of(segment.first));
-                    damaged.push(format!("records {} to {last} cannot be read: {error}", segment.first.max(seq)));
+                    damaged.push(format!(
+                        "records {} to {last} cannot be read: {error}",
+                        segment.first.max(seq)
+                    ));
                 }
             }
             seq = last_of(segment_of(segment.first)) + 1;
