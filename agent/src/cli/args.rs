@@ -424,6 +424,9 @@ pub struct UsageArgs {
     /// By hour, of the last 7 days
     #[arg(long)]
     pub hours: bool,
+    /// What would have come of the recorded starts if there had been N seats of the product
+    #[arg(long, value_name = "N", requires = "product", conflicts_with_all = ["hours", "csv"])]
+    pub what_if: Option<u32>,
     /// Comma separated values
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,

@@ -55,7 +55,7 @@ use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{DeviceId, Name, ProductId, PublicKey, SessionId, SiteId, Version};
 use seatkeeper_protocol::roster::Role;
 use seatkeeper_protocol::time::BootTime;
-use seatkeeper_protocol::wire::{AdminRequest, AuditQuery, Ping, Pong, Query, Request, Response};
+use seatkeeper_protocol::wire::{AdminRequest, Ping, Pong, Query, Request, Response};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -339,22 +339,6 @@ impl Node {
         self.inner.query(query, within).await
     }
 
-    /// A look at the audit: JSON of the type that the query names.
-    ///
-    /// # Errors
-    /// When this device has no site, or nobody answers.
-    pub async fn audit(&self, query: AuditQuery) -> Result<Vec<u8>, NodeError> {
-        self.inner.audit(query).await
-    }
-
-    /// What the machines that keep the log say is the hash of a record.
-    ///
-    /// # Errors
-    /// When this device has no site.
-    pub async fn audit_heads(&self, seq: u64) -> Result<api::AuditHeads, NodeError> {
-        self.inner.audit_heads(seq).await
-    }
-
     /// A command signed by an admin.
     ///
     /// # Errors
@@ -590,9 +574,7 @@ impl Inner {
         if let Some(reason) = lock(&self.log_failure).clone() {
             health.push(Condition::LogFailed { reason }.health());
         }
-        if let Some(reason) = lock(&self.audit_failure).clone() {
-            health.push(Condition::AuditUnwritten { reason }.health());
-        }
+        self.audit_health(health);
         self.borrow_health(health);
     }
 

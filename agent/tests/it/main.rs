@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod api;
+mod audit;
 mod licenses;
 mod office;
 mod queue;

@@ -24,6 +24,7 @@
 //! | `usage` | how much was used, by hour and by day |
 //! | `records` | what can happen, as people read it |
 //! | [`audit`] | the newest records, chained by hashes; verifying such a chain |
+//! | [`whatif`] | what if there were more or fewer seats: records, lived through again |
 //! | `query` | what the agent reads |
 //! | `snapshot` | the whole state as bytes, and back |
 #![warn(missing_docs)]
@@ -39,6 +40,7 @@
 
 pub mod audit;
 pub mod command;
+pub mod whatif;
 
 mod admission;
 mod borrow;

@@ -64,5 +64,5 @@ fn an_export_that_was_changed_is_not_whole() {
     let (whole, _, _, text) = told(|export| {
         (export.parts, export.seal) = (Vec::new(), None);
     });
-    assert!(whole && text == "F has no records", "{text}");
+    assert!(whole && text == "there are no records in F", "{text}");
 }

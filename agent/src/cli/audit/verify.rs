@@ -174,7 +174,7 @@ impl Verdict {
             return format!("{of} is not as it was recorded: {}{rest}", self.broken.join("; "));
         }
         if spans.is_empty() {
-            return format!("{of} has no records");
+            return format!("there are no records {} {of}", if self.file { "in" } else { "on" });
         }
         let (are, between) = match &spans[..] {
             [_] if self.spans.iter().all(|span| span.first == span.last) => ("is", ""),

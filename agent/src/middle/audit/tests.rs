@@ -25,7 +25,7 @@ fn verified(parts: &[AuditPart]) -> (Verifier, Result<(), Wrong>) {
 fn the_example_is_whole() {
     let (_, part) = part();
     assert!(part.records.len() >= 4);
-    let (verifier, done) = verified(&[part.clone()]);
+    let (verifier, done) = verified(std::slice::from_ref(&part));
     assert_eq!(done, Ok(()));
     let last = part.records.last().unwrap();
     let (seq, link) = verifier.head().unwrap();
@@ -66,7 +66,8 @@ fn every_word_of_a_record_is_what_is_hashed() {
 fn parts_follow_each_other_or_begin_anew() {
     let (_, part) = part();
     let cut = |from: usize, to: usize| {
-        let before = from.checked_sub(1).map_or(part.before.clone(), |at| part.records[at].hash.clone());
+        let before =
+            from.checked_sub(1).map_or_else(|| part.before.clone(), |at| part.records[at].hash.clone());
         AuditPart { first: from as u64 + 1, before, records: part.records[from..to].to_vec() }
     };
     let all = part.records.len();

@@ -31,7 +31,8 @@ use tokio_util::sync::CancellationToken;
 use super::errors::NodeError;
 use super::log::Log;
 use super::machine::Books;
-use super::{ADMIN_WITHIN, Inner, lock};
+use super::{ADMIN_WITHIN, Inner, Node, lock};
+use crate::middle::health::Condition;
 use crate::seam::frames::{read_frame, write_frame};
 use crate::seam::{Disk, Net};
 use archive::{Archive, last_of, segment_of};
@@ -175,7 +176,31 @@ async fn on_bench<R: Send + 'static>(
     result.await.ok()
 }
 
+impl Node {
+    /// A look at the audit: JSON of the type that the query names.
+    ///
+    /// # Errors
+    /// When this device has no site, or nobody answers.
+    pub async fn audit(&self, query: AuditQuery) -> Result<Vec<u8>, NodeError> {
+        self.inner.audit(query).await
+    }
+
+    /// What the machines that keep the log say is the hash of a record.
+    ///
+    /// # Errors
+    /// When this device has no site.
+    pub async fn audit_heads(&self, seq: u64) -> Result<api::AuditHeads, NodeError> {
+        self.inner.audit_heads(seq).await
+    }
+}
+
 impl Inner {
+    pub(crate) fn audit_health(&self, health: &mut Vec<api::Health>) {
+        if let Some(reason) = lock(&self.audit_failure).clone() {
+            health.push(Condition::AuditUnwritten { reason }.health());
+        }
+    }
+
     /// Removes the audit's files: the site is left.
     pub(crate) fn forget_audit(&self) {
         if let Err(error) = Archive::new(self.disk.clone()).forget() {

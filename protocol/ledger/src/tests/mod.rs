@@ -20,3 +20,4 @@ mod rules;
 mod seats;
 mod steps;
 mod usage;
+mod whatif;
