@@ -77,7 +77,7 @@ impl<'a> Pages<'a> {
 async fn list(client: &Client, args: &AuditArgs) -> Result<(), Fail> {
     let mut pages = Pages::new(client, args.from, args.to);
     if args.csv {
-        print::line("seq,time,kind,product,user,device,seat,text,record,hash");
+        print::kept("seq,time,kind,product,user,device,seat,text,record,hash")?;
     }
     let (mut expected, mut some) = (None, false);
     while let Some(page) = pages.next().await? {
@@ -89,8 +89,11 @@ async fn list(client: &Client, args: &AuditArgs) -> Result<(), Fail> {
         }
         some |= !page.part.records.is_empty();
         expected = page.part.records.last().map(|last| last.seq.saturating_add(1)).or(expected);
-        let show = if args.csv { csv } else { row };
-        page.part.records.iter().for_each(|record| print::line(show(record)));
+        if args.csv {
+            page.part.records.iter().try_for_each(|record| print::kept(csv(record)))?;
+        } else {
+            page.part.records.iter().for_each(|record| print::line(row(record)));
+        }
     }
     if !some && !args.csv {
         print::line("Nothing was recorded then.");
@@ -137,9 +140,9 @@ async fn export(client: &Client, from: Option<WallTime>, to: Option<WallTime>) -
     let mut begun = false;
     while let Some(page) = pages.next().await? {
         if !begun {
-            print::line(format!("{{\n\"format\": {},\n\"site\": {},", api::FORMAT, text(&page.site)?));
+            print::kept(format!("{{\n\"format\": {},\n\"site\": {},", api::FORMAT, text(&page.site)?))?;
             let keeper = text(&page.keeper)?;
-            print::line(format!("\"keeper\": {keeper},\n\"oldest\": {},\n\"parts\": [", page.oldest));
+            print::kept(format!("\"keeper\": {keeper},\n\"oldest\": {},\n\"parts\": [", page.oldest))?;
             begun = true;
         }
         damaged.extend(page.damaged);
@@ -150,14 +153,14 @@ async fn export(client: &Client, from: Option<WallTime>, to: Option<WallTime>) -
             .as_ref()
             .is_some_and(|last| last.seq.saturating_add(1) == part.first && last.hash == part.before);
         if goes_on {
-            print::line(",");
+            print::kept(",")?;
         } else {
             let close = if last.is_some() { "]},\n" } else { "" };
             let before = text(&part.before)?;
-            print::line(format!("{close}{{\"first\": {}, \"before\": {before}, \"records\": [", part.first));
+            print::kept(format!("{close}{{\"first\": {}, \"before\": {before}, \"records\": [", part.first))?;
         }
         let records: Result<Vec<String>, Fail> = part.records.iter().map(text).collect();
-        print::line(records?.join(",\n"));
+        print::kept(records?.join(",\n"))?;
         last = Some(point);
     }
     let close = if last.is_some() { "]}\n" } else { "" };
@@ -172,7 +175,7 @@ async fn export(client: &Client, from: Option<WallTime>, to: Option<WallTime>) -
         }
     }
     let (damaged, root, seal) = (text(&damaged)?, text(&root)?, text(&seal)?);
-    print::line(format!("{close}],\n\"damaged\": {damaged},\n\"root\": {root},\n\"seal\": {seal}\n}}"));
+    print::kept(format!("{close}],\n\"damaged\": {damaged},\n\"root\": {root},\n\"seal\": {seal}\n}}"))?;
     Ok(())
 }
 

@@ -66,3 +66,25 @@ fn an_export_that_was_changed_is_not_whole() {
     });
     assert!(whole && text == "there are no records in F", "{text}");
 }
+
+#[test]
+fn another_machine_with_another_past_is_told() {
+    let machine = |name: &str| api::Holder { id: format!("id-{name}"), name: name.to_owned() };
+    let hash = seatkeeper_ledger::audit::Link([5; 32]);
+    let witness = |name: &str, hash: Option<String>| api::AuditWitness {
+        machine: machine(name),
+        hash,
+        seal: None,
+        root: None,
+    };
+    let mut verdict = verify::Verdict::of_machine(&machine("ws1"));
+    let same = Some(hash.to_string());
+    let told = vec![witness("ws1", same.clone()), witness("ws2", same.clone()), witness("ws3", None)];
+    verdict.compare(7, hash, told);
+    assert!(verdict.broken.is_empty());
+    verdict.spans = vec![api::AuditSpan { first: 1, last: 7, from: None, to: None }];
+    assert_eq!(verdict.text(), "records 1 to 7, from - to -, are whole on ws1; ws2 has the same");
+    verdict.compare(7, hash, vec![witness("ws4", same), witness("ws5", Some("0".repeat(64)))]);
+    let text = verdict.text();
+    assert!(text.starts_with("ws1 is not as it was recorded: ws5 has another hash of record 7: "), "{text}");
+}

@@ -23,8 +23,8 @@ pub(super) async fn machine(client: &Client, json: bool) -> Result<(), Fail> {
     let mut verifier = Verifier::default();
     let mut newest = None;
     while let Some(page) = pages.next().await? {
-        if verdict.of.is_empty() {
-            verdict.of.clone_from(&page.keeper.name);
+        if verdict.keeper.is_empty() {
+            verdict = Verdict::of_machine(&page.keeper);
             verifier = Verifier::new(site_of(page.site.as_ref()));
         }
         verdict.broken.extend(page.damaged);
@@ -117,6 +117,8 @@ fn check_seal(seal: &str, export: &api::AuditExport, (seq, hash): (u64, Link)) -
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
     of: String,
+    /// The machine's id; empty: a file.
+    keeper: String,
     file: bool,
     pub(super) spans: Vec<api::AuditSpan>,
     pub(super) broken: Vec<String>,
@@ -127,15 +129,20 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
+    pub(super) fn of_machine(machine: &api::Holder) -> Self {
+        Self { of: machine.name.clone(), keeper: machine.id.clone(), ..Self::default() }
+    }
+
     fn wrong(&mut self, wrong: &Wrong) {
         self.broken_at = Some(wrong.seq());
         self.broken.push(wrong.to_string());
     }
 
     /// Other machines' hashes of the last record.
-    fn compare(&mut self, seq: u64, hash: Link, witnesses: Vec<api::AuditWitness>) {
+    pub(super) fn compare(&mut self, seq: u64, hash: Link, witnesses: Vec<api::AuditWitness>) {
         let hash = hash.to_string();
-        for witness in witnesses {
+        let keeper = self.keeper.clone();
+        for witness in witnesses.into_iter().filter(|witness| witness.machine.id != keeper) {
             match witness.hash {
                 Some(theirs) if theirs == hash => self.agree.push(witness.machine.name),
                 Some(_) => {
@@ -148,8 +155,6 @@ impl Verdict {
                 None => {}
             }
         }
-        let of = &self.of;
-        self.agree.retain(|name| name != of);
     }
 
     fn whole(&self) -> bool {

@@ -58,11 +58,13 @@ pub(crate) async fn keep(inner: Arc<Inner>, log: Arc<Log>, stop: CancellationTok
         let failed = written.is_err();
         *lock(&inner.audit_failure) = written.err();
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             changed = applied.changed(), if !failed => if changed.is_err() { return },
             () = tokio::time::sleep(RETRY_AFTER), if failed => {}
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_AFTER) => {}
         }
