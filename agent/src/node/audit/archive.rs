@@ -101,6 +101,11 @@ impl Archive {
         self.disk.write_record(&Self::name(stretch.first), stretch)
     }
 
+    /// Removes a segment.
+    pub(crate) fn remove(&self, segment: Segment) -> io::Result<()> {
+        self.disk.remove(&Self::name(segment.first))
+    }
+
     /// Drops the oldest segments that are too many; answers the first record that is still there.
     pub(crate) fn trim(&self) -> io::Result<Option<u64>> {
         let segments = self.segments()?;
@@ -111,7 +116,7 @@ impl Archive {
             if bytes <= self.bytes_max || newest {
                 return Ok(dropped.then_some(segment.first));
             }
-            self.disk.remove(&Self::name(segment.first))?;
+            self.remove(*segment)?;
             bytes -= segment.bytes;
             dropped = true;
         }

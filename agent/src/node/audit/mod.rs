@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use seatkeeper_election::seam::Channel;
+use seatkeeper_ledger::audit::SEGMENT;
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::audit::{AuditHead, SignedAuditHead};
 use seatkeeper_protocol::id::DeviceId;
@@ -75,13 +76,13 @@ pub(crate) async fn keep(inner: Arc<Inner>, log: Arc<Log>, stop: CancellationTok
 pub(crate) struct Writer {
     archive: Archive,
     books: Books,
-    /// The segments that are on disk; unknown before the first look.
-    written: Option<BTreeSet<u64>>,
+    /// The segments that are on disk as they are in the books.
+    written: BTreeSet<u64>,
 }
 
 impl Writer {
     pub(crate) fn new(archive: Archive, books: Books) -> Self {
-        Self { archive, books, written: None }
+        Self { archive, books, written: BTreeSet::new() }
     }
 
     /// Writes what is complete and not on disk.
@@ -89,17 +90,14 @@ impl Writer {
     /// # Errors
     /// Why it can't, in words for people.
     pub(crate) async fn write(&mut self) -> Result<(), String> {
-        if self.written.is_none() {
-            self.written = Some(self.look().await?);
-        }
-        for segment in self.complete() {
-            if self.written.as_ref().is_some_and(|written| written.contains(&segment)) {
-                continue;
-            }
+        let complete = self.complete();
+        // Those that have left the books are nobody's to write.
+        self.written = self.written.split_off(&complete.start);
+        for segment in complete.filter(|segment| !self.written.contains(segment)).collect::<Vec<_>>() {
             let (archive, books) = (self.archive.clone(), self.books.clone());
             let wrote = on_bench(self.archive.disk(), move || write_segment(&archive, &books, segment)).await;
             wrote.unwrap_or_else(|| Err("the agent is stopping".to_owned()))?;
-            self.written.get_or_insert_default().insert(segment);
+            self.written.insert(segment);
         }
         Ok(())
     }
@@ -109,52 +107,39 @@ impl Writer {
         let ledger = self.books.read();
         segment_of(ledger.audit(0, 0).first)..segment_of(ledger.next_seq())
     }
-
-    /// Which segments are on disk. Those that the books have too are compared: what a failing disk made of one is
-    /// written anew.
-    async fn look(&self) -> Result<BTreeSet<u64>, String> {
-        let (archive, books, complete) = (self.archive.clone(), self.books.clone(), self.complete());
-        let look = move || -> Result<BTreeSet<u64>, String> {
-            let segments = archive.segments().map_err(|error| error.to_string())?;
-            let mut written: BTreeSet<u64> = segments.keys().copied().collect();
-            for (number, segment) in segments.range(complete.clone()) {
-                let head = books.read().audit(last_of(*number) + 1, 0).before;
-                let wrong = match archive.read(*segment) {
-                    Ok(Some(stretch)) if stretch.verify().is_ok() && stretch.head() == head => continue,
-                    Ok(Some(_)) => "it has other records than the books".to_owned(),
-                    Ok(None) => "it is gone".to_owned(),
-                    Err(error) => error.to_string(),
-                };
-                let file = archive.place(*segment);
-                tracing::warn!(file, wrong, "a file of the audit is written anew from the books");
-                written.remove(number);
-            }
-            let last = segments.last_key_value().map(|(number, _)| last_of(*number));
-            let oldest = last_of(complete.start).saturating_sub(seatkeeper_ledger::audit::SEGMENT) + 1;
-            if let Some(last) = last.filter(|last| *last + 1 < oldest) {
-                tracing::warn!(
-                    after = last,
-                    until = oldest,
-                    "records of the audit are missing on this machine"
-                );
-            }
-            Ok(written)
-        };
-        on_bench(self.archive.disk(), look).await.unwrap_or_else(|| Err("the agent is stopping".to_owned()))
-    }
 }
 
+/// Writes one segment, unless it is there: what a failing disk made of it is written anew.
 fn write_segment(archive: &Archive, books: &Books, segment: u64) -> Result<(), String> {
     let last = last_of(segment);
     let stretch = {
         let ledger = books.read();
-        let first = ledger.audit(0, 0).first.max(last - seatkeeper_ledger::audit::SEGMENT + 1);
+        let first = ledger.audit(0, 0).first.max(last - SEGMENT + 1);
         let most = last.saturating_add(1).saturating_sub(first);
         ledger.audit(first, usize::try_from(most).unwrap_or(0))
     };
     if stretch.next() != last + 1 {
         // It left the books meanwhile.
         return Ok(());
+    }
+    let segments = archive.segments().map_err(|error| error.to_string())?;
+    if let Some(there) = segments.get(&segment) {
+        let wrong = match archive.read(*there) {
+            Ok(Some(read)) if read.verify().is_ok() && read.head() == stretch.head() => return Ok(()),
+            Ok(_) => "it has other records than the books".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(
+            file = archive.place(*there),
+            wrong,
+            "a file of the audit is written anew from the books"
+        );
+        archive.remove(*there).map_err(|error| error.to_string())?;
+    } else if let Some((before, _)) = segments.range(..segment).next_back()
+        && last_of(*before) + 1 < stretch.first
+    {
+        let (after, until) = (last_of(*before), stretch.first);
+        tracing::warn!(after, until, "records of the audit are missing on this machine");
     }
     archive.write(&stretch).map_err(|error| error.to_string())?;
     match archive.trim() {
