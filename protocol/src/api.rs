@@ -2,15 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
+mod audit;
 mod borrow;
 mod limits;
 mod seat;
 mod usage;
 
+pub use audit::{
+    AuditExport, AuditHeads, AuditPage, AuditPart, AuditPoint, AuditRecord, AuditSpan, AuditVerdict,
+    AuditWitness,
+};
 pub use borrow::{Borrow, BorrowRequest, BorrowReturned, Borrows, ReturnRequest};
 pub use limits::{Group, Limit, Limits, Priority, Whom};
 pub use seat::{ProofRequest, SeatEvent, SeatGranted, SeatProof, SeatRequest, SeatWaiting, Tree};
-pub use usage::{ProductUsage, Usage, Used};
+pub use usage::{ProductUsage, Usage, Used, WhatIf, WhatIfTold};
 
 /// The `format` of every object.
 pub const FORMAT: u32 = 1;

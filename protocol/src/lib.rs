@@ -9,6 +9,7 @@
 //! | [`license`] | the license file: parse, sign, verify |
 //! | [`ticket`] | the signed proof of a seat, and the pool key's certificate |
 //! | [`roster`] | the numbered, signed list of devices |
+//! | [`audit`] | the signed head of the audit |
 //! | [`wire`] | messages between agents |
 //! | [`api`] | JSON types of the local API |
 //!
@@ -25,6 +26,7 @@
 )]
 
 pub mod api;
+pub mod audit;
 pub mod fault;
 pub mod frame;
 pub mod id;

@@ -193,6 +193,13 @@ impl fmt::Display for Share {
 pub struct Date(jiff::civil::Date);
 
 impl Date {
+    /// Reads a day such as `2026-12-24`.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '-');
+        let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+        Self::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+    }
+
     /// The day with this year, month (1 to 12) and day of the month (from 1); `None` when there is none.
     pub fn new(year: u16, month: u8, day: u8) -> Option<Self> {
         let (year, month, day) =

@@ -188,6 +188,27 @@ pub enum Request {
     StartLog,
     /// From the holder: the log is no longer wanted here.
     StopLog,
+    /// A look at the audit that this machine keeps: any machine that has the log answers.
+    Audit(AuditQuery),
+}
+
+/// A look at the audit. The answer is the JSON of the [`crate::api`] type named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuditQuery {
+    /// [`crate::api::AuditPage`].
+    Page {
+        /// The number of the last record seen; 0: from the first on.
+        after: u64,
+        /// Not the records before the first one of this time or later.
+        from: Option<WallTime>,
+        /// Not the first one of this time or later, and what follows.
+        to: Option<WallTime>,
+    },
+    /// [`crate::api::AuditWitness`].
+    Witness {
+        /// The number of the record whose hash is asked for.
+        seq: u64,
+    },
 }
 
 /// A ledger command signed by an admin.

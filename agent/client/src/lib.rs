@@ -189,6 +189,34 @@ impl Client {
         self.get("/v1/usage").await
     }
 
+    /// A page of the audit: records after this number, of a span of time. `from` and `to`: RFC 3339, or a day.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn audit(
+        &self,
+        after: u64,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<api::AuditPage, ClientError> {
+        // Times and days have no other characters; anything else would be another query.
+        let clean = |text: &str| -> String {
+            text.chars().filter(|c| c.is_ascii_alphanumeric() || "-:.".contains(*c)).collect()
+        };
+        let part = |name: &str, value: Option<&str>| {
+            value.map(|value| format!("&{name}={}", clean(value))).unwrap_or_default()
+        };
+        self.get(&format!("/v1/audit?after={after}{}{}", part("from", from), part("to", to))).await
+    }
+
+    /// What the machines that keep the log say is the hash of a record of the audit.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn audit_heads(&self, seq: u64) -> Result<api::AuditHeads, ClientError> {
+        self.get(&format!("/v1/audit/heads?seq={seq}")).await
+    }
+
     /// What is needed to rotate the pool key.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use seatkeeper_protocol::id::{DeviceId, Feature, Name, ProductId, PublicKey, Sea
 use seatkeeper_protocol::license::Date;
 use seatkeeper_protocol::time::WallTime;
 
+use super::audit::AuditArgs;
 use super::launcher::LauncherCommand;
 use super::limits::LimitsCommand;
 
@@ -75,6 +76,8 @@ pub enum Command {
     },
     /// How much was used and refused, by day or hour
     Usage(UsageArgs),
+    /// List and export what was recorded, and verify that nothing of it was changed
+    Audit(AuditArgs),
     /// Run a program that holds a seat as long as it or anything it started runs
     Run(RunArgs),
     /// Hold a seat until interrupted
@@ -425,6 +428,9 @@ pub struct UsageArgs {
     /// By hour, of the last 7 days
     #[arg(long)]
     pub hours: bool,
+    /// What would have come of the recorded starts if there had been N seats of the product
+    #[arg(long, value_name = "N", requires = "product", conflicts_with_all = ["hours", "csv"])]
+    pub what_if: Option<u32>,
     /// Comma separated values
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
@@ -539,23 +545,17 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 
 /// A day to its end wherever on Earth, or an instant.
 fn parse_until(text: &str) -> Result<WallTime, String> {
-    day(text).map_or_else(|| instant(text), |day| Ok(day.ends()))
+    Date::read(text).map_or_else(|| instant(text), |day| Ok(day.ends()))
 }
 
 /// The beginning of a day, UTC, or an instant.
-fn parse_from(text: &str) -> Result<WallTime, String> {
-    day(text).map_or_else(|| instant(text), |day| Ok(day.starts()))
+pub(super) fn parse_from(text: &str) -> Result<WallTime, String> {
+    Date::read(text).map_or_else(|| instant(text), |day| Ok(day.starts()))
 }
 
 /// The end of a day, UTC, or an instant.
-fn parse_to(text: &str) -> Result<WallTime, String> {
-    day(text).map_or_else(|| instant(text), |day| Ok(day.starts().plus_ms(24 * 60 * 60 * 1_000)))
-}
-
-fn day(text: &str) -> Option<Date> {
-    let mut parts = text.splitn(3, '-');
-    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+pub(super) fn parse_to(text: &str) -> Result<WallTime, String> {
+    Date::read(text).map_or_else(|| instant(text), |day| Ok(day.starts().plus_ms(24 * 60 * 60 * 1_000)))
 }
 
 fn instant(text: &str) -> Result<WallTime, String> {

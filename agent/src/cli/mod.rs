@@ -7,6 +7,7 @@
 //! | `site`, `admin`, `device`, `license`, `vendor` | the commands of those names |
 //! | [`limits`] | `limits` |
 //! | `usage` | `usage` |
+//! | [`audit`] | `audit` |
 //! | `look` | `status`, `seats`, `events` |
 //! | `run`, `hold` | programs that hold seats |
 //! | `borrow` | `borrow`, `return` |
@@ -24,6 +25,7 @@ use fail::Fail;
 mod admin;
 mod agent;
 pub mod args;
+pub mod audit;
 mod borrow;
 mod device;
 pub(crate) mod fail;
@@ -91,6 +93,7 @@ async fn dispatch(cli: Cli) -> u8 {
         }
         Command::Events { follow } => look::events(&client, follow, json).await,
         Command::Usage(args) => usage::usage(&client, &args, json).await,
+        Command::Audit(args) => audit::audit(&client, args, json).await,
         Command::Run(args) => return run::run(client, args).await,
         Command::Launcher(command) => launcher::launcher(cli.socket.as_deref(), command, json),
         Command::Hold(args) => hold::hold(client, &args).await,

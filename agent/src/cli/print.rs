@@ -12,6 +12,13 @@ pub(crate) fn line(text: impl AsRef<str>) {
     writeln!(io::stdout(), "{}", text.as_ref()).ok();
 }
 
+/// Writes a line that must not get lost: what is kept elsewhere and missing there is an error.
+pub(crate) fn kept(text: impl AsRef<str>) -> Result<(), Fail> {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{}", text.as_ref()).and_then(|()| out.flush());
+    written.map_err(|error| Fail::other(format!("the output could not be written: {error}; it is not whole")))
+}
+
 /// Writes a line for the person to standard error.
 pub(crate) fn note(text: impl AsRef<str>) {
     writeln!(io::stderr(), "{}", text.as_ref()).ok();

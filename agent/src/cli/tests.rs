@@ -66,6 +66,18 @@ fn what_is_understood() {
     check("seatkeeper usage --json", true);
     check("seatkeeper usage --csv --json", false);
     check("seatkeeper usage --from yesterday", false);
+    check("seatkeeper usage p --what-if 5 --from 2026-11-01 --json", true);
+    check("seatkeeper usage --what-if 5", false);
+    check("seatkeeper usage p --what-if many", false);
+    check("seatkeeper usage p --what-if 5 --csv", false);
+    check("seatkeeper audit", true);
+    check("seatkeeper audit --from 2026-11-01 --to 2026-11-30T12:00:00Z --csv", true);
+    check("seatkeeper audit --csv --json", false);
+    check("seatkeeper audit --from yesterday", false);
+    check("seatkeeper audit verify", true);
+    check("seatkeeper audit verify F --json", true);
+    check("seatkeeper audit verify F G", false);
+    check("seatkeeper audit --from 2026-11-01 verify F", false);
     check("seatkeeper limits", true);
     check("seatkeeper limits set p --user eva --seats 0", true);
     check("seatkeeper limits set p --user eva --group cads --seats 1", false);

@@ -97,8 +97,11 @@ impl StateDir {
                 check_rights(&secret, true, "600")?;
             }
         }
-        for leftover in leftovers(dir).map_err(broken)? {
-            std::fs::remove_file(&leftover).map_err(|source| StateDirError::Io { path: leftover, source })?;
+        for folder in [dir.to_owned(), state.audit()] {
+            for leftover in leftovers(&folder).map_err(broken)? {
+                std::fs::remove_file(&leftover)
+                    .map_err(|source| StateDirError::Io { path: leftover, source })?;
+            }
         }
         Ok(state)
     }
@@ -121,6 +124,11 @@ impl StateDir {
     /// The running sessions and their trees (a record).
     pub fn sessions(&self) -> PathBuf {
         self.dir.join("sessions")
+    }
+
+    /// The folder of the audit's older records.
+    pub fn audit(&self) -> PathBuf {
+        self.dir.join("audit")
     }
 
     /// The consensus log of this node id.
@@ -184,14 +192,45 @@ impl Disk for StateDir {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        write_atomic(&self.dir.join(name), bytes, Mode::Secret)
+        let path = self.dir.join(name);
+        if let Some(folder) = path.parent().filter(|folder| *folder != self.dir && !folder.exists()) {
+            files::create_private_dir(folder)?;
+            files::sync_dir(&self.dir)?;
+        }
+        write_atomic(&path, bytes, Mode::Secret)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        match std::fs::remove_file(self.dir.join(name)) {
+        let path = self.dir.join(name);
+        match std::fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.and_then(|()| files::sync_dir(&self.dir)),
+            removed => removed.and_then(|()| files::sync_dir(path.parent().unwrap_or(&self.dir))),
         }
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<(String, u64)>> {
+        let entries = match std::fs::read_dir(self.dir.join(folder)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            // A name that is not text is not ours, nor is a temporary one.
+            let Some(name) =
+                entry.file_name().to_str().filter(|name| !name.starts_with('.')).map(str::to_owned)
+            else {
+                continue;
+            };
+            match entry.metadata() {
+                Ok(meta) if meta.is_file() => found.push((format!("{folder}/{name}"), meta.len())),
+                // Removed meanwhile.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        found.sort();
+        Ok(found)
     }
 
     fn open_log(&self, node: NodeId) -> Result<LogStore, StartError> {

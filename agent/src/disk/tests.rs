@@ -56,6 +56,32 @@ fn the_first_open_creates_and_the_next_finds() {
 }
 
 #[test]
+fn a_record_may_be_in_a_folder_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    let state = StateDir::open(&path).unwrap();
+    let listed = |state: &StateDir| {
+        let listed = disk(state).list("audit").unwrap();
+        listed.into_iter().map(|(name, bytes)| format!("{name} {bytes}")).collect::<Vec<_>>()
+    };
+    assert!(listed(&state).is_empty());
+    disk(&state).write("audit/2", b"22").unwrap();
+    disk(&state).write("audit/1", b"1").unwrap();
+    disk(&state).write("audit/1", b"111").unwrap();
+    assert_eq!(listed(&state), ["audit/1 3", "audit/2 2"]);
+    assert_eq!(disk(&state).read("audit/2").unwrap().as_deref(), Some(b"22".as_slice()));
+    drop(state);
+    // A power cut in the middle of a write leaves a temporary file, and the record as it was.
+    std::fs::write(path.join("audit").join(".1.1.1.tmp"), "hal").unwrap();
+    std::fs::create_dir(path.join("audit").join("folder")).unwrap();
+    let state = StateDir::open(&path).unwrap();
+    assert_eq!(names(&path.join("audit")), ["1", "2", "folder"]);
+    disk(&state).remove("audit/1").unwrap();
+    disk(&state).remove("audit/1").unwrap();
+    assert_eq!(listed(&state), ["audit/2 2"]);
+}
+
+#[test]
 fn a_newer_or_damaged_format_is_refused() {
     let check = |format: &str, expected: &str| {
         let dir = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@
 //! | `routes` | the resources |
 //! | `seats` | `POST /v1/seats`: a seat held by an open answer |
 //! | `events` | `GET /v1/events` |
+//! | `audit` | `GET /v1/audit` |
 //! | `problem` | errors as problem+json |
 //! | `io` | a connection that is watched while it answers |
 
@@ -27,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use crate::node::Node;
 use crate::platform::local::{Caller, LocalListener, LocalStream};
 
+mod audit;
 mod borrows;
 mod events;
 mod io;

@@ -14,7 +14,7 @@ use seatkeeper_protocol::{api, limits};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, refusal_code};
-use super::{borrows, events, seats};
+use super::{audit, borrows, events, seats};
 use crate::node::{Node, NodeError};
 use crate::platform::local::Caller;
 
@@ -33,6 +33,8 @@ pub(super) fn router(node: Node) -> Router {
         .route("/v1/admins", look(Query::Admins))
         .route("/v1/vendors", look(Query::Vendors))
         .route("/v1/usage", look(Query::Usage))
+        .route("/v1/audit", get(audit::page))
+        .route("/v1/audit/heads", get(audit::heads))
         .route("/v1/limits", look(Query::Limits))
         .route("/v1/pool-key", look(Query::PoolKey))
         .route("/v1/events", get(events::events))

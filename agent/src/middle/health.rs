@@ -28,6 +28,11 @@ pub enum Condition {
         /// Why.
         reason: String,
     },
+    /// Records of the audit that leave the books are not written down.
+    AuditUnwritten {
+        /// Why.
+        reason: String,
+    },
     /// This clock is too far off the site's to borrow.
     ClockOff {
         /// "3 min ahead of" or "behind".
@@ -88,6 +93,14 @@ impl Condition {
                 "log-failed",
                 "error",
                 format!("this machine can no longer keep the books: {reason}; check its disk, then restart the agent"),
+            ),
+            Self::AuditUnwritten { reason } => (
+                "audit-unwritten",
+                "warning",
+                format!(
+                    "this machine cannot write down the records of the audit: {reason}; make room or check its disk, or \
+                     they are lost here once 10,000 newer ones have come"
+                ),
             ),
             Self::ClockOff { apart } => (
                 "clock-off",

@@ -1,5 +1,6 @@
 //! The pure middle of the agent: no IO, no clock, no randomness. `now` is always an argument.
 
+pub mod audit;
 pub mod book;
 pub mod borrows;
 pub mod health;

@@ -356,7 +356,7 @@ fn pool_key(duty: &Duty) -> api::PoolKeyInfo {
 
 fn events(duty: &Duty, after: Option<u64>) -> api::Events {
     let ledger = duty.log.books.read();
-    let event = |record: &Record| api::Event {
+    let event = |record: Record| api::Event {
         seq: record.seq,
         time: record.time.rfc3339(),
         kind: record.what.kind().to_owned(),
@@ -367,9 +367,7 @@ fn events(duty: &Duty, after: Option<u64>) -> api::Events {
         seat: record.what.seat().map(|seat| seat.to_string()),
     };
     let events = match after {
-        Some(after) => {
-            ledger.records().filter(|record| record.seq > after).take(EVENTS_PAGE).map(event).collect()
-        }
+        Some(after) => ledger.records_after(after).take(EVENTS_PAGE).map(event).collect(),
         None => {
             let mut newest: Vec<api::Event> = ledger.records().rev().take(EVENTS_FIRST).map(event).collect();
             newest.reverse();

@@ -27,7 +27,6 @@ use tokio_util::sync::CancellationToken;
 use super::Inner;
 use super::answers;
 use super::log::Log;
-use crate::keys::seal;
 use crate::middle::leases::Leases;
 use crate::middle::site_time::ClockReports;
 
@@ -206,7 +205,7 @@ impl Duty {
             },
             Request::Admin(admin) => self.admin_command(inner, admin).await,
             Request::Query(query) => self.query(inner, query).await,
-            Request::StartLog | Request::StopLog => inner.not_holder(),
+            Request::StartLog | Request::StopLog | Request::Audit(_) => inner.not_holder(),
         }
     }
 
@@ -447,22 +446,12 @@ impl Duty {
     /// The current pool key, if it was sealed to this device.
     pub(crate) fn pool_key(&self, inner: &Inner) -> Option<SigningKey> {
         let mut cached = self.pool_key.lock().unwrap_or_else(PoisonError::into_inner);
-        let (number, public, sealed) = {
-            let ledger = self.log.books.read();
-            let key = ledger.pool_key()?;
-            let number = key.certificate.number;
-            if let Some((_, signing)) = cached.as_ref().filter(|(cached, _)| *cached == number) {
-                return Some(signing.clone());
-            }
-            (number, key.certificate.key, key.sealed.get(&inner.device)?.clone())
-        };
-        let secret = seal::open_sealed(&inner.key, &sealed.0, POOL_KEY_CONTEXT)?;
-        let bytes: [u8; 32] = secret.as_slice().try_into().ok()?;
-        let signing = SigningKey::from_bytes(&bytes);
-        if signing.verifying_key().to_bytes() != public.0 {
-            return None;
+        let number = self.log.books.read().pool_key()?.certificate.number;
+        if let Some((_, signing)) = cached.as_ref().filter(|(cached, _)| *cached == number) {
+            return Some(signing.clone());
         }
-        *cached = Some((number, signing.clone()));
+        let (certificate, signing) = self.log.books.pool_key(&inner.device, &inner.key)?;
+        *cached = Some((certificate.number, signing.clone()));
         Some(signing)
     }
 

@@ -2,10 +2,15 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ed25519_dalek::SigningKey;
 use seatkeeper_election::{RestoreError, StateMachine};
 use seatkeeper_ledger::{Ledger, encode_outcome};
+use seatkeeper_protocol::id::DeviceId;
+use seatkeeper_protocol::ticket::PoolKeyCertificate;
 use tokio::sync::watch;
 
+use super::duty::POOL_KEY_CONTEXT;
+use crate::keys::seal;
 use crate::seam::Observer;
 
 /// The ledger of this log holder.
@@ -25,6 +30,23 @@ impl Books {
     pub(crate) fn read(&self) -> MutexGuard<'_, Ledger> {
         // `apply` does not panic (I11); should it, its ledger refuses from then on by its own checks.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The current pool key, if it was sealed to this device, whose key is `own`.
+    pub(crate) fn pool_key(
+        &self,
+        device: &DeviceId,
+        own: &SigningKey,
+    ) -> Option<(PoolKeyCertificate, SigningKey)> {
+        let (certificate, sealed) = {
+            let ledger = self.read();
+            let key = ledger.pool_key()?;
+            (key.certificate.clone(), key.sealed.get(device)?.clone())
+        };
+        let secret = seal::open_sealed(own, &sealed.0, POOL_KEY_CONTEXT)?;
+        let bytes: [u8; 32] = secret.as_slice().try_into().ok()?;
+        let signing = SigningKey::from_bytes(&bytes);
+        (signing.verifying_key().to_bytes() == certificate.key.0).then_some((certificate, signing))
     }
 
     /// Changes whenever an entry was applied.

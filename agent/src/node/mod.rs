@@ -15,10 +15,12 @@
 //! | `duty` | the holder's duties for one term |
 //! | `queue` | who waits: telling whose turn it is, passing over who is silent |
 //! | `answers` | the books as JSON |
+//! | `audit` | older records on disk, and reading all of them |
 //! | `finding` | discovery, static peers, remembering |
 //! | `site`, `joining` | creating, joining, leaving |
 
 mod answers;
+mod audit;
 mod borrows;
 mod command;
 mod duty;
@@ -155,6 +157,8 @@ pub(crate) struct Inner {
     waiting_site_id: Mutex<Option<SiteId>>,
     turned: Mutex<Option<String>>,
     log_failure: Mutex<Option<String>>,
+    /// Why records that leave the books are not written down.
+    audit_failure: Mutex<Option<String>>,
     epoch: AtomicU64,
     counter: AtomicU64,
     turn: AtomicU64,
@@ -230,6 +234,7 @@ impl Node {
             waiting_site_id: Mutex::default(),
             turned: Mutex::default(),
             log_failure: Mutex::default(),
+            audit_failure: Mutex::default(),
             epoch: AtomicU64::new(epoch),
             counter: AtomicU64::new(0),
             turn: AtomicU64::new(0),
@@ -579,6 +584,7 @@ impl Inner {
         if let Some(reason) = lock(&self.log_failure).clone() {
             health.push(Condition::LogFailed { reason }.health());
         }
+        self.audit_health(health);
         self.borrow_health(health);
     }
 }

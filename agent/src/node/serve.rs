@@ -192,6 +192,7 @@ impl Inner {
     async fn answer(self: &Arc<Self>, device: DeviceId, request: &Request) -> Response {
         match request {
             Request::StartLog | Request::StopLog => self.answer_log_request(device, request).await,
+            Request::Audit(query) => self.answer_audit(query).await,
             Request::Device { .. } | Request::Admin(_) | Request::Query(_) => match self.duty() {
                 Some(duty) => duty.answer(self, device, request).await,
                 None => self.not_holder(),

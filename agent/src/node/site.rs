@@ -16,7 +16,7 @@ use super::duty::POOL_KEY_CONTEXT;
 use super::errors::{NodeError, StartError};
 use super::log::Log;
 use super::record::{REMEMBERED_MAX, Site, SiteRecord};
-use super::{Inner, keeper, links, random, state};
+use super::{Inner, audit, keeper, links, random, state};
 use crate::keys;
 use crate::keys::code::{RecoveryCode, seal_root};
 use crate::keys::seal::seal_to;
@@ -159,7 +159,8 @@ impl Inner {
     fn adopt_log(self: &Arc<Self>, log: Arc<Log>) {
         let stop = self.stop.child_token();
         *self.open_log_slot() = Some(OpenLog { log: log.clone(), stop: stop.clone() });
-        self.tasks.spawn(keeper::follow(self.clone(), log, stop));
+        self.tasks.spawn(keeper::follow(self.clone(), log.clone(), stop.clone()));
+        self.tasks.spawn(audit::keep(self.clone(), log, stop));
     }
 
     /// At start: the site and the log of the last run.
@@ -289,6 +290,7 @@ impl Inner {
             state::remove_record(&*self.disk, super::seats::RECORD);
             state::remove_record(&*self.disk, super::borrows::RECORD);
         }
+        self.forget_audit();
         self.known.send_replace(super::view::Known::default());
         self.presence.send_replace(Presence::default());
         self.waiting().clear();

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
+use seatkeeper_election::seam::{Bench, Threads};
 use seatkeeper_election::{LogStore, StartError};
 use seatkeeper_protocol::frame::{self, FrameError};
 use seatkeeper_protocol::id::NodeId;
@@ -20,7 +22,7 @@ pub trait Disk: Send + Sync + 'static {
     /// As the system says; [`io::ErrorKind::FileTooLarge`] over [`RECORD_BYTES_MAX`].
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
 
-    /// Writes a record, durably and readable for the owner alone. A reader, also after a power cut, sees the old
+    /// Writes a record, whose name may have a folder, durably and readable for the owner alone. A reader, also after a power cut, sees the old
     /// content or the new.
     ///
     /// # Errors
@@ -32,6 +34,17 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// As the system says.
     fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// The records whose names begin with `folder` and a slash, with their bytes, in the order of their names.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn list(&self, folder: &str) -> io::Result<Vec<(String, u64)>>;
+
+    /// Where longer work on records is done, so that it does not hold up the runtime.
+    fn bench(&self) -> Arc<dyn Bench> {
+        Arc::new(Threads)
+    }
 
     /// Opens or creates the log of `node`.
     ///

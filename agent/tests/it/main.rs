@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod api;
+mod audit;
 mod launcher;
 mod licenses;
 mod office;

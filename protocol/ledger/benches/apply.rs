@@ -233,5 +233,33 @@ fn main() {
         let per_second = median(|run| u128::from(run.per_second));
         let (p50, p99) = (median(|run| run.p50.as_nanos()), median(|run| run.p99.as_nanos()));
         println!("{what:24} {per_second:>12} {:>6} ns {:>6} ns {refused:>7} %", p50, p99);
+        snapshots(&office.ledger);
     }
+}
+
+/// What the books take as a snapshot, and the records' part of it.
+fn snapshots(ledger: &Ledger) {
+    let mut times: Vec<(Duration, Duration)> = Vec::new();
+    let mut bytes = 0;
+    for _ in 0..RUNS {
+        let begun = Instant::now();
+        let snapshot = ledger.snapshot();
+        let made = begun.elapsed();
+        let begun = Instant::now();
+        assert!(Ledger::restore(&snapshot).is_ok());
+        times.push((made, begun.elapsed()));
+        bytes = snapshot.len();
+    }
+    times.sort_unstable();
+    let (made, restored) = times[RUNS / 2];
+    let window = ledger.audit(0, usize::MAX);
+    let begun = Instant::now();
+    assert_eq!(window.verify(), Ok(()));
+    let verified = begun.elapsed();
+    let records: usize = window.records.iter().map(|linked| linked.bytes.as_slice().len() + 2).sum();
+    println!(
+        "  snapshot: {bytes} bytes in {made:.1?}, restored in {restored:.1?}; of it {} records: {records} bytes, \
+         verified in {verified:.1?}",
+        window.records.len()
+    );
 }

@@ -22,7 +22,9 @@
 //! | `members` | founding, invitations, devices, admins |
 //! | `keys` | the pool key |
 //! | `usage` | how much was used, by hour and by day |
-//! | `records` | the newest events, for people |
+//! | `records` | what can happen, as people read it |
+//! | [`audit`] | the newest records, chained by hashes; verifying such a chain |
+//! | [`whatif`] | what if there were more or fewer seats: records, lived through again |
 //! | `query` | what the agent reads |
 //! | `snapshot` | the whole state as bytes, and back |
 #![warn(missing_docs)]
@@ -36,7 +38,9 @@
     )
 )]
 
+pub mod audit;
 pub mod command;
+pub mod whatif;
 
 mod admission;
 mod borrow;

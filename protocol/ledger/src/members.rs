@@ -45,6 +45,7 @@ impl Ledger {
             sealed_root: found.sealed_root.clone(),
             founded: moment.time,
         });
+        self.state.records.begin(&found.root.site());
         self.state.pool_key = Some(PoolKey {
             certificate: found.certificate.clone(),
             sealed: [(device, found.sealed_pool_key.clone())].into(),

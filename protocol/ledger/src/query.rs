@@ -3,6 +3,7 @@
 use seatkeeper_protocol::id::{DeviceId, InviteId, Name, ProductId, PublicKey, SeatId, SessionId, Version};
 use seatkeeper_protocol::time::WallTime;
 
+use crate::audit::{Link, Stretch};
 use crate::ledger::Ledger;
 use crate::memory::{ActorKey, Memory};
 use crate::records::Record;
@@ -279,12 +280,27 @@ impl Ledger {
     }
 
     /// The newest records, oldest first.
-    pub fn records(&self) -> impl DoubleEndedIterator<Item = &Record> {
-        self.state.records.iter()
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = Record> {
+        self.records_after(0)
+    }
+
+    /// Of the newest records those after this number, oldest first.
+    pub fn records_after(&self, seq: u64) -> impl DoubleEndedIterator<Item = Record> {
+        self.state.records.after(seq)
     }
 
     /// The sequence number that the next record will have.
     pub fn next_seq(&self) -> u64 {
         self.state.records.next_seq()
+    }
+
+    /// The hash over all records so far.
+    pub fn audit_head(&self) -> Link {
+        self.state.records.head()
+    }
+
+    /// Up to `most` records, as the audit keeps them, from this number on, or from the oldest that the books have.
+    pub fn audit(&self, from: u64, most: usize) -> Stretch {
+        self.state.records.stretch(from, most)
     }
 }

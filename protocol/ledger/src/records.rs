@@ -1,6 +1,5 @@
-//! The newest events, for people.
+//! What can happen, for people and for the audit (`audit`).
 
-use std::collections::VecDeque;
 use std::fmt;
 
 use seatkeeper_protocol::id::{DeviceId, InviteId, Name, ProductId, SeatId, Version};
@@ -8,9 +7,6 @@ use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{AdminRole, Whom};
-
-/// How many records the state keeps.
-pub(crate) const RECORDS_MAX: usize = 1_000;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -547,30 +543,5 @@ impl Happening {
             | Self::BorrowOver { seat, .. } => Some(*seat),
             _ => None,
         }
-    }
-}
-
-/// The newest [`RECORDS_MAX`] records.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Records {
-    written: u64,
-    newest: VecDeque<Record>,
-}
-
-impl Records {
-    pub(crate) fn add(&mut self, index: u64, time: WallTime, what: Happening) {
-        self.written = self.written.saturating_add(1);
-        self.newest.push_back(Record { seq: self.written, index, time, what });
-        if self.newest.len() > RECORDS_MAX {
-            self.newest.pop_front();
-        }
-    }
-
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Record> {
-        self.newest.iter()
-    }
-
-    pub(crate) fn next_seq(&self) -> u64 {
-        self.written.saturating_add(1)
     }
 }

@@ -74,9 +74,13 @@ impl Ledger {
         answer: &Answer,
     ) {
         let (by, reason) = match answer {
-            Err(Refusal::NoSeat(denial)) if denial.kept => (DeniedBy::Queue, denial.to_string()),
+            // Without the list of holders: a record is short.
+            Err(Refusal::NoSeat(denial)) if denial.kept && denial.waiting > 0 => {
+                (DeniedBy::Queue, denial.to_string())
+            }
             Err(Refusal::NoSeat(denial)) => {
-                (DeniedBy::NoSeat, format!("all {} seats are in use", denial.owned))
+                let by = if denial.kept { DeniedBy::Queue } else { DeniedBy::NoSeat };
+                (by, format!("all {} seats are in use", denial.owned))
             }
             Err(other @ Refusal::NotLicensed { .. }) => (DeniedBy::License, other.to_string()),
             Err(other @ Refusal::OverLimit(_)) => (DeniedBy::Limit, other.to_string()),

@@ -64,7 +64,7 @@ impl Ledger {
         if Sha256::digest(body).as_slice() != digest {
             return Err(RestoreError::Damaged);
         }
-        let Ok((state, [])) = postcard::take_from_bytes::<State>(body) else {
+        let Ok((mut state, [])) = postcard::take_from_bytes::<State>(body) else {
             return Err(RestoreError::Damaged);
         };
         // Postcard reads other bytes as the same state too: numbers with zeros in front, maps in another order. Two
@@ -73,6 +73,11 @@ impl Ledger {
             return Err(RestoreError::Damaged);
         }
         check(&state).map_err(RestoreError::Contradictory)?;
+        if !state.records.read() {
+            return Err(RestoreError::Contradictory(
+                "its records are not those that its head stands for".into(),
+            ));
+        }
         let by = Index::build(&state);
         Ok(Self { state, by })
     }

@@ -13,9 +13,9 @@ use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
 use crate::admission::{Demand, Need, PieceSet, Pool};
+use crate::audit::Records;
 use crate::command::{AdminRole, Checkout, DeviceInfo, DeviceSettings, Form, InviteKey, Sealed, Whom};
 use crate::memory::{ActorKey, Memory};
-use crate::records::Records;
 use crate::rules::Turn;
 use crate::tombstones::Tombstones;
 use crate::usage::Usage;

@@ -447,6 +447,21 @@ impl Disk for Mounted {
         hardware.rename(self.number, name, None)
     }
 
+    fn list(&self, folder: &str) -> io::Result<Vec<(String, u64)>> {
+        let hardware = self.disk.lock();
+        hardware.alive(self.number)?;
+        let folder = format!("{folder}/");
+        let there = |(name, record): (&String, &Record)| {
+            let bytes = record.cached.as_ref().filter(|_| name.starts_with(&folder))?;
+            Some((name.clone(), u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
+        };
+        Ok(hardware.records.iter().filter_map(there).collect())
+    }
+
+    fn bench(&self) -> Arc<dyn Bench> {
+        self.bench()
+    }
+
     fn open_log(&self, node: NodeId) -> Result<LogStore, StartError> {
         let backend = self.backend(node).map_err(|error| match error.kind() {
             io::ErrorKind::ResourceBusy => StartError::InUse,

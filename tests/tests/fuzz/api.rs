@@ -82,6 +82,9 @@ fn check_api(bytes: &[u8]) {
     body::<api::BorrowReturned>(bytes);
     body::<api::Limits>(bytes);
     body::<api::Usage>(bytes);
+    body::<api::AuditPage>(bytes);
+    body::<api::AuditHeads>(bytes);
+    body::<api::AuditExport>(bytes);
     body::<api::SiteDetail>(bytes);
     body::<api::Events>(bytes);
     body::<api::Problem>(bytes);

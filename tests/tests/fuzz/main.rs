@@ -17,6 +17,7 @@
 //! - to write the samples in the corpora anew: `SEATKEEPER_WRITE_CORPUS=1 cargo test -p seatkeeper-tests --test fuzz corpora`
 
 mod api;
+mod audit;
 mod frames;
 mod heap;
 mod ledger;

@@ -18,8 +18,8 @@ use seatkeeper_protocol::roster::{Role, Roster, RosterDevice, SignedRoster};
 use seatkeeper_protocol::ticket::{PoolKeyCertificate, SeatKind, Ticket, TicketBody};
 use seatkeeper_protocol::time::WallTime;
 use seatkeeper_protocol::wire::{
-    AdminRequest, Admission, BorrowPlace, FromPeer, Hello, JoinRequest, JoinResponse, Opening, PeerRefusal,
-    Ping, Pong, Query, QueuePlace, Request, Response, SiteRef, ToPeer, View,
+    AdminRequest, Admission, AuditQuery, BorrowPlace, FromPeer, Hello, JoinRequest, JoinResponse, Opening,
+    PeerRefusal, Ping, Pong, Query, QueuePlace, Request, Response, SiteRef, ToPeer, View,
 };
 use serde::Serialize;
 
@@ -221,6 +221,8 @@ fn requests() -> Vec<Request> {
         Request::StopLog,
     ];
     requests.extend(queries.map(Request::Query));
+    let page = AuditQuery::Page { after: 70_000, from: Some(WallTime(-1)), to: None };
+    requests.extend([page, AuditQuery::Witness { seq: 70_000 }].map(Request::Audit));
     requests
 }
 

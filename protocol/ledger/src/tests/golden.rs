@@ -266,6 +266,7 @@ fn every_format_is_as_released() {
             .iter()
             .map(|outcome| (format!("outcome {}", outcome_name(outcome)), encode_outcome(outcome).unwrap())),
     );
+    now.extend(super::happenings::records());
     now.push(("snapshot".into(), ledger().snapshot()));
     if std::env::var_os("SEATKEEPER_WRITE_GOLDEN").is_some() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/golden-v1.txt");

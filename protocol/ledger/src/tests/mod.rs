@@ -1,11 +1,13 @@
 //! Tests of the ledger as a whole. Every entry goes through [`office::Office::apply`], which checks the invariants.
 
 mod admission;
+mod audit;
 mod borrow;
 pub(crate) mod brute;
 mod chance;
 mod counts;
 mod golden;
+mod happenings;
 mod holds;
 mod licenses;
 mod members;
@@ -20,3 +22,4 @@ mod rules;
 mod seats;
 mod steps;
 mod usage;
+mod whatif;

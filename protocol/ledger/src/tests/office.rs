@@ -309,6 +309,7 @@ impl Office {
         self.twin = Ledger::restore(&snapshot).unwrap();
         assert!(self.twin == self.ledger, "I5: restored");
         assert_eq!(self.twin.hash(), self.ledger.hash());
+        assert_eq!(self.twin.audit_head(), self.ledger.audit_head());
         assert_eq!(self.twin.snapshot(), snapshot);
     }
 
