@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::args::{OnLost, RunArgs};
 use super::borrow::about_s;
 use super::fail::{Fail, OTHER};
-use super::seat::{self, Change, HeldSeat};
+use super::seat::{self, Asked, Change, HeldSeat};
 use super::{files, print};
 use crate::keys;
 use crate::platform::child::{Child, Exit, Preparation};
@@ -139,6 +139,19 @@ pub(super) fn describe(change: &Change) -> String {
             let left = about_s(*left_s);
             format!(
                 "the borrowed seat ends in {left}; connect to the site and borrow again, or save your work by then"
+            )
+        }
+        Change::Asked(asked) => {
+            let Asked { user, device_name, waiting, message } = &**asked;
+            let many = if *waiting > 1 {
+                format!(", one of {waiting} who wait,")
+            } else {
+                ", who waits,".to_owned()
+            };
+            let said = message.as_ref().map(|said| format!(" (\"{said}\")")).unwrap_or_default();
+            format!(
+                "{user} on {device_name}{many} asks for this seat, which seems not to be used{said}; end the program to \
+                 give it up, or go on: nothing is taken away"
             )
         }
         Change::Reachable => "the site is back, and the seat is kept".to_owned(),

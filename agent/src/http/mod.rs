@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `routes` | the resources |
 //! | `seats` | `POST /v1/seats`: a seat held by an open answer |
+//! | `idle` | whether a seat is used, and asking for an idle one |
 //! | `events` | `GET /v1/events` |
 //! | `problem` | errors as problem+json |
 //! | `io` | a connection that is watched while it answers |
@@ -29,6 +30,7 @@ use crate::platform::local::{Caller, LocalListener, LocalStream};
 
 mod borrows;
 mod events;
+mod idle;
 mod io;
 mod problem;
 mod routes;
