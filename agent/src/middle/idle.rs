@@ -157,7 +157,7 @@ mod tests {
     fn the_system_is_asked_only_for_whom_nobody_else_knows_and_once_a_minute() {
         let mut idle = Idleness::default();
         let (eva, other) = (eva(), SessionId([2; 16]));
-        let mut ask = |idle: &mut Idleness, sessions: &[SessionId], ms| {
+        let ask = |idle: &mut Idleness, sessions: &[SessionId], ms| {
             idle.to_ask(sessions.iter().map(|session| (session, &eva)), BootTime(ms))
         };
         assert_eq!(ask(&mut idle, &[], 0), vec![]);

@@ -3,6 +3,8 @@
 #![cfg(unix)]
 
 mod api;
+#[cfg(target_os = "linux")]
+mod idle;
 mod licenses;
 mod office;
 mod queue;

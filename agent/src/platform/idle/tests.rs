@@ -1,6 +1,9 @@
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::logind::{Session, least_idle};
+use super::x11::Screen;
 
 const NOW_US: u64 = 1_000_000_000_000;
 
@@ -28,4 +31,57 @@ fn the_least_idle_session_counts_and_what_one_does_not_tell_is_unknown() {
     check(&[closing, manager, cron, session("tty", true, 900)], Some(900));
     // A clock that was set back.
     assert_eq!(least_idle(&[session("tty", true, 0)], 0), Some(Duration::ZERO));
+}
+
+/// An X server without a screen, and its name.
+struct Xvfb {
+    server: Child,
+    name: String,
+}
+
+impl Xvfb {
+    /// `None`, and a word about it, where it is not installed; there it must be in CI.
+    fn start() -> Option<Self> {
+        let mut command = Command::new("Xvfb");
+        command.args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", "320x240x24"]);
+        let spawned = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let Ok(mut server) = spawned else {
+            assert!(std::env::var_os("CI").is_none(), "CI has Xvfb");
+            #[allow(clippy::print_stderr, reason = "a test that was skipped says so")]
+            {
+                eprintln!("skipped: Xvfb is not installed (Debian: apt install xvfb xdotool)");
+            }
+            return None;
+        };
+        let mut number = String::new();
+        BufReader::new(server.stdout.take()?).read_line(&mut number).unwrap();
+        Some(Self { server, name: format!(":{}", number.trim()) })
+    }
+
+    fn input(&self) {
+        let done = Command::new("xdotool").args(["key", "a"]).env("DISPLAY", &self.name).status();
+        assert!(done.expect("xdotool is there where Xvfb is").success());
+    }
+}
+
+impl Drop for Xvfb {
+    fn drop(&mut self) {
+        self.server.kill().ok();
+        self.server.wait().ok();
+    }
+}
+
+#[tokio::test]
+async fn an_x_server_tells_since_when_it_had_no_input() {
+    assert!(Screen::on(Some(":54321")).is_none(), "no server is no error");
+    let Some(xvfb) = Xvfb::start() else { return };
+    let screen = Screen::on(Some(&xvfb.name)).expect("it has the extension");
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let before = screen.idle().expect("it tells");
+    assert!(before >= Duration::from_millis(1_500), "{before:?}");
+    xvfb.input();
+    let after = screen.idle().expect("it tells");
+    assert!(after < before && after < Duration::from_millis(1_400), "{after:?}");
+    drop(xvfb);
+    assert_eq!(screen.idle(), None, "a server that went away is no error");
 }

@@ -21,7 +21,12 @@ impl Screen {
         if !is_set("DISPLAY") || is_set("WAYLAND_DISPLAY") {
             return None;
         }
-        let (connection, screen) = x11rb::connect(None).ok()?;
+        Self::on(None)
+    }
+
+    /// The screen of this name; else the one that `DISPLAY` names.
+    pub(super) fn on(name: Option<&str>) -> Option<Self> {
+        let (connection, screen) = x11rb::connect(name).ok()?;
         if connection.query_extension(b"XWAYLAND").ok()?.reply().ok()?.present {
             return None;
         }
