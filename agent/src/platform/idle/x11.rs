@@ -36,6 +36,8 @@ impl Screen {
     }
 
     pub(super) fn idle(&self) -> Option<Duration> {
+        // Every client is told of new keyboards; nobody else reads that here.
+        while let Ok(Some(_)) = self.connection.poll_for_event() {}
         let info = self.connection.screensaver_query_info(self.root).ok()?.reply().ok()?;
         Some(Duration::from_millis(info.ms_since_user_input.into()))
     }
