@@ -219,7 +219,6 @@ fn requests() -> Vec<Request> {
         Request::Admin(AdminRequest { admin: name("ada"), request, command, signature: vec![7; 64] }),
         Request::StartLog,
         Request::StopLog,
-        Request::Ask { seat: SeatId(7), user: name("eva"), note: Note::new("for an hour").ok() },
     ];
     requests.extend(queries.map(Request::Query));
     requests
@@ -235,6 +234,8 @@ pub(crate) fn frames() -> Samples {
     let request = RequestId { epoch: 3, counter: 500 };
     let with_nonce = Request::Device { request, command: vec![3; 20], nonce: Some(vec![6; 16]) };
     add(&mut samples, "request-nonce", [with_nonce]);
+    let ask = Request::Ask { seat: SeatId(7), user: name("eva"), note: Note::new("for an hour").ok() };
+    add(&mut samples, "request-ask", [ask]);
     let ping = Ping {
         number: 1,
         sessions: vec![(SessionId([1; 16]), 1), (SessionId([2; 16]), 70_000)],
