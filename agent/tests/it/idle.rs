@@ -4,11 +4,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use seatkeeper::platform::clock::SystemClock;
 use seatkeeper_client::{SeatRequest, api};
+use seatkeeper_election::seam::Clock;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use zbus::OwnedObjectPath;
 
+use crate::logind::{Manager, Session, session_path};
 use crate::office::{Office, ended, eventually, signal};
 
 /// Nothing answers there.
@@ -183,54 +185,6 @@ async fn the_screen_of_run_tells_whether_its_seat_is_used() {
     assert_eq!(listed(&office, &of(&unseen)).await.idle_s, None);
 }
 
-/// A stand-in for systemd-logind with one session.
-struct Manager(String);
-
-#[zbus::interface(name = "org.freedesktop.login1.Manager")]
-impl Manager {
-    fn list_sessions(&self) -> Vec<(String, u32, String, String, OwnedObjectPath)> {
-        let path =
-            |id: u8| OwnedObjectPath::try_from(format!("/org/freedesktop/login1/session/{id}")).unwrap();
-        vec![
-            ("c1".to_owned(), 1, self.0.clone(), "seat0".to_owned(), path(1)),
-            ("c2".to_owned(), 2, "somebody-else".to_owned(), "seat0".to_owned(), path(2)),
-            ("c3".to_owned(), 1, self.0.clone(), String::new(), path(3)),
-        ]
-    }
-}
-
-struct Session {
-    since_us: u64,
-}
-
-#[zbus::interface(name = "org.freedesktop.login1.Session")]
-impl Session {
-    #[zbus(property)]
-    fn class(&self) -> &str {
-        "user"
-    }
-
-    #[zbus(property, name = "Type")]
-    fn kind(&self) -> &str {
-        "x11"
-    }
-
-    #[zbus(property)]
-    fn state(&self) -> &str {
-        "active"
-    }
-
-    #[zbus(property)]
-    fn idle_hint(&self) -> bool {
-        true
-    }
-
-    #[zbus(property)]
-    fn idle_since_hint(&self) -> u64 {
-        self.since_us
-    }
-}
-
 #[tokio::test]
 async fn logind_is_asked_where_nobody_else_knows() {
     if missing("dbus-daemon", "dbus") {
@@ -248,16 +202,15 @@ async fn logind_is_asked_where_nobody_else_knows() {
     let user = Command::new("id").arg("-un").output().await.unwrap().stdout;
     let user = String::from_utf8(user).unwrap().trim().to_owned();
     let ago_us = |minutes: u64| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        u64::try_from(now.as_micros()).unwrap() - minutes * 60_000_000
+        let now = u64::try_from(SystemClock.wall().0).unwrap() * 1_000;
+        now - minutes * 60_000_000
     };
-    let path = |id: u8| format!("/org/freedesktop/login1/session/{id}");
     let _logind = zbus::connection::Builder::address(address.as_str())
         .name("org.freedesktop.login1")
         .serve_at("/org/freedesktop/login1", Manager(user))
-        .serve_at(path(1), Session { since_us: ago_us(90) })
-        .serve_at(path(2), Session { since_us: ago_us(1) })
-        .serve_at(path(3), Session { since_us: ago_us(25) })
+        .serve_at(session_path(1), Session { since_us: ago_us(90) })
+        .serve_at(session_path(2), Session { since_us: ago_us(1) })
+        .serve_at(session_path(3), Session { since_us: ago_us(25) })
         .build()
         .await
         .unwrap();

@@ -6,6 +6,8 @@ mod api;
 #[cfg(target_os = "linux")]
 mod idle;
 mod licenses;
+#[cfg(target_os = "linux")]
+mod logind;
 mod office;
 mod queue;
 mod run;
