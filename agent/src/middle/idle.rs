@@ -1,7 +1,7 @@
 //! For how long the users of seats on this device have had no input, and who says so.
 //!
-//! Order of calls: [`Idleness::told`] when a program or its screen says something; [`Idleness::to_ask`] now and then
-//! for the users that only the operating system knows about, and [`Idleness::system_said`] with its answers;
+//! Order of calls: [`Idleness::application_said`] and [`Idleness::display_said`] as they come; [`Idleness::to_ask`] now
+//! and then for the users that only the operating system knows about, and [`Idleness::system_said`] with its answers;
 //! [`Idleness::minutes`] for each ping. What nobody knows is unknown, never 0.
 
 use std::collections::BTreeMap;
