@@ -18,7 +18,7 @@ use crate::platform;
 use crate::platform::clock::SystemClock;
 use crate::platform::tree::ProcessTree;
 use crate::quic::Quic;
-use crate::seam::{BoxTree, Discovery, Disk, Gate, Inbound, Network, TreeIdentity, World};
+use crate::seam::{BoxTree, Discovery, Disk, Gate, Inbound, Network, TreeIdentity, Users, World};
 
 /// Longest join file, bytes.
 const JOIN_FILE_BYTES_MAX: usize = 1_024;
@@ -126,6 +126,10 @@ impl World for Host {
         };
         let mdns = Mdns::start(interfaces).map_err(|error| error.to_string())?;
         Ok(Some(Arc::new(mdns)))
+    }
+
+    fn users(&self) -> Option<Arc<dyn Users>> {
+        platform::idle::users()
     }
 
     fn resume_tree(&self, identity: TreeIdentity) -> Option<BoxTree> {

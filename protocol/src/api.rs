@@ -14,7 +14,10 @@ pub use audit::{
 };
 pub use borrow::{Borrow, BorrowRequest, BorrowReturned, Borrows, ReturnRequest};
 pub use limits::{Group, Limit, Limits, Priority, Whom};
-pub use seat::{ProofRequest, SeatEvent, SeatGranted, SeatProof, SeatRequest, SeatWaiting, Tree};
+pub use seat::{
+    AskSeat, IdleSource, ProofRequest, SeatActivity, SeatAsked, SeatEvent, SeatGranted, SeatProof,
+    SeatRequest, SeatWaiting, Tree,
+};
 pub use usage::{ProductUsage, Usage, Used, WhatIf, WhatIfTold};
 
 /// The `format` of every object.
@@ -170,8 +173,11 @@ pub struct Seat {
     pub ends: Option<String>,
     /// Process, as the program said.
     pub pid: Option<u32>,
-    /// Seconds without input.
+    /// Seconds without input, in whole minutes; unknown is null.
     pub idle_s: Option<u64>,
+    /// Since when somebody who waits asks for it, RFC 3339; null: nobody does.
+    #[serde(default)]
+    pub asked: Option<String>,
 }
 
 /// Somebody who waits for a seat.
@@ -437,7 +443,7 @@ pub struct SeatHolder {
     pub device_name: String,
     /// Since, RFC 3339.
     pub since: Option<String>,
-    /// Seconds without input; unknown is null.
+    /// Seconds without input, in whole minutes; unknown is null.
     pub idle_s: Option<u64>,
 }
 

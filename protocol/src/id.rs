@@ -329,6 +329,14 @@ text_id!(
     |c| !c.is_control()
 );
 
+text_id!(
+    /// What one person writes to another: one line of anything printable.
+    Note,
+    "message",
+    limits::NOTE_BYTES_MAX,
+    |c| !c.is_control()
+);
+
 impl DeviceId {
     /// The short form as a name, for a device of which no other is known.
     pub fn short_name(&self) -> Name {

@@ -82,6 +82,16 @@ pub const TTL_MS_MIN: u64 = 15_000;
 pub const TTL_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// The ttl of a license that names none, milliseconds.
 pub const TTL_MS_DEFAULT: u64 = 90_000;
+/// The longest time without input that is told apart from a longer one, minutes: a week.
+pub const IDLE_MINUTES_MAX: u16 = 7 * 24 * 60;
+/// Who waits may ask for a seat that has been idle for so long, minutes.
+pub const ASK_IDLE_MINUTES_MIN: u16 = 5;
+/// A seat is asked for once in this time, milliseconds.
+pub const ASK_EVERY_MS: u64 = 10 * 60 * 1_000;
+/// Seats that a site remembers as asked for.
+pub const ASKS_MAX: usize = 1_024;
+/// Longest message to somebody who is asked for a seat, bytes.
+pub const NOTE_BYTES_MAX: usize = 200;
 /// How often a device pings the holder for its seats, milliseconds.
 pub const PING_EVERY_MS: u64 = 5_000;
 

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{
-    DeviceId, Generation, InviteId, Name, NodeId, PublicKey, RequestId, SeatId, SessionId, SiteId,
+    DeviceId, Generation, InviteId, Name, NodeId, Note, PublicKey, RequestId, SeatId, SessionId, SiteId,
 };
 use crate::roster::SignedRoster;
 use crate::ticket::Ticket;
@@ -68,6 +68,9 @@ pub struct Ping {
     pub number: u64,
     /// The sessions of this device that use seats or wait for one, with their attach.
     pub sessions: Vec<(SessionId, u32)>,
+    /// For how many minutes those with a seat have had no input, where that is known. Whole minutes: how idle a seat is
+    /// matters, not what somebody does from moment to moment.
+    pub idle: Vec<(SessionId, u16)>,
 }
 
 /// Dialed to dialer.
@@ -119,6 +122,25 @@ pub struct Pong {
     pub borrows: Vec<BorrowPlace>,
     /// The device is reported as lost.
     pub lost: bool,
+    /// Its seats that somebody who waits asks for. Nothing is taken away by that.
+    pub asked: Vec<SeatWish>,
+}
+
+/// Somebody who waits asks for an idle seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatWish {
+    /// The seat.
+    pub seat: SeatId,
+    /// Who asks.
+    pub user: Name,
+    /// From where.
+    pub device: DeviceId,
+    /// That device's name.
+    pub device_name: Name,
+    /// How many wait for seats of the product.
+    pub waiting: u32,
+    /// What the one who asks says.
+    pub note: Option<Note>,
 }
 
 /// A borrowed seat as the ledger has it.
@@ -190,6 +212,16 @@ pub enum Request {
     StopLog,
     /// A look at the audit that this machine keeps: any machine that has the log answers.
     Audit(AuditQuery),
+    /// A user of the sending device, who waits for a seat, asks for an idle one. Answered by the JSON of
+    /// [`crate::api::SeatAsked`], or by a refusal as an outcome. Soft: nothing of it is in the log.
+    Ask {
+        /// Which seat.
+        seat: SeatId,
+        /// Who asks.
+        user: Name,
+        /// What to say to who has it.
+        note: Option<Note>,
+    },
 }
 
 /// A look at the audit. The answer is the JSON of the [`crate::api`] type named.
@@ -266,6 +298,9 @@ pub enum Response {
         license: Option<String>,
         /// `true`: no second machine has it on disk yet (invariant I2).
         durability_single: bool,
+        /// For how many minutes the seats that a denial names have had no input, where that is known. Not in the
+        /// outcome, which is the log's.
+        idle: Vec<(SeatId, u16)>,
     },
     /// JSON of a query.
     Json(Vec<u8>),

@@ -284,9 +284,44 @@ impl Client {
     /// # Errors
     /// A problem `not-found` when the caller has no such seat on this device.
     pub async fn prove(&self, id: &str, nonce: &str) -> Result<api::SeatProof, ClientError> {
-        // An id has only such characters; anything else would be another path.
-        let id: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
-        self.post(&format!("/v1/seats/{id}/proof"), &api::ProofRequest { nonce: nonce.to_owned() }).await
+        let path = format!("/v1/seats/{}/proof", plain(id));
+        self.post(&path, &api::ProofRequest { nonce: nonce.to_owned() }).await
+    }
+
+    /// Says that the user of a seat does something now, or has done nothing for `idle`: by its session or seat id. Say it
+    /// at the user's input, once in some seconds at most; from then on, silence means that he does nothing. Who waits
+    /// sees it, in whole minutes, and may ask for a seat that has been idle for five; nothing is taken away by it.
+    ///
+    /// # Errors
+    /// A problem `not-found` when the caller has no such seat on this device.
+    pub async fn activity(&self, id: &str, idle: Duration) -> Result<(), ClientError> {
+        self.say_idle(id, &api::SeatActivity { idle_s: idle.as_secs(), ..api::SeatActivity::default() }).await
+    }
+
+    /// [`Client::activity`], naming who knows it.
+    ///
+    /// # Errors
+    /// As [`Client::activity`].
+    pub async fn say_idle(&self, id: &str, activity: &api::SeatActivity) -> Result<(), ClientError> {
+        let path = format!("/v1/seats/{}/activity", plain(id));
+        let request = self.request(Method::POST, &path, "application/json", json(activity)?)?;
+        let (response, _connection) = self.send(request).await?;
+        succeeded(response).await.map(drop)
+    }
+
+    /// Asks who has an idle seat, by its id as listed, to give it up. The caller must wait for a seat of that product on
+    /// this device. Nothing is taken away by it.
+    ///
+    /// # Errors
+    /// A problem `not-permitted` for who doesn't wait; `conflict` when the seat is not known to be idle, or was asked for
+    /// lately.
+    pub async fn ask_for_seat(
+        &self,
+        seat: &str,
+        message: Option<&str>,
+    ) -> Result<api::SeatAsked, ClientError> {
+        let body = api::AskSeat { message: message.map(str::to_owned) };
+        self.post(&format!("/v1/seats/{}/ask", plain(seat)), &body).await
     }
 
     /// Borrows a seat: this device then uses it without any network.
@@ -408,6 +443,11 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// An id has only such characters; anything else would be another path.
+fn plain(id: &str) -> String {
+    id.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 fn events_path(after: Option<u64>) -> String {

@@ -105,7 +105,8 @@ async fn next_seat_event(lines: &mut Lines) -> Result<Option<api::SeatEvent>, Cl
 }
 
 pub(crate) fn parse_seat_event(line: &[u8]) -> Result<Option<api::SeatEvent>, ClientError> {
-    const KNOWN: [&str; 7] = ["granted", "waiting", "no-seat", "lost", "unreachable", "reachable", "alive"];
+    const KNOWN: [&str; 9] =
+        ["granted", "waiting", "no-seat", "lost", "unreachable", "ends", "asked", "reachable", "alive"];
     let unreadable = |error: serde_json::Error| ClientError::Unreadable(error.to_string());
     let value: serde_json::Value = serde_json::from_slice(line).map_err(unreadable)?;
     match value.get("event").and_then(serde_json::Value::as_str) {

@@ -20,6 +20,23 @@ fn unknown_seat_events_are_passed_over_and_known_ones_must_be_whole() {
     let lost = parse_seat_event(br#"{"event":"lost","reason":"x","more":1}"#).unwrap();
     assert_eq!(lost, Some(api::SeatEvent::Lost { reason: "x".to_owned() }));
     assert!(parse_seat_event(br#"{"event":"lost"}"#).is_err());
+    let told = [
+        api::SeatEvent::Ends { ends: None, left_s: 600 },
+        api::SeatEvent::Asked {
+            user: "eva".to_owned(),
+            device: "x".to_owned(),
+            device_name: "pc2".to_owned(),
+            waiting: 1,
+            message: None,
+        },
+        api::SeatEvent::Reachable,
+        api::SeatEvent::Alive { until_boot_ms: 1 },
+        api::SeatEvent::Unreachable { until_boot_ms: 1 },
+    ];
+    for event in told {
+        let line = serde_json::to_vec(&event).unwrap();
+        assert_eq!(parse_seat_event(&line).unwrap(), Some(event));
+    }
     assert!(parse_seat_event(b"x").is_err());
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use seatkeeper_protocol::id::{DeviceId, Feature, Name, ProductId, PublicKey, SeatId, Version};
+use seatkeeper_protocol::id::{DeviceId, Feature, Name, Note, ProductId, PublicKey, SeatId, Version};
 use seatkeeper_protocol::license::Date;
 use seatkeeper_protocol::time::WallTime;
 
@@ -389,6 +389,14 @@ pub enum VendorCommand {
 /// `seats`.
 #[derive(Debug, Subcommand)]
 pub enum SeatsCommand {
+    /// Ask who has an idle seat to give it up, while you wait for one; nothing is taken away
+    Ask {
+        /// Its id, as listed
+        id: SeatId,
+        /// What to say to who has it
+        #[arg(long, value_name = "TEXT")]
+        message: Option<Note>,
+    },
     /// Take a seat away from whoever uses it
     Release {
         /// Its id, as listed

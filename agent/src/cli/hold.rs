@@ -32,7 +32,7 @@ pub(super) async fn hold(client: Client, args: &SeatArgs) -> Result<(), Fail> {
                     lost = match change {
                         Change::Lost(reason) => Some(reason),
                         Change::Regained | Change::Reachable => None,
-                        Change::Unreachable(_) | Change::Ends(_) => lost,
+                        Change::Unreachable(_) | Change::Ends(_) | Change::Asked(_) => lost,
                     };
                 }
                 None => {

@@ -309,7 +309,10 @@ async fn wait(dialogs: &Dialogs, client: Client, request: api::SeatRequest) -> R
 fn users(holders: &[api::SeatHolder]) -> String {
     let line = |holder: &api::SeatHolder| {
         let since = holder.since.as_deref().map(|since| format!(", since {}", print::when(Some(since))));
-        format!("•  {} on {}{}\n", holder.user, holder.device_name, since.unwrap_or_default())
+        let idle =
+            holder.idle_s.filter(|idle_s| *idle_s >= 60).map(|idle_s| format!(", idle {} min", idle_s / 60));
+        let (since, idle) = (since.unwrap_or_default(), idle.unwrap_or_default());
+        format!("•  {} on {}{since}{idle}\n", holder.user, holder.device_name)
     };
     let mut lines: String = holders.iter().take(USERS_SHOWN).map(line).collect();
     if holders.len() > USERS_SHOWN {

@@ -6,8 +6,8 @@ use seatkeeper_protocol::id::SeatId;
 
 use super::args::SignArgs;
 use super::fail::{Fail, UNAVAILABLE};
-use super::print;
 use super::sign::SiteSigner;
+use super::{idle, print};
 
 pub(super) async fn status(client: &Client, json: bool) -> Result<(), Fail> {
     let status = client.status().await?;
@@ -80,12 +80,13 @@ pub(super) async fn seats(client: &Client, json: bool) -> Result<(), Fail> {
             seat.kind.clone(),
             print::when(seat.since.as_deref()),
             seat.ends.as_deref().map_or_else(|| "-".to_owned(), |ends| print::when(Some(ends))),
+            idle::shown(seat),
             seat.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
         ]
     };
     let rows: Vec<_> = seats.seats.iter().map(row).collect();
     print::table(
-        &["id", "product", "user", "device", "kind", "since", "until", "pid"],
+        &["id", "product", "user", "device", "kind", "since", "until", "idle", "pid"],
         &rows,
         "No seat is in use.",
     );

@@ -10,6 +10,7 @@
 //! | [`audit`] | `audit` |
 //! | `look` | `status`, `seats`, `events` |
 //! | `run`, `hold` | programs that hold seats |
+//! | `idle` | whether seats are used, and asking for idle ones |
 //! | `borrow` | `borrow`, `return` |
 //! | `sign` | admin keys and signed commands |
 //! | `fail`, `print`, `files` | exit codes, output, files |
@@ -31,6 +32,7 @@ mod device;
 pub(crate) mod fail;
 pub(crate) mod files;
 mod hold;
+mod idle;
 pub mod launcher;
 mod license;
 pub mod limits;
@@ -88,6 +90,9 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Vendor(command) => vendor::vendor(command),
         Command::Status => look::status(&client, json).await,
         Command::Seats { command: None } => look::seats(&client, json).await,
+        Command::Seats { command: Some(args::SeatsCommand::Ask { id, message }) } => {
+            idle::ask(&client, id, message.as_ref(), json).await
+        }
         Command::Seats { command: Some(args::SeatsCommand::Release { id, sign }) } => {
             look::release(&client, id, &sign).await
         }

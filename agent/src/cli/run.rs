@@ -20,7 +20,7 @@ use super::borrow::about_s;
 use super::fail::{Fail, OTHER};
 use super::files;
 use super::launcher::{Refused, Voice};
-use super::seat::{self, Change, HeldSeat};
+use super::seat::{self, Asked, Change, HeldSeat};
 use crate::keys;
 use crate::platform::child::{Child, Exit, Preparation};
 use crate::platform::clock::SystemClock;
@@ -123,7 +123,9 @@ async fn follow(mut seat: HeldSeat, mut child: Child, on_lost: OnLost, voice: &m
                     let text = describe(&change);
                     match change {
                         Change::Reachable | Change::Regained => voice.relieve(&text),
-                        Change::Unreachable(_) | Change::Ends(_) | Change::Lost(_) => voice.say(&text),
+                        Change::Unreachable(_) | Change::Ends(_) | Change::Lost(_) | Change::Asked(_) => {
+                            voice.say(&text);
+                        }
                     }
                     if matches!(change, Change::Lost(_)) && on_lost == OnLost::Terminate && kill_at.is_none() {
                         let seconds = TERMINATE_WITHIN.as_secs();
@@ -153,6 +155,19 @@ pub(super) fn describe(change: &Change) -> String {
             let left = about_s(*left_s);
             format!(
                 "the borrowed seat ends in {left}; connect to the site and borrow again, or save your work by then"
+            )
+        }
+        Change::Asked(asked) => {
+            let Asked { user, device_name, waiting, message } = &**asked;
+            let many = if *waiting > 1 {
+                format!(", one of {waiting} who wait,")
+            } else {
+                ", who waits,".to_owned()
+            };
+            let said = message.as_ref().map(|said| format!(" (\"{said}\")")).unwrap_or_default();
+            format!(
+                "{user} on {device_name}{many} asks for this seat, which seems not to be used{said}; end the program to \
+                 give it up, or go on: nothing is taken away"
             )
         }
         Change::Reachable => "the site is back, and the seat is kept".to_owned(),

@@ -5,11 +5,11 @@ use std::time::Duration;
 use seatkeeper_client::{Client, ClientError, SeatStream, api};
 use seatkeeper_election::seam::Clock;
 use seatkeeper_protocol::time::BootTime;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::args::SeatArgs;
-use super::print;
+use super::{idle, print};
 use crate::platform::clock::SystemClock;
 
 /// How soon and how rarely an agent that went away is asked again.
@@ -28,10 +28,21 @@ pub(super) enum Change {
     Reachable,
     /// The seat is borrowed, and its time is over in so many seconds.
     Ends(u64),
+    /// Somebody who waits asks for it.
+    Asked(Box<Asked>),
     /// The seat is gone.
     Lost(String),
     /// A lost seat was regained.
     Regained,
+}
+
+/// Who asks for a seat that seems idle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) user: String,
+    pub(super) device_name: String,
+    pub(super) waiting: u32,
+    pub(super) message: Option<String>,
 }
 
 /// A seat held in the background until this is dropped.
@@ -57,8 +68,15 @@ impl HeldSeat {
         let request = api::SeatRequest { session: Some(granted.session.clone()), wait_s: None, ..request };
         let (sender, changes) = mpsc::channel(CHANGES_MAX);
         let own = client.clone();
-        let keeper = Keeper { client, request, lease: Lease::of(&granted), changes: sender };
-        let task = tokio::spawn(keeper.keep(stream));
+        let session = watch::Sender::new(granted.session.clone());
+        let watching = idle::watch_display(client.clone(), session.subscribe());
+        let keeper = Keeper { client, request, session, lease: Lease::of(&granted), changes: sender };
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = keeper.keep(stream) => {}
+                never = watching => match never {},
+            }
+        });
         Ok(Self { client: own, granted, changes, task })
     }
 
@@ -91,15 +109,21 @@ async fn wait(
     let mut request = request.clone();
     let mut told = false;
     let mut pause = RETRY.0;
+    let waiting = Notify::new();
+    let telling = idle::tell_who(client, &request.product, &waiting);
+    tokio::pin!(telling);
     loop {
         let mut waits = None;
-        let taken = client
-            .wait_for_seat(&request, |place| {
-                waits = Some(place.session.clone());
-                tell(&request, place, told);
-                told = true;
-            })
-            .await;
+        let taking = client.wait_for_seat(&request, |place| {
+            waits = Some(place.session.clone());
+            tell(&request, place, told);
+            told = true;
+            waiting.notify_one();
+        });
+        let taken = tokio::select! {
+            taken = taking => taken,
+            never = &mut telling => match never {},
+        };
         let Some(left_ms) = until.map(|until| until.ms_since(SystemClock.mono())) else { return taken };
         match taken {
             Err(error) if error.is_transient() && told && left_ms > 0 => {}
@@ -160,6 +184,8 @@ impl Lease {
 struct Keeper {
     client: Client,
     request: api::SeatRequest,
+    /// The session that the seat has now.
+    session: watch::Sender<String>,
     lease: Lease,
     changes: mpsc::Sender<Change>,
 }
@@ -211,6 +237,10 @@ impl Keeper {
                 Ok(Some(api::SeatEvent::Alive { until_boot_ms })) => {
                     self.lease.until = BootTime(until_boot_ms)
                 }
+                Ok(Some(api::SeatEvent::Asked { user, device_name, waiting, message, .. })) => {
+                    let asked = Asked { user, device_name, waiting, message };
+                    self.tell(Change::Asked(Box::new(asked))).await;
+                }
                 Ok(Some(api::SeatEvent::Ends { left_s, .. })) => self.tell(Change::Ends(left_s)).await,
                 // Nobody waits who has a seat.
                 Ok(Some(api::SeatEvent::Waiting(_) | api::SeatEvent::NoSeat(_))) => {}
@@ -258,6 +288,7 @@ impl Keeper {
             if !later {
                 let stream = taken.ok()?;
                 self.request.session = Some(stream.granted().session.clone());
+                self.session.send_replace(stream.granted().session.clone());
                 return Some(stream);
             }
         }

@@ -51,6 +51,9 @@ fn what_is_understood() {
     check("seatkeeper vendor verify F --key k.pub", true);
     check("seatkeeper seats release 7", true);
     check("seatkeeper seats release x", false);
+    check("seatkeeper seats ask 7", true);
+    check("seatkeeper seats ask 7 --message later --json", true);
+    check("seatkeeper seats ask", false);
     check("seatkeeper borrow p@2026 --for 7d --renew --feature bim", true);
     check("seatkeeper borrow p --until 2026-12-24", true);
     check("seatkeeper borrow p --until 2026-12-24T18:00:00+01:00", true);

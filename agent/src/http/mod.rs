@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `routes` | the resources |
 //! | `seats` | `POST /v1/seats`: a seat held by an open answer |
+//! | `idle` | whether a seat is used, and asking for an idle one |
 //! | `events` | `GET /v1/events` |
 //! | `audit` | `GET /v1/audit` |
 //! | `problem` | errors as problem+json |
@@ -31,6 +32,7 @@ use crate::platform::local::{Caller, LocalListener, LocalStream};
 mod audit;
 mod borrows;
 mod events;
+mod idle;
 mod io;
 mod problem;
 mod routes;

@@ -2,11 +2,12 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use seatkeeper_ledger::command::Refusal;
+use seatkeeper_ledger::command::{Denial, Refusal};
 use seatkeeper_protocol::api;
+use seatkeeper_protocol::id::SeatId;
 use seatkeeper_protocol::time::WallTime;
 
-use crate::node::{NodeError, SeatError, seat_holder};
+use crate::node::{NodeError, SeatError, idle_of, seat_holders};
 
 /// An error of one request.
 #[derive(Debug)]
@@ -67,6 +68,7 @@ impl From<SeatError> for Problem {
     fn from(error: SeatError) -> Self {
         match error {
             SeatError::Node(error) => error.into(),
+            SeatError::NoSeat(denial, idle) => no_seat(&denial, &idle),
             SeatError::Refused(refusal) => refusal.into(),
         }
     }
@@ -83,18 +85,25 @@ impl From<Refusal> for Problem {
             Refusal::UnknownFormat | Refusal::Bug(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::CONFLICT,
         };
-        let mut problem = Self::new(status, refusal_code(&refusal), refusal.to_string());
-        if let Refusal::NoSeat(denial) = refusal {
-            problem.0.detail.push_str(if denial.kept {
-                "; wait too, or try again later"
-            } else {
-                "; ask one of them to give a seat back, wait for one, or try again later"
-            });
-            problem.0.expected = denial.next_return.and_then(WallTime::rfc3339);
-            problem.0.holders = denial.holders.iter().map(seat_holder).collect();
+        match &refusal {
+            Refusal::NoSeat(denial) => no_seat(denial, &[]),
+            refusal => Self::new(status, refusal_code(refusal), refusal.to_string()),
         }
-        problem
     }
+}
+
+/// Why there is no seat, who has those that there are, and for how many minutes they have been idle.
+fn no_seat(denial: &Denial, idle: &[(SeatId, u16)]) -> Problem {
+    let mut detail = denial.with_idle(|seat| idle_of(idle, seat));
+    detail.push_str(if denial.kept {
+        "; wait too, or try again later"
+    } else {
+        "; ask one of them to give a seat back, wait for one, or try again later"
+    });
+    let mut problem = Problem::new(StatusCode::CONFLICT, "no-seat", detail);
+    problem.0.expected = denial.next_return.and_then(WallTime::rfc3339);
+    problem.0.holders = seat_holders(denial, idle);
+    problem
 }
 
 /// The stable code of a refusal.

@@ -14,7 +14,7 @@ use seatkeeper_protocol::{api, limits};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, refusal_code};
-use super::{audit, borrows, events, seats};
+use super::{audit, borrows, events, idle, seats};
 use crate::node::{Node, NodeError};
 use crate::platform::local::Caller;
 
@@ -27,6 +27,8 @@ pub(super) fn router(node: Node) -> Router {
         .route("/v1/seats", look(Query::Seats).post(seats::take))
         .route("/v1/seats/{session}", delete(seats::give_back))
         .route("/v1/seats/{session}/proof", post(seats::prove))
+        .route("/v1/seats/{session}/activity", post(idle::activity))
+        .route("/v1/seats/{session}/ask", post(idle::ask))
         .route("/v1/borrows", get(borrows::list).post(borrows::borrow).delete(borrows::give_back))
         .route("/v1/devices", look(Query::Devices))
         .route("/v1/licenses", look(Query::Licenses))
@@ -143,11 +145,24 @@ async fn method_not_allowed(uri: Uri) -> Problem {
 
 /// Reads a body as JSON whatever its `Content-Type` says: `curl -d` calls everything a form.
 pub(super) async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
-    let bytes: Bytes = axum::body::to_bytes(body, limits::API_BODY_BYTES_MAX).await.map_err(|_| {
+    parse(&read(body).await?)
+}
+
+/// The same; nothing at all is the default.
+pub(super) async fn read_json_or_default<T: DeserializeOwned + Default>(body: Body) -> Result<T, Problem> {
+    let bytes = read(body).await?;
+    if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) }
+}
+
+async fn read(body: Body) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(body, limits::API_BODY_BYTES_MAX).await.map_err(|_| {
         let detail = format!("a body has at most {} bytes", limits::API_BODY_BYTES_MAX);
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
-    })?;
-    serde_json::from_slice(&bytes)
+    })
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes)
         .map_err(|error| Problem::bad_request(format!("the body is not what is expected: {error}")))
 }
 

@@ -77,14 +77,16 @@ pub(super) async fn prove(
         Ok(key) => node.prove_seat(&user, key, &nonce)?,
         Err(()) => None,
     };
-    proof.map(Json).ok_or_else(|| {
-        let id: String = id.chars().take(64).collect();
-        let detail = format!(
-            "{user} has no seat {id} on this machine; name the session or the seat that `granted` named, and take a \
-             seat first"
-        );
-        Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
-    })
+    proof.map(Json).ok_or_else(|| no_such_seat(&user, &id))
+}
+
+/// The user has no such seat here.
+pub(super) fn no_such_seat(user: &Name, id: &str) -> Problem {
+    let id: String = id.chars().take(64).collect();
+    let detail = format!(
+        "{user} has no seat {id} on this machine; name the session or the seat that `granted` named, and take a seat first"
+    );
+    Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
 }
 
 fn seat_ask(request: api::SeatRequest, caller: &Caller) -> Result<SeatAsk, Problem> {

@@ -69,6 +69,15 @@ async fn every_error_is_a_problem_that_says_what_to_do() {
     check(&post("/v1/seats/x/proof", nonce), 404, "not-found").await;
     check(&post("/v1/seats/7/proof", r#"{"nonce":"AAAA"}"#), 400, "bad-request").await;
     check(&post("/v1/seats/7/proof", "{}"), 400, "bad-request").await;
+    check(&post("/v1/seats/7/activity", ""), 404, "not-found").await;
+    check(&post("/v1/seats/x/activity", r#"{"idle_s":60}"#), 404, "not-found").await;
+    check(&post("/v1/seats/7/activity", r#"{"idle_s":-1}"#), 400, "bad-request").await;
+    check(&post("/v1/seats/7/activity", r#"{"source":"gossip"}"#), 400, "bad-request").await;
+    check(&post("/v1/seats/7/ask", ""), 409, "no-site").await;
+    check(&post("/v1/seats/x/ask", "{}"), 400, "bad-request").await;
+    check(&post("/v1/seats/7/ask", r#"{"message":"a\nb"}"#), 400, "bad-request").await;
+    check(&post("/v1/seats/7/ask", &format!(r#"{{"message":"{}"}}"#, "x".repeat(201))), 400, "bad-request")
+        .await;
     check(&get("/v1/seats/7/proof"), 405, "method-not-allowed").await;
     check(
         &post("/v1/commands", r#"{"admin":"a","epoch":1,"counter":1,"command":"*","signature":""}"#),

@@ -8,7 +8,11 @@
 use std::collections::BTreeMap;
 
 use seatkeeper_protocol::id::SessionId;
+use seatkeeper_protocol::limits::PING_EVERY_MS;
 use seatkeeper_protocol::time::BootTime;
+
+/// What a device said of idleness holds for so long without another ping, milliseconds.
+const IDLE_KNOWN_MS: u64 = 3 * PING_EVERY_MS;
 
 #[derive(Clone, Copy, Debug)]
 struct Lease {
@@ -16,6 +20,8 @@ struct Lease {
     until: BootTime,
     /// When it was heard of last, or first seen.
     heard: BootTime,
+    /// For how many minutes its user had no input then, if its device knows. Soft: of the table alone.
+    idle: Option<u16>,
     /// An Expire was proposed in this term: no pong may list the session any more (invariant I6).
     expiring: bool,
 }
@@ -33,7 +39,7 @@ impl Leases {
         for (session, attach, ttl_ms) in sessions {
             let lease = match self.table.get(&session) {
                 Some(known) if known.attach == attach => *known,
-                _ => Lease { attach, until: now.plus_ms(ttl_ms), heard: now, expiring: false },
+                _ => Lease { attach, until: now.plus_ms(ttl_ms), heard: now, idle: None, expiring: false },
             };
             next.insert(session, lease);
         }
@@ -44,7 +50,7 @@ impl Leases {
     /// Whether the pong may list it.
     pub fn heard(&mut self, session: &SessionId, attach: u32, ttl_ms: u64, received: BootTime) -> bool {
         let until = received.plus_ms(ttl_ms);
-        let new = Lease { attach, until, heard: received, expiring: false };
+        let new = Lease { attach, until, heard: received, idle: None, expiring: false };
         let lease = self.table.entry(*session).or_insert(new);
         if lease.attach != attach {
             // A newer attach than the table knew: the ledger was asked, the table is behind.
@@ -56,6 +62,19 @@ impl Leases {
         lease.until = lease.until.max(until);
         lease.heard = lease.heard.max(received);
         true
+    }
+
+    /// For how many minutes a session's user has had no input, as its device just said; `None`: it does not know.
+    pub fn idles(&mut self, session: &SessionId, minutes: Option<u16>) {
+        if let Some(lease) = self.table.get_mut(session) {
+            lease.idle = minutes;
+        }
+    }
+
+    /// For how many minutes a session's user has had no input, if that is known.
+    pub fn idle(&self, session: &SessionId, now: BootTime) -> Option<u16> {
+        let lease = self.table.get(session)?;
+        lease.idle.filter(|_| now.ms_since(lease.heard) <= IDLE_KNOWN_MS)
     }
 
     /// For how long this attach of a session has not been heard of, milliseconds; 0 if it is not known.
@@ -137,6 +156,25 @@ mod tests {
         leases.heard(&S, 1, TTL, BootTime(4_000));
         assert_eq!(leases.silent_ms(&S, 1, BootTime(15_000)), 10_000);
         assert_eq!(leases.silent_ms(&S, 2, BootTime(15_000)), 0, "another attach has just been seen");
+    }
+
+    #[test]
+    fn idleness_is_what_the_last_ping_said_and_unknown_after_a_silence() {
+        let mut leases = table(0);
+        assert_eq!(leases.idle(&S, BootTime(0)), None);
+        leases.heard(&S, 1, TTL, BootTime(5_000));
+        leases.idles(&S, Some(25));
+        assert_eq!(leases.idle(&S, BootTime(5_000 + IDLE_KNOWN_MS)), Some(25));
+        assert_eq!(leases.idle(&S, BootTime(5_001 + IDLE_KNOWN_MS)), None);
+        leases.heard(&S, 1, TTL, BootTime(30_000));
+        leases.idles(&S, None);
+        assert_eq!(leases.idle(&S, BootTime(30_000)), None, "its device knows no more");
+        leases.idles(&S, Some(26));
+        leases.sync(BootTime(30_000), [(S, 1, TTL)].into_iter());
+        assert_eq!(leases.idle(&S, BootTime(30_000)), Some(26));
+        leases.sync(BootTime(30_000), [(S, 2, TTL)].into_iter());
+        assert_eq!(leases.idle(&S, BootTime(30_000)), None, "another attach");
+        leases.idles(&SessionId([9; 16]), Some(1));
     }
 
     #[test]

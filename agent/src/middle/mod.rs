@@ -1,9 +1,11 @@
 //! The pure middle of the agent: no IO, no clock, no randomness. `now` is always an argument.
 
+pub mod asks;
 pub mod audit;
 pub mod book;
 pub mod borrows;
 pub mod health;
+pub mod idle;
 pub mod leases;
 pub mod sessions;
 pub mod sighting;

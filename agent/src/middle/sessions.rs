@@ -98,7 +98,7 @@ impl Sessions {
         self.pings += 1;
         let held = self.held.iter().map(|(id, held)| (*id, held.attach));
         let sessions = held.chain(self.waiting.iter().map(|(id, attach)| (*id, *attach))).collect();
-        let ping = Ping { number: self.pings, sessions };
+        let ping = Ping { number: self.pings, sessions, idle: Vec::new() };
         if self.in_flight.len() == PINGS_IN_FLIGHT_MAX {
             self.in_flight.pop_front();
         }
@@ -162,7 +162,7 @@ mod tests {
     fn pong_of(number: u64, live: Vec<SessionId>) -> Pong {
         let time = seatkeeper_protocol::time::WallTime(0);
         let (released, queue, borrows) = (Vec::new(), Vec::new(), Vec::new());
-        Pong { number, term: 1, live, released, queue, time, borrows, lost: false }
+        Pong { number, term: 1, live, released, queue, time, borrows, lost: false, asked: Vec::new() }
     }
 
     fn lost(seats: &[SessionId]) -> Gone {

@@ -108,7 +108,8 @@ fn seats(inner: &Inner, duty: &Duty) -> api::Seats {
     let ledger = duty.log.books.read();
     let seats = ledger
         .seats()
-        .map(|(id, seat)| api::Seat {
+        .map(|(id, seat)| (id, seat, duty.idle_and_asked(inner, id, seat, time)))
+        .map(|(id, seat, (idle_s, asked))| api::Seat {
             id: id.to_string(),
             product: seat.product.to_string(),
             version: seat.version.to_string(),
@@ -125,7 +126,8 @@ fn seats(inner: &Inner, duty: &Duty) -> api::Seats {
             since: seat.since.rfc3339(),
             ends: seat.borrow.as_ref().and_then(|borrow| borrow.ends.rfc3339()),
             pid: seat.sessions.first().and_then(|session| ledger.session(session)).and_then(|s| s.pid),
-            idle_s: None,
+            idle_s,
+            asked,
         })
         .collect();
     let waiting = ledger.queue(time).into_iter().filter_map(|place| {

@@ -207,6 +207,9 @@ impl Inner {
         let answer = self.device_command(&Command::Borrow(want), WITHIN).await?;
         let (borrowed, ticket) = match (answer.outcome, answer.ticket) {
             (Outcome::Borrowed(borrowed), Some(ticket)) => (borrowed, ticket),
+            (Outcome::Refused(command::Refusal::NoSeat(denial)), _) => {
+                return Err(SeatError::NoSeat(denial, answer.idle));
+            }
             (Outcome::Refused(refusal), _) => return Err(SeatError::Refused(refusal)),
             (outcome, _) => {
                 return Err(NodeError::Internal(format!("unexpected outcome {outcome:?}")).into());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use seatkeeper_ledger::command::{Command, Outcome, Refusal};
 use seatkeeper_ledger::{decode_outcome, encode_command};
-use seatkeeper_protocol::id::RequestId;
+use seatkeeper_protocol::id::{RequestId, SeatId};
 use seatkeeper_protocol::ticket::Ticket;
 use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::{Request, Response};
@@ -24,16 +24,18 @@ pub(crate) struct Answer {
     /// The file of the license that an online seat's ticket names.
     pub(crate) license: Option<String>,
     pub(crate) durability_single: bool,
+    /// For how many minutes the seats that a denial names have been idle, where that is known.
+    pub(crate) idle: Vec<(SeatId, u16)>,
 }
 
 impl Answer {
     pub(crate) fn of(sent: BootTime, response: Response) -> Result<Self, NodeError> {
         match response {
-            Response::Outcome { outcome, ticket, license, durability_single } => {
+            Response::Outcome { outcome, ticket, license, durability_single, idle } => {
                 let outcome = decode_outcome(&outcome).map_err(|error| {
                     NodeError::Internal(format!("the holder's answer is not readable here: {error}"))
                 })?;
-                Ok(Self { sent, outcome, ticket, license, durability_single })
+                Ok(Self { sent, outcome, ticket, license, durability_single, idle })
             }
             other => Err(NodeError::Internal(format!("unexpected answer {other:?}"))),
         }

@@ -27,21 +27,19 @@ use tokio_util::sync::CancellationToken;
 use super::Inner;
 use super::answers;
 use super::log::Log;
+use super::reads::{READ_WITHIN, READS_MAX, read_gate};
+use crate::middle::asks::Asks;
 use crate::middle::leases::Leases;
 use crate::middle::site_time::ClockReports;
 
 /// A proposal that is not decided by then is answered as unknown; the asker sends it again.
 const PROPOSE_WITHIN: Duration = Duration::from_secs(3);
-/// A read that is not confirmed by then is not answered.
-const READ_WITHIN: Duration = Duration::from_secs(3);
 /// How long an answer waits for the standby of a two-device site (invariant I2).
 const STANDBY_WITHIN: Duration = Duration::from_secs(1);
 /// How long a device that is being shut out may take to leave the membership.
 const LEAVE_MEMBERSHIP_WITHIN: Duration = Duration::from_secs(8);
 /// How long an events query waits for something to happen.
 const EVENTS_WITHIN: Duration = Duration::from_secs(20);
-/// Pings waiting for the next read.
-const READS_MAX: usize = 16_384;
 /// What a pool key is sealed for.
 pub const POOL_KEY_CONTEXT: &[u8] = b"seatkeeper pool key";
 
@@ -51,6 +49,8 @@ pub(crate) struct Duty {
     pub(crate) log: Arc<Log>,
     /// Shared by all duties of one term (invariant I6).
     pub(crate) leases: Arc<Mutex<Leases>>,
+    /// Who asks for which idle seat.
+    pub(super) asks: Mutex<Asks>,
     /// Whether the last ping showed this clock to be off.
     clock_off: AtomicBool,
     pool_key: Mutex<Option<(u32, SigningKey)>>,
@@ -76,6 +76,7 @@ impl Duty {
             term,
             log,
             leases: leases.unwrap_or_else(|| Arc::new(Mutex::new(Leases::default()))),
+            asks: Mutex::default(),
             clock_off: AtomicBool::new(false),
             pool_key: Mutex::default(),
             expiries: Mutex::default(),
@@ -173,6 +174,7 @@ impl Duty {
                 live.push(session);
             }
         }
+        let asked = self.hear_idle(&ledger, &mut leases, &device, &ping.idle, &live, received);
         drop(leases);
         let borrows = ledger
             .borrowed_by(&device)
@@ -185,7 +187,17 @@ impl Duty {
         let lost = ledger.device(&device).is_some_and(|record| record.lost.is_some());
         drop(ledger);
         let time = self.time(inner);
-        Some(Pong { number: ping.number, term, live, released, queue: Vec::new(), time, borrows, lost })
+        Some(Pong {
+            number: ping.number,
+            term,
+            live,
+            released,
+            queue: Vec::new(),
+            time,
+            borrows,
+            lost,
+            asked,
+        })
     }
 
     /// Answers a request of `device`.
@@ -205,6 +217,7 @@ impl Duty {
             },
             Request::Admin(admin) => self.admin_command(inner, admin).await,
             Request::Query(query) => self.query(inner, query).await,
+            Request::Ask { seat, user, note } => self.ask(inner, device, *seat, user, note.clone()).await,
             Request::StartLog | Request::StopLog | Request::Audit(_) => inner.not_holder(),
         }
     }
@@ -370,7 +383,8 @@ impl Duty {
         };
         let durability_single = !self.durable(applied.index).await;
         let license = self.license_file(&outcome);
-        Response::Outcome { outcome: applied.outcome, ticket, license, durability_single }
+        let idle = self.idle_of(inner, &outcome);
+        Response::Outcome { outcome: applied.outcome, ticket, license, durability_single, idle }
     }
 
     /// [`Fault::TicketBeforeCommit`]: signs what the entry would come to.
@@ -389,7 +403,7 @@ impl Duty {
         let (engine, entry) = (self.log.engine.clone(), bytes.to_vec());
         tokio::spawn(async move { engine.propose(entry, PROPOSE_WITHIN).await });
         let outcome = encode_outcome(&outcome).ok()?;
-        Some(Response::Outcome { outcome, ticket, license, durability_single: false })
+        Some(Response::Outcome { outcome, ticket, license, durability_single: false, idle: Vec::new() })
     }
 
     /// The file of the license that a grant names. A borrow's is in its outcome, for its device to keep.
@@ -555,32 +569,7 @@ impl Drop for Ban {
     }
 }
 
-fn refused(refusal: Refusal) -> Response {
+pub(super) fn refused(refusal: Refusal) -> Response {
     let outcome = encode_outcome(&Outcome::Refused(refusal)).unwrap_or_default();
-    Response::Outcome { outcome, ticket: None, license: None, durability_single: false }
-}
-
-/// Waiting pings share the next read; one is in flight. A read serves only those that waited when it began.
-async fn read_gate(
-    log: Arc<Log>,
-    mut waiting: mpsc::Receiver<oneshot::Sender<u64>>,
-    stop: CancellationToken,
-) {
-    let mut batch = Vec::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            got = waiting.recv_many(&mut batch, READS_MAX) => if got == 0 { return },
-        }
-        match log.engine.read_index(READ_WITHIN).await {
-            Ok(read) => batch.drain(..).for_each(|done| {
-                let _ = done.send(read.term);
-            }),
-            Err(error) => {
-                tracing::debug!(%error, "a read was not confirmed: pings stay unanswered");
-                batch.clear();
-            }
-        }
-    }
+    Response::Outcome { outcome, ticket: None, license: None, durability_single: false, idle: Vec::new() }
 }

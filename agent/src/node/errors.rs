@@ -1,6 +1,7 @@
 //! What can go wrong in the agent, as sentences for people.
 
-use seatkeeper_ledger::command::Refusal;
+use seatkeeper_ledger::command::{Denial, Refusal};
+use seatkeeper_protocol::id::SeatId;
 use seatkeeper_protocol::wire::PeerRefusal;
 
 /// Why a request to the agent was not carried out. The text says what happened and what to do next.
@@ -41,6 +42,9 @@ pub enum NodeError {
 /// Why no seat was taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SeatError {
+    /// All seats are in use; and for how many minutes those that are named have been idle, where that is known.
+    #[error("{}", .0)]
+    NoSeat(Box<Denial>, Vec<(SeatId, u16)>),
     /// The ledger refused.
     #[error("{0}")]
     Refused(Refusal),

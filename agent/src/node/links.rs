@@ -9,7 +9,7 @@ use seatkeeper_election::seam::{Channel, Transport};
 use seatkeeper_protocol::id::DeviceId;
 use seatkeeper_protocol::limits::{PING_EVERY_MS, SESSION_FRAME_BYTES_MAX};
 use seatkeeper_protocol::time::BootTime;
-use seatkeeper_protocol::wire::{FromPeer, Hello, Opening, PeerRefusal, Ping, ToPeer};
+use seatkeeper_protocol::wire::{FromPeer, Hello, Opening, PeerRefusal, ToPeer};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -236,7 +236,7 @@ impl Links {
         let Some(holder) = self.inner.known().holder else { return };
         let now = self.inner.clock.mono();
         if holder == self.inner.device {
-            let ping: Ping = self.inner.seats.ping(now);
+            let ping = self.inner.ping(now);
             let inner = self.inner.clone();
             tokio::spawn(async move {
                 if let Some(pong) = inner.answer_ping(inner.device, ping, now).await {
@@ -246,7 +246,7 @@ impl Links {
             return;
         }
         let Some(link) = self.links.get(&holder).filter(|link| link.up) else { return };
-        let ping = self.inner.seats.ping(now);
+        let ping = self.inner.ping(now);
         // A full outbox means that the holder does not read: this ping is then one that was never answered.
         let _ = link.out.try_send(ToPeer::Ping(ping));
     }

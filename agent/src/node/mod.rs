@@ -12,14 +12,16 @@
 //! | `serve` | answering other agents |
 //! | `log`, `machine` | the log on this device: engine, ledger, role controller |
 //! | `keeper` | following the engine; the holder's standing work |
-//! | `duty` | the holder's duties for one term |
+//! | `duty`, `reads` | the holder's duties for one term; reads that prove it |
 //! | `queue` | who waits: telling whose turn it is, passing over who is silent |
+//! | `asks` | what the holder hears of idleness; asking for idle seats |
 //! | `answers` | the books as JSON |
 //! | `audit` | older records on disk, and reading all of them |
 //! | `finding` | discovery, static peers, remembering |
 //! | `site`, `joining` | creating, joining, leaving |
 
 mod answers;
+mod asks;
 mod audit;
 mod borrows;
 mod command;
@@ -34,6 +36,7 @@ mod links;
 mod log;
 mod machine;
 mod queue;
+mod reads;
 mod record;
 mod seats;
 mod serve;
@@ -71,8 +74,8 @@ use crate::seam::{Discovery, Disk, Net, World};
 pub use borrows::{BorrowAsk, Until};
 pub use duty::POOL_KEY_CONTEXT;
 pub use errors::{NodeError, SeatError, StartError};
-pub(crate) use seats::seat_holder;
 pub use seats::{SeatAsk, SeatHold, SeatKey, SeatWait, WaitEvent, Waited};
+pub(crate) use seats::{idle_of, seat_holders};
 
 /// Requests of this device under way at once; fewer than the outcomes that the ledger remembers (invariant I4).
 const REQUESTS_MAX: usize = 32;

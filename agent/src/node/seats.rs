@@ -13,7 +13,6 @@ use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{Feature, Name, ProductId, SeatId, SessionId, Version};
 use seatkeeper_protocol::limits::{PING_EVERY_MS, SEATS_PER_DEVICE_MAX};
 use seatkeeper_protocol::time::BootTime;
-use seatkeeper_protocol::wire::Ping;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -22,6 +21,7 @@ use super::Inner;
 use super::command::Answer;
 use super::errors::{NodeError, SeatError};
 use super::submit::WITHIN;
+use crate::middle::idle::Idleness;
 use crate::middle::sessions::Sessions;
 use crate::seam::{BoxTree, TreeIdentity};
 
@@ -36,6 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 mod borrowed;
 mod contact;
+mod idle;
 mod proof;
 mod remembered;
 mod waiting;
@@ -44,8 +45,8 @@ pub use proof::SeatKey;
 pub(crate) use remembered::RECORD;
 use remembered::Remembered;
 use waiting::Line;
-pub(crate) use waiting::seat_holder;
 pub use waiting::{SeatWait, WaitEvent, Waited};
+pub(crate) use waiting::{idle_of, seat_holders};
 
 /// What a program asks for.
 #[derive(Debug)]
@@ -154,7 +155,8 @@ enum Begun {
 /// What the site answered.
 enum Asked {
     Granted(Box<SeatGranted>),
-    Waiting(Box<Waiting>),
+    /// And for how many minutes the seats that are named have been idle.
+    Waiting(Box<Waiting>, Vec<(SeatId, u16)>),
 }
 
 /// The seats of this device.
@@ -204,6 +206,9 @@ struct State {
     remembered: BTreeMap<SessionId, Remembered>,
     /// Sessions that are being returned without knowing whether they were granted.
     returning: BTreeSet<SessionId>,
+    idle: Idleness,
+    /// Seats that programs were told to be asked for, and when.
+    asked: BTreeMap<SeatId, BootTime>,
     /// The device is leaving its site: nothing new is taken.
     closed: bool,
 }
@@ -222,10 +227,6 @@ impl State {
 impl Seats {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn ping(&self, now: BootTime) -> Ping {
-        self.state().sessions.ping(now)
     }
 
     /// Whether the session waits or has a seat here.
@@ -334,7 +335,7 @@ impl Inner {
         self.tasks.spawn(async move {
             let result = match inner.ask(&basis, nonce.as_deref(), basis.checkout()).await {
                 Ok(Asked::Granted(granted)) => Ok(OnItsWay { taking, granted: *granted }),
-                Ok(Asked::Waiting(_)) => {
+                Ok(Asked::Waiting(..)) => {
                     Err(NodeError::Internal("a place for who does not wait".to_owned()).into())
                 }
                 Err(error) => Err(error),
@@ -392,7 +393,8 @@ impl Inner {
                 let granted = self.granted(basis, nonce, grant, &answer)?;
                 Ok(Asked::Granted(Box::new(granted)))
             }
-            Outcome::Waiting(waiting) => Ok(Asked::Waiting(waiting.clone())),
+            Outcome::Waiting(waiting) => Ok(Asked::Waiting(waiting.clone(), answer.idle)),
+            Outcome::Refused(Refusal::NoSeat(denial)) => Err(SeatError::NoSeat(denial.clone(), answer.idle)),
             Outcome::Refused(refusal) => Err(SeatError::Refused(refusal.clone())),
             outcome => Err(NodeError::Internal(format!("unexpected outcome {outcome:?}")).into()),
         }

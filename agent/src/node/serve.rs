@@ -120,7 +120,7 @@ impl Inner {
             while let Ok(message) = read_frame::<ToPeer>(&mut from, SESSION_FRAME_BYTES_MAX).await {
                 match message {
                     ToPeer::Ping(ping) => {
-                        if ping.sessions.len() > SEATS_PER_DEVICE_MAX {
+                        if ping.sessions.len().max(ping.idle.len()) > SEATS_PER_DEVICE_MAX {
                             return;
                         }
                         self.serve_ping(peer.device, ping, out.clone());
@@ -193,10 +193,12 @@ impl Inner {
         match request {
             Request::StartLog | Request::StopLog => self.answer_log_request(device, request).await,
             Request::Audit(query) => self.answer_audit(query).await,
-            Request::Device { .. } | Request::Admin(_) | Request::Query(_) => match self.duty() {
-                Some(duty) => duty.answer(self, device, request).await,
-                None => self.not_holder(),
-            },
+            Request::Device { .. } | Request::Admin(_) | Request::Query(_) | Request::Ask { .. } => {
+                match self.duty() {
+                    Some(duty) => duty.answer(self, device, request).await,
+                    None => self.not_holder(),
+                }
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 //! | [`clock`] | the two clocks |
 //! | [`files`] | permissions of files and folders |
 //! | [`host`] | the machine's name and form |
+//! | [`idle`] | for how long people have had no input |
 //! | [`local`] | the local socket or pipe and who calls through it |
 //! | [`lock`] | one agent per state folder |
 //! | [`paths`] | where state and keys are kept |
@@ -18,6 +19,7 @@ pub mod clock;
 pub(crate) mod dialog;
 pub mod files;
 pub mod host;
+pub mod idle;
 pub mod local;
 pub mod lock;
 pub(crate) mod menu;

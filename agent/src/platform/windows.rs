@@ -26,10 +26,12 @@ use windows_sys::Win32::System::Diagnostics::ToolHelp::{
 use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
 use windows_sys::Win32::System::Pipes::GetNamedPipeClientProcessId;
 use windows_sys::Win32::System::Power::{GetSystemPowerStatus, SYSTEM_POWER_STATUS};
+use windows_sys::Win32::System::SystemInformation::GetTickCount;
 use windows_sys::Win32::System::Threading::{
     GetProcessTimes, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
     WaitForSingleObject,
 };
+use windows_sys::Win32::UI::Input::KeyboardAndMouse::{GetLastInputInfo, LASTINPUTINFO};
 
 /// A user account.
 pub(crate) struct Account {
@@ -67,6 +69,16 @@ pub(crate) fn has_battery() -> bool {
         (GetSystemPowerStatus(&mut status) != 0, status)
     };
     known && status.BatteryFlag != UNKNOWN && status.BatteryFlag & NO_SYSTEM_BATTERY == 0
+}
+
+/// For how long the session of this process has had no input, milliseconds; `None` in one that has none.
+pub(crate) fn without_input_ms() -> Option<u32> {
+    let mut last =
+        LASTINPUTINFO { cbSize: u32::try_from(size_of::<LASTINPUTINFO>()).unwrap_or(0), dwTime: 0 };
+    // SAFETY: the structure says its true size, and the call only writes it; the other has no argument.
+    let (known, now) = unsafe { (GetLastInputInfo(&mut last) != 0, GetTickCount()) };
+    // Both count milliseconds since the start, and begin anew after 49.7 days.
+    known.then(|| now.wrapping_sub(last.dwTime))
 }
 
 /// Creates an instance of a pipe that every signed-in user may read and write but not impersonate by an instance of

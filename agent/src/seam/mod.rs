@@ -16,12 +16,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use seatkeeper_election::seam::{Channel, Clock, Transport};
 use seatkeeper_ledger::Ledger;
 use seatkeeper_ledger::command::Outcome;
-use seatkeeper_protocol::id::{DeviceId, PublicKey};
+use seatkeeper_protocol::id::{DeviceId, Name, PublicKey};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
@@ -60,10 +61,21 @@ pub trait World: Send + Sync + 'static {
     /// Watches a process tree of the agent's last run again; `None` when none of its processes is left.
     fn resume_tree(&self, identity: TreeIdentity) -> Option<BoxTree>;
 
+    /// Its users, as far as the operating system knows what they do; `None` where it doesn't.
+    fn users(&self) -> Option<Arc<dyn Users>> {
+        None
+    }
+
     /// Who is told of everything that is applied to the books here: nobody, but in a simulation.
     fn observer(&self) -> Option<Arc<dyn Observer>> {
         None
     }
+}
+
+/// The people at one machine.
+pub trait Users: Send + Sync + 'static {
+    /// For how long a user has had no input in any session; `None`: not known. May take long, and may be dropped.
+    fn idle<'a>(&'a self, user: &'a Name) -> Later<'a, Option<Duration>>;
 }
 
 /// Watches the books of one machine.

@@ -4,8 +4,12 @@
 
 mod api;
 mod audit;
+#[cfg(target_os = "linux")]
+mod idle;
 mod launcher;
 mod licenses;
+#[cfg(target_os = "linux")]
+mod logind;
 mod office;
 mod queue;
 mod run;

@@ -1,4 +1,4 @@
-//! An office of one machine: an agent, a site, and a license for two seats of `cad` with the shortest ttl.
+//! An office of one machine, or of two: an agent, a site, and a license for two seats of `cad` with the shortest ttl.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -15,22 +15,51 @@ pub(crate) struct Office {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) client: Client,
     agent: Option<Child>,
+    name: &'static str,
+    /// The UDP port that the agent listens on.
+    port: u16,
+    /// That of another machine.
+    peer: Option<u16>,
+    /// What the agent has in its environment besides.
+    env: Vec<(&'static str, String)>,
 }
 
 impl Office {
     /// An agent without a site.
     pub(crate) async fn empty() -> Self {
+        Self::machine("pc1", None, Vec::new()).await
+    }
+
+    async fn machine(name: &'static str, peer: Option<u16>, env: Vec<(&'static str, String)>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let client = Client::with_socket(dir.path().join("agent.sock"));
         std::fs::write(dir.path().join("password"), "correct horse\n").unwrap();
-        let mut office = Self { dir, client, agent: None };
+        let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut office = Self { dir, client, agent: None, name, port, peer, env };
         office.start_agent().await;
         office
     }
 
+    /// Another machine of the same site, `pc2`.
+    pub(crate) async fn second(&self) -> Self {
+        let second = Self::machine("pc2", Some(self.port), Vec::new()).await;
+        let password = self.path("password");
+        let code = self.done(&["site", "invite", "--password-file", password.to_str().unwrap()]).await;
+        let file = second.path("code");
+        std::fs::write(&file, code).unwrap();
+        second.done(&["site", "join", "--join-file", file.to_str().unwrap()]).await;
+        eventually("the second machine hears the holder", async || second.client.seats().await.is_ok()).await;
+        second
+    }
+
     /// An agent with a site and a license.
     pub(crate) async fn with_two_seats() -> Self {
-        let office = Self::empty().await;
+        Self::with_two_seats_and(Vec::new()).await
+    }
+
+    /// The same, with this in the agent's environment.
+    pub(crate) async fn with_two_seats_and(env: Vec<(&'static str, String)>) -> Self {
+        let office = Self::machine("pc1", None, env).await;
         let password = office.path("password");
         let password = password.to_str().unwrap();
         office.done(&["site", "create", "Office", "--admin", "eva", "--password-file", password]).await;
@@ -94,8 +123,15 @@ impl Office {
 
     pub(crate) async fn start_agent(&mut self) {
         let state = self.path("state");
-        let args = ["agent", "--listen", "127.0.0.1:0", "--no-mdns", "--name", "pc1", "--state-dir"];
-        let mut command = self.seatkeeper(&[&args[..], &[state.to_str().unwrap()]].concat());
+        let (listen, peer) =
+            (format!("127.0.0.1:{}", self.port), self.peer.map(|peer| format!("127.0.0.1:{peer}")));
+        let mut args = vec!["agent", "--listen", &listen, "--no-mdns", "--name", self.name, "--state-dir"];
+        args.push(state.to_str().unwrap());
+        if let Some(peer) = &peer {
+            args.extend(["--peer", peer]);
+        }
+        let mut command = self.seatkeeper(&args);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         self.agent = Some(command.stderr(Stdio::null()).spawn().unwrap());
         eventually("the agent answers", async || self.client.status().await.is_ok()).await;
     }

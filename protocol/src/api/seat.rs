@@ -82,6 +82,19 @@ pub enum SeatEvent {
         /// How long that is from now, seconds.
         left_s: u64,
     },
+    /// The seat seems idle, and somebody who waits for one asks for it. Nothing is taken away: whoever sees this decides.
+    Asked {
+        /// Who asks.
+        user: String,
+        /// The device of who asks.
+        device: String,
+        /// That device's name.
+        device_name: String,
+        /// How many wait for seats of the product.
+        waiting: u32,
+        /// What the one who asks says.
+        message: Option<String>,
+    },
     /// Contact is back.
     Reachable,
     /// The site answered: the seat lives until `until_boot_ms` unless contact goes on. Comes about every 5 s, so that
@@ -135,6 +148,56 @@ pub struct SeatGranted {
     pub ticket: String,
     /// The device's signature over ticket and nonce, base64url, when a nonce was given.
     pub proof: Option<String>,
+}
+
+/// Body of `POST /v1/seats/{id}/activity`: for how long a program's user has touched nothing. The id is a session's, or
+/// a seat's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SeatActivity {
+    /// Seconds; 0, which is meant when nothing is said: the user does something now.
+    pub idle_s: u64,
+    /// Who says so.
+    pub source: IdleSource,
+}
+
+/// Who knows for how long a user has touched nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdleSource {
+    /// The program itself: until it says otherwise, its user goes on doing nothing. It counts more than all others.
+    #[default]
+    Application,
+    /// The screen on which the program runs. Forgotten when it is not said again within two minutes and a half.
+    Display,
+}
+
+/// Body of `POST /v1/seats/{id}/ask`; the id is a seat's, as listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AskSeat {
+    /// What to say to who has it: one line, 200 bytes at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Answers [`AskSeat`]: who is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatAsked {
+    /// 1.
+    pub format: u32,
+    /// Seat id.
+    pub seat: String,
+    /// Product.
+    pub product: String,
+    /// User.
+    pub user: String,
+    /// Device id.
+    pub device: String,
+    /// Device name.
+    pub device_name: String,
+    /// Seconds without input.
+    pub idle_s: u64,
 }
 
 /// Body of `POST /v1/seats/{id}/proof`; the id is a session's, or a seat's.

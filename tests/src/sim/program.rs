@@ -242,6 +242,7 @@ impl Program {
                     Some(
                         SeatEvent::Reachable
                         | SeatEvent::Ends { .. }
+                        | SeatEvent::Asked { .. }
                         | SeatEvent::Waiting(_)
                         | SeatEvent::NoSeat(_),
                     ) => {}

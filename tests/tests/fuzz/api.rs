@@ -64,6 +64,8 @@ fn check_api(bytes: &[u8]) {
     body::<api::CreateSite>(bytes);
     body::<api::Join>(bytes);
     body::<api::ProofRequest>(bytes);
+    body::<api::SeatActivity>(bytes);
+    body::<api::AskSeat>(bytes);
     body::<api::BorrowRequest>(bytes);
     body::<api::ReturnRequest>(bytes);
     body::<api::SignedCommand>(bytes);

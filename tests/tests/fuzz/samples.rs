@@ -9,7 +9,7 @@ use seatkeeper_ledger::{Ledger, encode};
 use seatkeeper_protocol::api::{self, FORMAT};
 use seatkeeper_protocol::frame;
 use seatkeeper_protocol::id::{
-    DeviceId, Feature, Generation, InviteId, Name, ProductId, PublicKey, RequestId, SeatId, SessionId,
+    DeviceId, Feature, Generation, InviteId, Name, Note, ProductId, PublicKey, RequestId, SeatId, SessionId,
     SiteId, Version,
 };
 use seatkeeper_protocol::license;
@@ -19,7 +19,7 @@ use seatkeeper_protocol::ticket::{PoolKeyCertificate, SeatKind, Ticket, TicketBo
 use seatkeeper_protocol::time::WallTime;
 use seatkeeper_protocol::wire::{
     AdminRequest, Admission, AuditQuery, BorrowPlace, FromPeer, Hello, JoinRequest, JoinResponse, Opening,
-    PeerRefusal, Ping, Pong, Query, QueuePlace, Request, Response, SiteRef, ToPeer, View,
+    PeerRefusal, Ping, Pong, Query, QueuePlace, Request, Response, SeatWish, SiteRef, ToPeer, View,
 };
 use serde::Serialize;
 
@@ -236,7 +236,13 @@ pub(crate) fn frames() -> Samples {
     let request = RequestId { epoch: 3, counter: 500 };
     let with_nonce = Request::Device { request, command: vec![3; 20], nonce: Some(vec![6; 16]) };
     add(&mut samples, "request-nonce", [with_nonce]);
-    let ping = Ping { number: 1, sessions: vec![(SessionId([1; 16]), 1), (SessionId([2; 16]), 70_000)] };
+    let ask = Request::Ask { seat: SeatId(7), user: name("eva"), note: Note::new("for an hour").ok() };
+    add(&mut samples, "request-ask", [ask]);
+    let ping = Ping {
+        number: 1,
+        sessions: vec![(SessionId([1; 16]), 1), (SessionId([2; 16]), 70_000)],
+        idle: vec![(SessionId([1; 16]), 25)],
+    };
     add(&mut samples, "to-peer", [ToPeer::Ping(ping), ToPeer::Intent { leaving: true }]);
     let refusals = [
         PeerRefusal::NotEnrolled,
@@ -256,6 +262,14 @@ pub(crate) fn frames() -> Samples {
         time: START,
         borrows: vec![BorrowPlace { seat: SeatId(300), serial: 400, recalled: true }],
         lost: false,
+        asked: vec![SeatWish {
+            seat: SeatId(7),
+            user: name("eva"),
+            device: device_id(1),
+            device_name: name("ws-1"),
+            waiting: 2,
+            note: Note::new("I need it for an hour").ok(),
+        }],
     };
     add(&mut samples, "from-peer", [FromPeer::Welcome(view()), FromPeer::Pong(pong), FromPeer::View(view())]);
     add(&mut samples, "from-peer-queue", [FromPeer::Queue(vec![place])]);
@@ -267,6 +281,7 @@ pub(crate) fn frames() -> Samples {
             ticket: Some(Box::new(ticket(|_| {}))),
             license: licenses().into_iter().next().and_then(|(_, file)| String::from_utf8(file).ok()),
             durability_single: true,
+            idle: vec![(SeatId(7), 25)],
         },
         Response::Json(br#"{"format":1}"#.to_vec()),
         Response::LogStarted(u64::MAX),
@@ -446,6 +461,8 @@ pub(crate) fn bodies() -> Samples {
         }))),
     );
     add("proof-request", json(&api::ProofRequest { nonce: "AAAAAAAAAAAAAAAAAAAAAA".into() }));
+    add("activity", json(&api::SeatActivity { idle_s: 1_500, source: api::IdleSource::Display }));
+    add("ask", json(&api::AskSeat { message: Some("for an hour".into()) }));
     add(
         "proof",
         json(&api::SeatProof {

@@ -187,7 +187,7 @@ impl Inner {
                 // It may have ended meanwhile.
                 drop(super::OnItsWay { taking, granted: *granted });
             }
-            Ok(Asked::Waiting(_)) => {}
+            Ok(Asked::Waiting(..)) => {}
             Err(error) => tracing::debug!(session = ?basis.session, %error, "not online yet"),
         }
     }

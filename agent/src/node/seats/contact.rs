@@ -51,6 +51,7 @@ impl Seats {
             }
         }
         self.queue(&pong.queue);
+        self.asked(&pong.asked, inner.clock.mono());
         self.changed.notify_one();
     }
 

@@ -99,7 +99,7 @@ impl Inner {
 }
 
 /// What `user` has by this key: nobody proves another's seat as his own.
-fn find<'a>(holds: &'a BTreeMap<SessionId, Hold>, user: &Name, key: SeatKey) -> Option<&'a Hold> {
+pub(super) fn find<'a>(holds: &'a BTreeMap<SessionId, Hold>, user: &Name, key: SeatKey) -> Option<&'a Hold> {
     let hold = match key {
         SeatKey::Session(session) => holds.get(&session),
         SeatKey::Seat(seat) => holds.values().find(|hold| hold.is_on(seat) && hold.basis.user == *user),

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use seatkeeper_ledger::command::{self, Command, Waiting};
+use seatkeeper_ledger::command::{self, Command, Denial, Waiting};
 use seatkeeper_protocol::api::{FORMAT, SeatHolder, SeatWaiting};
-use seatkeeper_protocol::id::SessionId;
+use seatkeeper_protocol::id::{SeatId, SessionId};
 use seatkeeper_protocol::time::{BootTime, WallTime};
 use seatkeeper_protocol::wire::QueuePlace;
 use tokio::sync::{mpsc, watch};
@@ -18,6 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Asked, Basis, Begun, EVENTS_MAX, LOOK_EVERY, OnItsWay, SeatAsk, SeatHold, State, Taking};
 use crate::node::Inner;
+use crate::node::asks::seconds;
 use crate::node::errors::{NodeError, SeatError};
 use crate::seam::BoxTree;
 
@@ -202,9 +203,9 @@ impl Waiter {
         loop {
             match self.ask(Command::Wait(self.basis.wants())).await {
                 Ok(Asked::Granted(granted)) => return self.give(taking, *granted).await,
-                Ok(Asked::Waiting(waiting)) => {
+                Ok(Asked::Waiting(waiting, idle)) => {
                     line = Some(self.inner.waits(session, &waiting));
-                    self.tell(place(&waiting));
+                    self.tell(place(&waiting, &idle));
                 }
                 // The place outlives a holder, and a while without contact.
                 Err(SeatError::Node(NodeError::NoHolder(_) | NodeError::Unknown)) if line.is_some() => {}
@@ -258,7 +259,7 @@ impl Waiter {
     async fn ask_once_more(self, taking: Taking) {
         match self.ask(self.basis.checkout()).await {
             Ok(Asked::Granted(granted)) => self.give(taking, *granted).await,
-            Ok(Asked::Waiting(_)) => {
+            Ok(Asked::Waiting(..)) => {
                 self.over(NodeError::Internal("a place at the end".to_owned()).into()).await
             }
             Err(error) => self.over(error).await,
@@ -304,25 +305,31 @@ impl Waiter {
     }
 }
 
-fn place(waiting: &Waiting) -> SeatWaiting {
+fn place(waiting: &Waiting, idle: &[(SeatId, u16)]) -> SeatWaiting {
     SeatWaiting {
         format: FORMAT,
         session: waiting.session.to_string(),
         position: waiting.position,
         expected: waiting.denial.next_return.and_then(WallTime::rfc3339),
-        detail: waiting.denial.to_string(),
-        holders: waiting.denial.holders.iter().map(seat_holder).collect(),
+        detail: waiting.denial.with_idle(|seat| idle_of(idle, seat)),
+        holders: seat_holders(&waiting.denial, idle),
     }
 }
 
-/// A holder of a seat as the API tells it.
-pub(crate) fn seat_holder(holder: &command::SeatHolder) -> SeatHolder {
-    SeatHolder {
+/// For how many minutes a seat has been idle, of those that are known.
+pub(crate) fn idle_of(idle: &[(SeatId, u16)], seat: SeatId) -> Option<u16> {
+    idle.iter().find(|(id, _)| *id == seat).map(|(_, minutes)| *minutes)
+}
+
+/// Who has the seats, as the API tells it.
+pub(crate) fn seat_holders(denial: &Denial, idle: &[(SeatId, u16)]) -> Vec<SeatHolder> {
+    let holder = |holder: &command::SeatHolder| SeatHolder {
         seat: holder.seat.to_string(),
         user: holder.user.to_string(),
         device: holder.device.to_string(),
         device_name: holder.device_name.to_string(),
         since: holder.since.rfc3339(),
-        idle_s: None,
-    }
+        idle_s: idle_of(idle, holder.seat).map(seconds),
+    };
+    denial.holders.iter().map(holder).collect()
 }

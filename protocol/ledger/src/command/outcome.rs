@@ -235,6 +235,27 @@ impl Denial {
 
 impl std::fmt::Display for Denial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.write(f, |_| None)
+    }
+}
+
+impl Denial {
+    /// The same sentence, saying for how many minutes each holder has been idle where `minutes` knows it.
+    pub fn with_idle(&self, minutes: impl Fn(SeatId) -> Option<u16>) -> String {
+        struct Told<'a, M>(&'a Denial, M);
+        impl<M: Fn(SeatId) -> Option<u16>> std::fmt::Display for Told<'_, M> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.write(f, &self.1)
+            }
+        }
+        Told(self, minutes).to_string()
+    }
+
+    fn write(
+        &self,
+        f: &mut std::fmt::Formatter<'_>,
+        minutes: impl Fn(SeatId) -> Option<u16>,
+    ) -> std::fmt::Result {
         let (product, version) = (&self.product, at(&self.version));
         if self.kept && self.waiting > 0 {
             let many = if self.waiting == 1 { "1 waits" } else { &format!("{} wait", self.waiting) };
@@ -243,6 +264,9 @@ impl std::fmt::Display for Denial {
         write!(f, "all {} seats of {product}{version} are in use", self.owned)?;
         for (n, holder) in self.holders.iter().enumerate() {
             write!(f, "{}{} on {}", if n == 0 { ": " } else { ", " }, holder.user, holder.device_name)?;
+            if let Some(minutes) = minutes(holder.seat).filter(|minutes| *minutes > 0) {
+                write!(f, " (idle {minutes} min)")?;
+            }
         }
         match self.waiting {
             0 => {}
