@@ -16,7 +16,7 @@ use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{Feature, Name, ProductId, SeatId, Version};
 use seatkeeper_protocol::limits::CLOCK_OFF_MS;
 use seatkeeper_protocol::ticket::{SeatKind, Ticket};
-use seatkeeper_protocol::time::WallTime;
+use seatkeeper_protocol::time::{BootTime, WallTime};
 use seatkeeper_protocol::wire::Pong;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The latest time known is written down this often while something is borrowed, milliseconds: by so much a clock set
 /// back and a restart can prolong a borrow.
 const MARK_EVERY_MS: i64 = 5 * 60 * 1_000;
+/// Programs on a borrow that ends soon ask for the seat online this often, milliseconds.
+const ONLINE_AGAIN_MS: u64 = 5_000;
 /// A borrow that could not be prolonged is tried again after this long, milliseconds.
 const RENEW_AGAIN_MS: i64 = 10 * 60 * 1_000;
 /// The clock's error is not known yet.
@@ -243,6 +245,7 @@ impl Inner {
             }
             return Err(error.into());
         }
+        self.borrow_prolonged(&kept);
         Ok(kept)
     }
 
@@ -438,6 +441,7 @@ impl Inner {
 
     /// Ends borrows whose time is over, and warns before, until `stop`.
     pub(crate) async fn watch_borrows(self: Arc<Self>, stop: CancellationToken) {
+        let mut asked: Option<BootTime> = None;
         loop {
             let now = self.borrow_now();
             let kept: Vec<Kept> = self.borrows().kept().cloned().collect();
@@ -447,7 +451,11 @@ impl Inner {
             if !kept.is_empty() {
                 self.end_borrows(now);
                 kept.iter().for_each(|kept| self.warn(kept, now));
-                self.go_online_before_end(&kept, now);
+                let mono = self.clock.mono();
+                if asked.is_none_or(|at| mono.ms_since(at) >= ONLINE_AGAIN_MS) {
+                    asked = Some(mono);
+                    self.go_online_before_end(&kept, now);
+                }
                 let marked = lock(&self.lent.written).as_ref().map(|record| record.mark);
                 if marked.is_none_or(|mark| now.ms_since(mark) >= MARK_EVERY_MS) {
                     let written = self.write_borrows();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use seatkeeper_protocol::id::DeviceId;
-use seatkeeper_protocol::roster::SignedRoster;
+use seatkeeper_protocol::roster::{Role, SignedRoster};
 use seatkeeper_protocol::wire::View;
 
 use super::Inner;
@@ -46,6 +46,26 @@ impl Inner {
         });
     }
 
+    /// `peer` says who holds `term`. That nobody does is believed from voters alone, whose term a holder comes to hear of
+    /// and takes up; that of a machine that votes no more would hide the holder for good.
+    pub(super) fn hear_holder(&self, peer: &DeviceId, term: u64, holder: Option<DeviceId>) {
+        let votes = || self.site().is_some_and(|site| site.role(peer) == Some(Role::Voter));
+        if holder.is_some() || votes() {
+            self.learn_holder(term, holder);
+        }
+    }
+
+    /// The log here is closed: a term that it has seen without a holder is nobody's any more.
+    pub(super) fn forget_own_term(&self) {
+        self.known.send_if_modified(|known| {
+            let forgets = known.holder.is_none() && *known != Known::default();
+            if forgets {
+                *known = Known::default();
+            }
+            forgets
+        });
+    }
+
     /// This device's own engine no longer hears of a holder of `term`.
     pub(crate) fn lost_holder(&self, term: u64) {
         self.known.send_if_modified(|known| {
@@ -77,7 +97,7 @@ impl Inner {
                 }
             }
         }
-        self.learn_holder(view.term, view.holder);
+        self.hear_holder(peer, view.term, view.holder);
     }
 
     /// A roster: verified, and taken if newer. Connections of devices that it revokes are closed.

@@ -39,6 +39,18 @@ impl Hold {
         }
     }
 
+    /// It goes on with a borrowed seat, or with one that was prolonged, until `ends` by the boot clock.
+    fn goes_on(&mut self, kept: &Kept, ends: BootTime) {
+        self.borrowed = Some(kept.seat);
+        self.granted.seat = kept.seat.to_string();
+        self.granted.license = kept.license.to_string();
+        self.granted.ticket.clone_from(&kept.ticket);
+        self.license_text = Some(kept.license_text.clone());
+        self.granted.proof = None;
+        self.granted.until_boot_ms = ends.0;
+        self.tell_granted();
+    }
+
     pub(super) fn is_on(&self, seat: SeatId) -> bool {
         self.granted.seat == seat.to_string()
     }
@@ -139,16 +151,17 @@ impl Inner {
         let usable: Vec<Kept> = self.borrows().usable(&basis.start(), now).into_iter().cloned().collect();
         let Some(kept) = usable.iter().find(|kept| state.may_share(kept, session)) else { return false };
         let Some(hold) = state.holds.get_mut(session) else { return false };
-        hold.borrowed = Some(kept.seat);
-        hold.granted.seat = kept.seat.to_string();
-        hold.granted.license = kept.license.to_string();
-        hold.granted.ticket.clone_from(&kept.ticket);
-        hold.license_text = Some(kept.license_text.clone());
-        hold.granted.proof = None;
-        hold.granted.until_boot_ms = self.boot_end(kept, now).0;
-        hold.tell_granted();
+        hold.goes_on(kept, self.boot_end(kept, now));
         tracing::info!(seat = %kept.seat, product = %kept.product, "a program goes on with its borrowed seat");
         true
+    }
+
+    /// A borrow was prolonged: the programs that use it have its new ticket and end.
+    pub(in crate::node) fn borrow_prolonged(&self, kept: &Kept) {
+        let ends = self.boot_end(kept, self.borrow_now());
+        let mut state = self.seats.state();
+        let on = state.holds.values_mut().filter(|hold| hold.borrowed == Some(kept.seat));
+        on.for_each(|hold| hold.goes_on(kept, ends));
     }
 
     /// A borrow is over: the programs that use it without the site lose it.
