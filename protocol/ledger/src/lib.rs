@@ -21,6 +21,7 @@
 //! | `renewals` | which licenses may replace which |
 //! | `members` | founding, invitations, devices, admins |
 //! | `keys` | the pool key |
+//! | [`org`] | organisation, purchases, compliance; the log does not know of them yet |
 //! | `usage` | how much was used, by hour and by day |
 //! | `records` | the newest events, for people |
 //! | `query` | what the agent reads |
@@ -37,6 +38,7 @@
 )]
 
 pub mod command;
+pub mod org;
 
 mod admission;
 mod borrow;
