@@ -3,7 +3,7 @@
 mod admission;
 mod borrow;
 pub(crate) mod brute;
-mod chance;
+pub(crate) mod chance;
 mod golden;
 mod licenses;
 mod members;
