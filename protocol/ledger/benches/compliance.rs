@@ -56,14 +56,69 @@ struct Kind {
     automatic: usize,
     /// What is owned, of 100 installs.
     owned: usize,
+    /// How the tree and the installs are.
+    shape: Shape,
 }
 
-const KINDS: [Kind; 5] = [
-    Kind { name: "mixed", legal: 20, manual: 30, targets: 8, automatic: 85, owned: 90 },
-    Kind { name: "all at the root", legal: usize::MAX, manual: 0, targets: 1, automatic: 100, owned: 90 },
-    Kind { name: "many entities, ample", legal: 2, manual: 20, targets: 4, automatic: 90, owned: 130 },
-    Kind { name: "mostly by hand", legal: 10, manual: 95, targets: 30, automatic: 70, owned: 95 },
-    Kind { name: "scarce", legal: 5, manual: 30, targets: 8, automatic: 85, owned: 40 },
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// Four levels or so, all versions alike.
+    Broad,
+    /// Each node below one of the three before it.
+    Deep,
+    /// What was bought is new, what is installed is old.
+    Old,
+}
+
+const KINDS: [Kind; 8] = [
+    Kind { name: "mixed", legal: 20, manual: 30, targets: 8, automatic: 85, owned: 90, shape: Shape::Broad },
+    Kind {
+        name: "all at the root",
+        legal: usize::MAX,
+        manual: 0,
+        targets: 1,
+        automatic: 100,
+        owned: 90,
+        shape: Shape::Broad,
+    },
+    Kind {
+        name: "many entities, ample",
+        legal: 2,
+        manual: 20,
+        targets: 4,
+        automatic: 90,
+        owned: 130,
+        shape: Shape::Broad,
+    },
+    Kind {
+        name: "mostly by hand",
+        legal: 10,
+        manual: 95,
+        targets: 30,
+        automatic: 70,
+        owned: 95,
+        shape: Shape::Broad,
+    },
+    Kind { name: "scarce", legal: 5, manual: 30, targets: 8, automatic: 85, owned: 40, shape: Shape::Broad },
+    Kind { name: "deep", legal: 1, manual: 10, targets: 4, automatic: 90, owned: 80, shape: Shape::Deep },
+    Kind {
+        name: "old installs",
+        legal: 200,
+        manual: 20,
+        targets: 4,
+        automatic: 90,
+        owned: 90,
+        shape: Shape::Old,
+    },
+    Kind {
+        name: "old and deep",
+        legal: 1,
+        manual: 30,
+        targets: 8,
+        automatic: 90,
+        owned: 90,
+        shape: Shape::Old,
+    },
 ];
 
 struct Office {
@@ -84,7 +139,11 @@ fn office(size: Size, kind: Kind, chance: &mut Chance) -> Office {
     let mut nodes = Vec::new();
     for number in 0..size.nodes {
         // Up to four levels of departments, mostly.
-        let parent = (number > 0).then(|| node_id(chance.below(number.div_ceil(4))));
+        let parent = (number > 0).then(|| match kind.shape {
+            Shape::Broad => node_id(chance.below(number.div_ceil(4))),
+            Shape::Deep => node_id(number - 1 - chance.below(number.min(3))),
+            Shape::Old => node_id(number - 1 - chance.below(number.min(40))),
+        });
         let name = Name::new(format!("Department {number}")).expect("a name");
         let legal = number == 0 || (kind.legal < size.nodes && chance.below(kind.legal) == 0);
         nodes.push(Node { id: node_id(number), parent, name, legal, priority: 0 });
@@ -96,7 +155,10 @@ fn office(size: Size, kind: Kind, chance: &mut Chance) -> Office {
     let mut register = Register::new(organisation);
     let each = size.installs * kind.owned / 100 / size.purchases;
     for number in 0..size.purchases {
-        let own = chance.below(size.versions);
+        let own = match kind.shape {
+            Shape::Old => chance.below(size.versions).min(chance.below(size.versions)),
+            _ => chance.below(size.versions),
+        };
         let quantity = u32::try_from(each / 2 + chance.below(each)).expect("small");
         let mut terms = Purchase::new(cad.clone(), version(own), quantity);
         // A third at the root, as offices buy.
@@ -104,12 +166,15 @@ fn office(size: Size, kind: Kind, chance: &mut Chance) -> Office {
         terms.downgrade = match chance.below(4) {
             0 => Downgrade::None,
             1 => Downgrade::Any,
-            _ => Downgrade::To((own + 1..size.versions).filter(|_| chance.below(3) > 0).map(version).collect()),
+            _ => {
+                Downgrade::To((own + 1..size.versions).filter(|_| chance.below(3) > 0).map(version).collect())
+            }
         };
         terms.automatic = chance.below(100) < kind.automatic;
         if chance.below(100) < kind.manual {
             let tree = register.organisation();
-            let below: Vec<&Node> = tree.nodes().iter().filter(|node| tree.is_within(&node.id, &owner)).collect();
+            let below: Vec<&Node> =
+                tree.nodes().iter().filter(|node| tree.is_within(&node.id, &owner)).collect();
             let targets = 1 + chance.below(kind.targets);
             for _ in 0..targets {
                 let share = u32::try_from(targets + 1).expect("small");
@@ -119,11 +184,18 @@ fn office(size: Size, kind: Kind, chance: &mut Chance) -> Office {
         terms.owner = Some(owner);
         terms.valid_until = Date::new(2027, u8::try_from(1 + chance.below(12)).expect("a month"), 1);
         terms.purchased = Date::new(2025, u8::try_from(1 + chance.below(12)).expect("a month"), 1);
-        register.add_purchase(PurchaseId::new(format!("order-{number}")).expect("a name"), terms).expect("fits");
+        register
+            .add_purchase(PurchaseId::new(format!("order-{number}")).expect("a name"), terms)
+            .expect("fits");
     }
-    let installed =
-        (0..size.installs).map(|_| (node_id(chance.below(size.nodes)), version(chance.below(size.versions))));
-    Office { installed: installed.collect(), register, cad }
+    let install = |_| {
+        let (one, other) = (chance.below(size.versions), chance.below(size.versions));
+        (
+            node_id(chance.below(size.nodes)),
+            version(if kind.shape == Shape::Old { one.max(other) } else { one }),
+        )
+    };
+    Office { installed: (0..size.installs).map(install).collect(), register, cad }
 }
 
 /// The middle and the greatest of several runs.

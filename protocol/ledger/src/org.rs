@@ -78,6 +78,8 @@ pub const PLACEMENTS_MAX: usize = 10_000;
 pub const PURCHASES_MAX: usize = 10_000;
 /// Nodes that one purchase allocates to by hand.
 pub const ALLOCATIONS_MAX: usize = 1_024;
+/// Nodes that all purchases together allocate to by hand.
+pub const ALLOCATIONS_IN_ALL_MAX: usize = 100_000;
 /// Installs that one purchase may cover.
 pub const QUANTITY_MAX: u32 = 1_000_000;
 /// Versions of one product that are installed at one time.

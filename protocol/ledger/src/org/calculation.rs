@@ -6,6 +6,7 @@ use std::sync::Arc;
 use seatkeeper_protocol::id::{ProductId, Version};
 use seatkeeper_protocol::time::WallTime;
 
+use super::VERSIONS_MAX;
 use super::network::{Network, Places};
 use super::pieces::Pieces;
 use super::purchase::Validity;
@@ -13,8 +14,9 @@ use super::settle::{Settled, settle};
 use super::spread::{Covered, spread};
 use super::table::Table;
 use super::versions::Versions;
-use super::{Compliance, INSTALLS_MAX, Installs, InstallsError, NodeId, Organisation, Purchase, PurchaseId, Register};
-use super::VERSIONS_MAX;
+use super::{
+    Compliance, INSTALLS_MAX, Installs, InstallsError, NodeId, Organisation, Purchase, PurchaseId, Register,
+};
 
 /// A product's purchases and installs, ready to be compared, and what came of it.
 ///
@@ -86,12 +88,14 @@ impl Calculation {
     }
 
     fn add(&mut self, place: usize, version: usize, count: u32) {
-        self.counts.change(place * self.versions.len() + version, |there| *there = there.saturating_add(count));
+        self.counts
+            .change(place * self.versions.len() + version, |there| *there = there.saturating_add(count));
         self.totals.change(version, |total| *total += u64::from(count));
     }
 
     fn make_pieces(&mut self) {
-        let valid = self.purchases.iter().enumerate().filter(|(_, (.., validity))| *validity == Validity::Valid);
+        let valid =
+            self.purchases.iter().enumerate().filter(|(_, (.., validity))| *validity == Validity::Valid);
         let valid: Vec<_> = valid.map(|(number, (id, terms, _))| (number, id, terms)).collect();
         self.pieces = Pieces::new(&self.organisation, self.stop_at_legal, &valid, &self.versions);
     }
@@ -101,7 +105,12 @@ impl Calculation {
     ///
     /// # Errors
     /// When there are too many of something; then nothing is changed.
-    pub fn set_installs(&mut self, node: &NodeId, version: &Version, count: u32) -> Result<(), InstallsError> {
+    pub fn set_installs(
+        &mut self,
+        node: &NodeId,
+        version: &Version,
+        count: u32,
+    ) -> Result<(), InstallsError> {
         if count > INSTALLS_MAX {
             return Err(InstallsError::TooMany);
         }

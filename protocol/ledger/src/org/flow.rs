@@ -151,7 +151,11 @@ impl Flow {
                     let there = here + arc.cost - self.potentials.at(arc.to);
                     if there < distances.at(arc.to) {
                         distances.set(arc.to, there);
-                        if there == distance { near.push(arc.to) } else { heap.push(Reverse((there, arc.to))) }
+                        if there == distance {
+                            near.push(arc.to)
+                        } else {
+                            heap.push(Reverse((there, arc.to)))
+                        }
                     }
                 }
             }

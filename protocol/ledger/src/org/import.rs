@@ -9,7 +9,9 @@ use seatkeeper_protocol::license::{Date, Downgrade};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{IMPORT_BYTES_MAX, NODES_MAX, Node, NodeId, Organisation, PURCHASES_MAX, Purchase, PurchaseId, TreeError};
+use super::{
+    IMPORT_BYTES_MAX, NODES_MAX, Node, NodeId, Organisation, PURCHASES_MAX, Purchase, PurchaseId, TreeError,
+};
 
 /// Why a file was not imported. Nothing of it was.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -36,7 +38,9 @@ pub enum ImportError {
     #[error("there are two columns `{0}`; leave one out")]
     ColumnTwice(String),
     /// Not CSV, or not in UTF-8.
-    #[error("row {row}: it can't be read ({why}); save the file as CSV in UTF-8, as many cells in each row as in the first")]
+    #[error(
+        "row {row}: it can't be read ({why}); save the file as CSV in UTF-8, as many cells in each row as in the first"
+    )]
     Csv {
         /// Where.
         row: usize,
@@ -47,7 +51,9 @@ pub enum ImportError {
     #[error("the file is not a JSON list of nodes ({0})")]
     Json(String),
     /// An item that is no node.
-    #[error("row {row}: it is no node ({why}); write one as in {{\"id\": \"E1\", \"parent\": \"E\", \"name\": \"Studio\", \"legal\": false}}")]
+    #[error(
+        "row {row}: it is no node ({why}); write one as in {{\"id\": \"E1\", \"parent\": \"E\", \"name\": \"Studio\", \"legal\": false}}"
+    )]
     Item {
         /// Which item, from 1.
         row: usize,
@@ -92,7 +98,8 @@ pub enum ImportError {
 }
 
 const NODE_COLUMNS: &str = "id,parent,name,legal";
-const PURCHASE_COLUMNS: &str = "id,product,version,quantity,owner,automatic,downgrade,manual,valid_from,valid_until,purchased,unit_cost";
+const PURCHASE_COLUMNS: &str =
+    "id,product,version,quantity,owner,automatic,downgrade,manual,valid_from,valid_until,purchased,unit_cost";
 
 impl Organisation {
     /// From CSV with the columns `id`, `parent`, `name`, `legal` and, where wanted, `priority`, in any order.
@@ -198,10 +205,14 @@ fn each_row(
     }
     let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let delimiter = if first_line.contains(&b';') && !first_line.contains(&b',') { b';' } else { b',' };
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).flexible(false).from_reader(bytes);
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .trim(csv::Trim::All)
+        .flexible(false)
+        .from_reader(bytes);
     let mut columns = BTreeMap::new();
-    let header = reader.headers().map_err(|error| unreadable(&error, 1))?;
+    let mut lines = Lines { bytes, at: 0, line: 1 };
+    let header = reader.headers().map_err(|error| lines.unreadable(&error))?;
     for (at, name) in header.iter().enumerate() {
         let name = name.to_lowercase();
         let Some(column) = known.iter().find(|known| **known == name) else {
@@ -215,12 +226,12 @@ fn each_row(
         return Err(ImportError::NoColumn(missing, example));
     }
     let mut cells = csv::StringRecord::new();
-    let (mut number, mut rows) = (1, 0);
-    while reader.read_record(&mut cells).map_err(|error| unreadable(&error, number + 1))? {
-        number = cells.position().map_or(number + 1, |at| usize::try_from(at.line()).unwrap_or(number + 1));
+    let mut rows = 0;
+    while reader.read_record(&mut cells).map_err(|error| lines.unreadable(&error))? {
         if cells.iter().all(str::is_empty) {
             continue;
         }
+        let number = lines.of(cells.position());
         rows += 1;
         if rows > rows_max {
             return Err(ImportError::TooManyRows { row: number, max: rows_max });
@@ -230,9 +241,28 @@ fn each_row(
     Ok(())
 }
 
-fn unreadable(error: &csv::Error, next: usize) -> ImportError {
-    let row = error.position().map_or(next, |at| usize::try_from(at.line()).unwrap_or(next));
-    ImportError::Csv { row, why: error.to_string() }
+/// Counts lines. The reader's own count is that of the line in which the row before ended, or of the next one.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The line in which a row begins that is not before the one that was asked for last.
+    fn of(&mut self, position: Option<&csv::Position>) -> usize {
+        let begin = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(self.at);
+        let rest = self.bytes.get(begin..).unwrap_or_default();
+        let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let passed = self.bytes.get(self.at..begin.saturating_add(empty)).unwrap_or_default();
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count();
+        self.at += passed.len();
+        self.line
+    }
+
+    fn unreadable(&mut self, error: &csv::Error) -> ImportError {
+        ImportError::Csv { row: self.of(error.position()), why: error.to_string() }
+    }
 }
 
 impl Row<'_> {
@@ -246,8 +276,16 @@ impl Row<'_> {
         ImportError::Cell { row: self.number, column, found, expected }
     }
 
-    fn id<T>(&self, column: &'static str, make: impl Fn(&str) -> Result<T, IdError>) -> Result<T, ImportError> {
-        make(self.text(column).unwrap_or_default()).map_err(|why| ImportError::Id { row: self.number, column, why })
+    fn id<T>(
+        &self,
+        column: &'static str,
+        make: impl Fn(&str) -> Result<T, IdError>,
+    ) -> Result<T, ImportError> {
+        make(self.text(column).unwrap_or_default()).map_err(|why| ImportError::Id {
+            row: self.number,
+            column,
+            why,
+        })
     }
 
     fn name(&self, column: &'static str) -> Result<Name, ImportError> {
@@ -325,10 +363,11 @@ impl Row<'_> {
             None | Some("none") => Ok(Downgrade::None),
             Some("any") => Ok(Downgrade::Any),
             Some(text) => {
-                let versions = text.split([' ', ',', ';']).filter(|version| !version.is_empty()).map(|version| {
-                    let row = self.number;
-                    Version::new(version).map_err(|why| ImportError::Id { row, column: "downgrade", why })
-                });
+                let versions =
+                    text.split([' ', ',', ';']).filter(|version| !version.is_empty()).map(|version| {
+                        let row = self.number;
+                        Version::new(version).map_err(|why| ImportError::Id { row, column: "downgrade", why })
+                    });
                 Ok(Downgrade::To(versions.collect::<Result<_, _>>()?))
             }
         }

@@ -138,7 +138,8 @@ struct Costs {
 
 impl Costs {
     fn new(classes: &[Class]) -> Self {
-        let most = classes.iter().flat_map(|class| &class.covers).map(|covers| covers.steps).max().unwrap_or(0);
+        let most =
+            classes.iter().flat_map(|class| &class.covers).map(|covers| covers.steps).max().unwrap_or(0);
         let count = i64::try_from(classes.len()).unwrap_or(i64::MAX).saturating_add(1);
         let transfer = i64::try_from(most).unwrap_or(i64::MAX).saturating_mul(2 * count).saturating_add(1);
         let not_manual = transfer.saturating_mul(2).saturating_mul(count).saturating_mul(2).saturating_add(1);
@@ -180,7 +181,12 @@ fn tree_arcs(places: &Places<'_>, installed: &Table<u64>, within: &Table<u64>, a
     for (region, above) in pieces.regions.above.iter().enumerate().filter(|(_, above)| *above != NOWHERE) {
         for version in 0..versions {
             if within.at(region * versions + version) > 0 {
-                arcs.add(first + above * versions + version, first + region * versions + version, UNBOUNDED, 0);
+                arcs.add(
+                    first + above * versions + version,
+                    first + region * versions + version,
+                    UNBOUNDED,
+                    0,
+                );
             }
         }
     }

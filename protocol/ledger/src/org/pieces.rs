@@ -31,8 +31,7 @@ impl Regions {
         let (mut of, mut above) = (Table::new(len, NOWHERE), Table::default());
         for (place, node) in organisation.nodes().iter().enumerate() {
             let parent = organisation.parent(place);
-            let outer =
-                if place == 0 || (stop_at_legal && node.legal) { NOWHERE } else { of.at(parent) };
+            let outer = if place == 0 || (stop_at_legal && node.legal) { NOWHERE } else { of.at(parent) };
             let region = if owners.at(place) { above.push(outer) } else { outer };
             of.set(place, region);
         }
@@ -117,7 +116,8 @@ impl Pieces {
         let len = organisation.nodes().len();
         let place = |id: Option<&NodeId>| id.and_then(|id| organisation.place(id)).unwrap_or_default();
         let mut owners = Table::new(len, false);
-        for (_, _, terms) in purchases.iter().filter(|(_, _, terms)| terms.automatic && terms.remainder() > 0) {
+        for (_, _, terms) in purchases.iter().filter(|(_, _, terms)| terms.automatic && terms.remainder() > 0)
+        {
             owners.set(place(terms.owner.as_ref()), true);
         }
         let regions = Regions::new(organisation, &owners, stop_at_legal);
@@ -160,7 +160,7 @@ impl Pieces {
                 made.push((order, piece, manual, site, covers));
             }
         }
-        made.sort_by(|a, b| a.0.cmp(&b.0));
+        made.sort_by_key(|(order, ..)| *order);
         let mut all = Self { regions, special, specials, ..Self::default() };
         let mut numbers: BTreeMap<(bool, Site, usize), usize> = BTreeMap::new();
         for (_, piece, manual, site, covers) in made {

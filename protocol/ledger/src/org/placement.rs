@@ -74,7 +74,9 @@ pub enum PlacementError {
     #[error("there are at most {PLACEMENTS_MAX} rules; use patterns instead of single devices")]
     TooMany,
     /// A node that is not there.
-    #[error("rule {row} puts devices into `{node}`, which is not in the organisation; add the node, or correct the rule")]
+    #[error(
+        "rule {row} puts devices into `{node}`, which is not in the organisation; add the node, or correct the rule"
+    )]
     UnknownNode {
         /// Which rule, from 1.
         row: usize,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use seatkeeper_protocol::id::{ProductId, Version};
-use seatkeeper_protocol::license::{Date, Downgrade};
+use seatkeeper_protocol::license::{Date, Downgrade, License};
 use seatkeeper_protocol::limits;
 use seatkeeper_protocol::time::WallTime;
 use thiserror::Error;
@@ -45,7 +45,9 @@ pub enum PurchaseError {
     #[error("the quantity is {0}; write 1 to {QUANTITY_MAX}")]
     Quantity(u32),
     /// More allocated than there is.
-    #[error("{manual} are allocated by hand, but {quantity} were bought; allocate less, or raise the quantity")]
+    #[error(
+        "{manual} are allocated by hand, but {quantity} were bought; allocate less, or raise the quantity"
+    )]
     AllocatesTooMuch {
         /// The sum of all manual allocations.
         manual: u64,
@@ -56,13 +58,19 @@ pub enum PurchaseError {
     #[error("0 are allocated to `{0}`; write how many, or leave the node out")]
     AllocatesNothing(NodeId),
     /// Too many allocations.
-    #[error("one purchase is allocated to at most {ALLOCATIONS_MAX} nodes by hand; split it, or leave more to automatic allocation")]
+    #[error(
+        "one purchase is allocated to at most {ALLOCATIONS_MAX} nodes by hand; split it, or leave more to automatic allocation"
+    )]
     TooManyAllocations,
     /// An allocation to a node that is not there.
-    #[error("some are allocated to `{0}`, which is not in the organisation; add the node, or correct the allocation")]
+    #[error(
+        "some are allocated to `{0}`, which is not in the organisation; add the node, or correct the allocation"
+    )]
     TargetUnknown(NodeId),
     /// An allocation beyond the owner.
-    #[error("some are allocated to `{node}`, which is not below the owner `{owner}`; allocate to the owner or below, or name another owner")]
+    #[error(
+        "some are allocated to `{node}`, which is not below the owner `{owner}`; allocate to the owner or below, or name another owner"
+    )]
     TargetOutside {
         /// The target.
         node: NodeId,
@@ -87,7 +95,9 @@ pub enum PurchaseError {
         until: Date,
     },
     /// A downgrade to a newer version.
-    #[error("version {own} is not newer than {to}, so it can't be downgraded to it; name earlier versions only")]
+    #[error(
+        "version {own} is not newer than {to}, so it can't be downgraded to it; name earlier versions only"
+    )]
     DowngradeNotOlder {
         /// The purchase's version.
         own: Version,
@@ -97,6 +107,21 @@ pub enum PurchaseError {
     /// One version twice.
     #[error("the downgrade names {0} twice; name it once")]
     DowngradeTwice(Version),
+    /// Not what the license is for.
+    #[error("the license is for {0} {1}; register something else as a purchase of its own")]
+    NotLicensed(ProductId, Version),
+    /// More than the license has.
+    #[error("the quantity is {0}, but the license has {1} seats; write at most as many")]
+    WiderQuantity(u32, u32),
+    /// More versions than the license covers.
+    #[error("the license does not cover {0}; name only versions that its own downgrade covers")]
+    WiderDowngrade(Version),
+    /// Any version, where the license names some.
+    #[error("the license does not cover any version; name versions that its own downgrade covers")]
+    WiderThanNamed,
+    /// More days than the license has.
+    #[error("the license is valid for fewer days; keep within its own dates")]
+    WiderDates,
     /// Too many versions.
     #[error("a downgrade names at most {} versions; name fewer, or write any", limits::DOWNGRADES_MAX)]
     TooManyDowngrades,
@@ -125,6 +150,45 @@ impl Purchase {
             valid_until: None,
             purchased: None,
             unit_cost: None,
+        }
+    }
+
+    /// What a license file is as a purchase, until an admin says more of it.
+    pub fn of_license(license: &License) -> Self {
+        Self {
+            downgrade: license.downgrade.clone(),
+            valid_from: license.valid_from,
+            valid_until: license.valid_until,
+            purchased: Some(license.issued),
+            ..Self::new(license.product.clone(), license.version.clone(), license.seats)
+        }
+    }
+
+    /// Whether these terms of a license as a purchase widen it nowhere. Its owner and allocations are the office's
+    /// own business.
+    ///
+    /// # Errors
+    /// Where they do.
+    pub fn check_within(&self, license: &License) -> Result<(), PurchaseError> {
+        if self.product != license.product || self.version != license.version {
+            return Err(PurchaseError::NotLicensed(license.product.clone(), license.version.clone()));
+        }
+        if self.quantity > license.seats {
+            return Err(PurchaseError::WiderQuantity(self.quantity, license.seats));
+        }
+        let begins_early = self.valid_from < license.valid_from;
+        let ends_late = license.valid_until.is_some_and(|last| self.valid_until.is_none_or(|day| day > last));
+        if begins_early || ends_late {
+            return Err(PurchaseError::WiderDates);
+        }
+        match &self.downgrade {
+            Downgrade::None => Ok(()),
+            Downgrade::Any if license.downgrade == Downgrade::Any => Ok(()),
+            Downgrade::Any => Err(PurchaseError::WiderThanNamed),
+            Downgrade::To(versions) => match versions.iter().find(|to| !license.covers_version(to)) {
+                Some(to) => Err(PurchaseError::WiderDowngrade(to.clone())),
+                None => Ok(()),
+            },
         }
     }
 

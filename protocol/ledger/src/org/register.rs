@@ -8,15 +8,15 @@ use seatkeeper_protocol::time::WallTime;
 use thiserror::Error;
 
 use super::{
-    Calculation, Compliance, Installs, NodeId, Organisation, PURCHASES_MAX, Placement, PlacementError, Purchase,
-    PurchaseError, PurchaseId, Rule, TreeError,
+    ALLOCATIONS_IN_ALL_MAX, Calculation, Compliance, Installs, NodeId, Organisation, PURCHASES_MAX,
+    Placement, PlacementError, Purchase, PurchaseError, PurchaseId, Rule, TreeError,
 };
 
 /// What an office registers. Every change is refused as a whole or made as a whole.
 ///
 /// 1. Each purchase has an owner and may be registered in the organisation, as [`PurchaseError`] tells.
 /// 2. Each rule puts devices into a node that is there.
-/// 3. At most [`PURCHASES_MAX`] purchases.
+/// 3. At most [`PURCHASES_MAX`] purchases with [`ALLOCATIONS_IN_ALL_MAX`] allocations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Register {
     organisation: Arc<Organisation>,
@@ -38,7 +38,9 @@ pub enum RegisterError {
         why: PurchaseError,
     },
     /// A purchase that would lose its owner or a node that it is allocated to, or that node would no longer fit.
-    #[error("purchase `{purchase}` needs the organisation as it is: {why}; or first change or remove that purchase")]
+    #[error(
+        "purchase `{purchase}` needs the organisation as it is: {why}; or first change or remove that purchase"
+    )]
     InUse {
         /// Which purchase.
         purchase: PurchaseId,
@@ -95,6 +97,11 @@ pub enum RegisterError {
     /// Too many purchases.
     #[error("there are at most {PURCHASES_MAX} purchases; remove some that are over")]
     TooManyPurchases,
+    /// Too many allocations.
+    #[error(
+        "all purchases together are allocated to at most {ALLOCATIONS_IN_ALL_MAX} nodes by hand; leave more to automatic allocation"
+    )]
+    TooManyAllocations,
     /// Nodes that are no tree.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -258,6 +265,11 @@ impl Register {
     }
 
     fn put(&mut self, id: PurchaseId, purchase: Purchase) -> Result<(), RegisterError> {
+        let others = self.purchases.iter().filter(|(other, _)| **other != id);
+        let allocations: usize = others.map(|(_, terms)| terms.manual.len()).sum();
+        if allocations + purchase.manual.len() > ALLOCATIONS_IN_ALL_MAX {
+            return Err(RegisterError::TooManyAllocations);
+        }
         match purchase.checked(&self.organisation) {
             Ok(purchase) => {
                 self.purchases.insert(id, purchase);

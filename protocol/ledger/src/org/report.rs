@@ -156,7 +156,9 @@ impl fmt::Display for Verdict {
             Self::Used => f.write_str("all of it is used"),
             Self::PartlyUsed(why) => write!(f, "some of it is not used: {why}"),
             Self::NotUsed(why) => write!(f, "it is not used: {why}"),
-            Self::NotAssessed(NotAssessed::NotYet(day)) => write!(f, "it is not assessed: it begins on {day}"),
+            Self::NotAssessed(NotAssessed::NotYet(day)) => {
+                write!(f, "it is not assessed: it begins on {day}")
+            }
             Self::NotAssessed(NotAssessed::Over(day)) => write!(f, "it is not assessed: it ended on {day}"),
         }
     }
@@ -191,7 +193,10 @@ impl Compliance {
             surplus: surplus.iter().map(|part| part.quantity).sum(),
             surplus_cost: surplus.iter().filter_map(|part| part.cost).fold(0, u64::saturating_add),
             transfers: transfers.iter().map(|transfer| transfer.count).sum(),
-            version_steps: transfers.iter().map(|transfer| transfer.count.saturating_mul(transfer.steps)).sum(),
+            version_steps: transfers
+                .iter()
+                .map(|transfer| transfer.count.saturating_mul(transfer.steps))
+                .sum(),
         };
         Self { product: of.product.clone(), totals, nodes, purchases, surplus, transfers }
     }
@@ -236,7 +241,8 @@ fn transfers(of: &Calculation, found: &Found) -> Vec<Transfer> {
             continue;
         }
         last = Some((purchase, node, version));
-        if let (Some((purchase, ..)), Some(version)) = (of.purchases.get(purchase), of.versions.get(version)) {
+        if let (Some((purchase, ..)), Some(version)) = (of.purchases.get(purchase), of.versions.get(version))
+        {
             let (purchase, version) = (purchase.clone(), version.clone());
             transfers.push(Transfer { purchase, node: node_id(of, node), version, steps, count });
         }

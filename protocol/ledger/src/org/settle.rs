@@ -132,8 +132,7 @@ impl Around<'_> {
                 let arc = arcs.at(other);
                 arc != NOWHERE && {
                     let twin = flow.arc(arc).twin;
-                    flow.arc(twin).room > sure.at(other)
-                        && flow.is_tight(flow.arc(arc).to, &flow.arc(twin))
+                    flow.arc(twin).room > sure.at(other) && flow.is_tight(flow.arc(arc).to, &flow.arc(twin))
                 }
             });
             let Some(end) = found else { break };

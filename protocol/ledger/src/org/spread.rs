@@ -26,11 +26,7 @@ struct Share {
 }
 
 /// Sorted by piece, node and version.
-pub(super) fn spread(
-    network: &Network,
-    places: &Places<'_>,
-    settled: &Settled,
-) -> Vec<Covered> {
+pub(super) fn spread(network: &Network, places: &Places<'_>, settled: &Settled) -> Vec<Covered> {
     let (pieces, versions) = (places.pieces, places.versions);
     let shares = shares(network, places, settled);
     let mut covered = Vec::new();

@@ -66,7 +66,9 @@ pub enum TreeError {
         first: usize,
     },
     /// A parent that is not there.
-    #[error("row {row}: node `{node}` is below `{parent}`, which is not there; add that node, or correct the parent")]
+    #[error(
+        "row {row}: node `{node}` is below `{parent}`, which is not there; add that node, or correct the parent"
+    )]
     UnknownParent {
         /// Where.
         row: usize,
@@ -76,7 +78,9 @@ pub enum TreeError {
         parent: NodeId,
     },
     /// Two nodes without a parent.
-    #[error("row {row}: node `{node}` has no parent, and neither has `{first}` in row {first_row}; there is one root, so name a parent")]
+    #[error(
+        "row {row}: node `{node}` has no parent, and neither has `{first}` in row {first_row}; there is one root, so name a parent"
+    )]
     TwoRoots {
         /// The second one.
         row: usize,
@@ -88,7 +92,9 @@ pub enum TreeError {
         first_row: usize,
     },
     /// A node that is above itself.
-    #[error("row {row}: node `{node}` is above itself; give it, or a node between, a parent that leads to the root")]
+    #[error(
+        "row {row}: node `{node}` is above itself; give it, or a node between, a parent that leads to the root"
+    )]
     Cycle {
         /// The first row of it.
         row: usize,
@@ -96,7 +102,11 @@ pub enum TreeError {
         node: NodeId,
     },
     /// A priority beyond the highest.
-    #[error("row {row}: node `{node}` has priority {priority}; the highest is {}, write 0 to {}", limits::PRIORITY_MAX, limits::PRIORITY_MAX)]
+    #[error(
+        "row {row}: node `{node}` has priority {priority}; the highest is {}, write 0 to {}",
+        limits::PRIORITY_MAX,
+        limits::PRIORITY_MAX
+    )]
     Priority {
         /// Where.
         row: usize,
@@ -217,7 +227,9 @@ fn check_rows(rows: &[(usize, Node)]) -> Result<Option<Node>, TreeError> {
     for (row, node) in rows {
         let (row, id) = (*row, node.id.clone());
         match row_of.get(&node.id) {
-            Some(first) if *first != row => return Err(TreeError::Duplicate { row, node: id, first: *first }),
+            Some(first) if *first != row => {
+                return Err(TreeError::Duplicate { row, node: id, first: *first });
+            }
             _ => {}
         }
         if node.priority > limits::PRIORITY_MAX {

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn the_order_is_that_of_people_and_total() {
-        let text = ["10", "9.2", "9", "v2", "v10", "2026.1", "2026", "1.9", "1.09", "10-rc", "10-beta", "2025a"];
+        let text =
+            ["10", "9.2", "9", "v2", "v10", "2026.1", "2026", "1.9", "1.09", "10-rc", "10-beta", "2025a"];
         let versions: Vec<Version> = text.iter().map(|text| Version::new(*text).unwrap()).collect();
         for a in &versions {
             for b in &versions {

@@ -6,8 +6,8 @@ use seatkeeper_protocol::id::ProductId;
 use seatkeeper_protocol::time::WallTime;
 
 use super::{
-    Compliance, Installs, Line, Node, NodeId, NodeLine, Purchase, PurchaseId, PurchaseLine, Register, RegisterError,
-    Totals,
+    Compliance, Installs, Line, Node, NodeId, NodeLine, Purchase, PurchaseId, PurchaseLine, Register,
+    RegisterError, Totals,
 };
 
 /// Something that might be changed.
@@ -126,7 +126,8 @@ impl Difference {
             before: before.map(|line| line.own),
             after: after.map(|line| line.own),
         });
-        let purchases = pairs(&before.purchases, &after.purchases, |line: &PurchaseLine| &line.purchase).into_iter();
+        let purchases =
+            pairs(&before.purchases, &after.purchases, |line: &PurchaseLine| &line.purchase).into_iter();
         let mut purchases: Vec<_> = purchases
             .map(|(purchase, before, after)| PurchaseDifference {
                 purchase: purchase.clone(),

@@ -69,7 +69,11 @@ fn every_example_holds() {
             totals.transfers.to_string(),
             totals.version_steps.to_string(),
         ];
-        assert_eq!(figures.as_slice(), &row[7..12], "example {number}: covered, short, surplus, transfers, steps");
+        assert_eq!(
+            figures.as_slice(),
+            &row[7..12],
+            "example {number}: covered, short, surplus, transfers, steps"
+        );
     }
 }
 

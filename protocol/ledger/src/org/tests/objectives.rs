@@ -23,7 +23,8 @@ pub(super) fn assignment(books: &Books<'_>, calculation: &Calculation) -> Assign
         };
         let piece = books.pieces.iter().position(|piece| piece.id == id).unwrap();
         let version = calculation.versions.get(part.version).unwrap();
-        let here = |place: &super::brute::Place| place.node == nodes[part.node].id && place.version == *version;
+        let here =
+            |place: &super::brute::Place| place.node == nodes[part.node].id && place.version == *version;
         let place = books.places.iter().position(here).unwrap();
         assert_eq!(part.steps, books.steps(&books.pieces[piece], &books.places[place]));
         *assignment.entry((piece, place)).or_default() += part.count;
@@ -94,7 +95,12 @@ fn one_changed_install_gives_what_a_new_calculation_gives() {
             let anew = register.compliance(&cad(), &installs, NOW);
             assert_eq!(calculation.compliance(), anew, "seed {seed}");
             let difference = Difference::between(&before, &anew);
-            assert_eq!(difference.is_none(), before.nodes == anew.nodes && before.purchases == anew.purchases && before.totals == anew.totals);
+            assert_eq!(
+                difference.is_none(),
+                before.nodes == anew.nodes
+                    && before.purchases == anew.purchases
+                    && before.totals == anew.totals
+            );
         }
     }
 }

@@ -24,7 +24,9 @@ fn maximum(books: &Books<'_>) -> u64 {
     for piece in &books.pieces {
         let of = graph.add_node(());
         graph.add_edge(source, of, piece.quantity);
-        for (place, at) in books.places.iter().zip(&places).filter(|(place, _)| piece.covers(books.tree, place)) {
+        for (place, at) in
+            books.places.iter().zip(&places).filter(|(place, _)| piece.covers(books.tree, place))
+        {
             graph.add_edge(of, *at, place.count);
         }
     }
@@ -50,7 +52,9 @@ fn could_be_cheaper(books: &Books<'_>, assignment: &Assignment) -> bool {
         if score.pieces[number] > 0 {
             arcs.push((number, hub, -cost));
         }
-        for (at, place) in books.places.iter().enumerate().filter(|(_, place)| piece.covers(books.tree, place)) {
+        for (at, place) in
+            books.places.iter().enumerate().filter(|(_, place)| piece.covers(books.tree, place))
+        {
             let steps = i64::try_from(books.steps(piece, place)).unwrap();
             let cost = steps * STEP + if steps > 0 { TRANSFER } else { 0 };
             arcs.push((number, first_place + at, cost));
@@ -60,7 +64,8 @@ fn could_be_cheaper(books: &Books<'_>, assignment: &Assignment) -> bool {
         }
     }
     for (at, place) in books.places.iter().enumerate() {
-        let covered: u64 = assignment.iter().filter(|((_, there), _)| *there == at).map(|(_, count)| count).sum();
+        let covered: u64 =
+            assignment.iter().filter(|((_, there), _)| *there == at).map(|(_, count)| count).sum();
         if covered < place.count {
             arcs.push((first_place + at, hub, -COVERED));
         }

@@ -42,7 +42,8 @@ impl Office {
             next.priority = if chance.one_in(4) { chance.small(0..=9) } else { 0 };
             nodes.push(next);
         }
-        let mut office = Self { nodes, purchases: Vec::new(), installed: Vec::new(), stop_at_legal: chance.one_in(3) };
+        let mut office =
+            Self { nodes, purchases: Vec::new(), installed: Vec::new(), stop_at_legal: chance.one_in(3) };
         let tree = Organisation::new(office.nodes.clone()).unwrap();
         let legal: Vec<NodeId> =
             office.nodes.iter().filter(|node| node.legal).map(|node| node.id.clone()).collect();
@@ -93,14 +94,21 @@ fn purchase(chance: &mut Chance, size: Size, tree: &Organisation, owner: NodeId)
     made.automatic = !chance.one_in(4);
     let mut rest = made.quantity;
     while rest > 0 && chance.one_in(3) {
-        let below: Vec<NodeId> =
-            tree.nodes().iter().map(|node| &node.id).filter(|id| tree.is_within(id, &owner)).cloned().collect();
+        let below: Vec<NodeId> = tree
+            .nodes()
+            .iter()
+            .map(|node| &node.id)
+            .filter(|id| tree.is_within(id, &owner))
+            .cloned()
+            .collect();
         let some: u32 = chance.small(1..=i64::from(rest));
         *made.manual.entry(chance.pick(&below)).or_default() += some;
         rest -= some;
     }
-    made.valid_until = chance.pick(&[None, None, Date::new(2027, 1, 1), Date::new(2026, 6, 1), Date::new(2025, 1, 1)]);
-    made.valid_from = if chance.one_in(12) { Date::new(2026, 4, 1).filter(|_| made.valid_until.is_none()) } else { None };
+    made.valid_until =
+        chance.pick(&[None, None, Date::new(2027, 1, 1), Date::new(2026, 6, 1), Date::new(2025, 1, 1)]);
+    made.valid_from =
+        if chance.one_in(12) { Date::new(2026, 4, 1).filter(|_| made.valid_until.is_none()) } else { None };
     made.purchased = chance.pick(&[None, Date::new(2024, 2, 1), Date::new(2025, 2, 1)]);
     made.unit_cost = chance.pick(&[None, Some(125_000)]);
     made.owner = Some(owner);
