@@ -77,6 +77,8 @@ pub struct PurchaseLine {
     pub quantity: u64,
     /// How many it covers.
     pub used: u64,
+    /// How many of them where it is allocated by hand.
+    pub manual: u64,
     /// How many of them by downgrade.
     pub transfers: u64,
     /// Why.
@@ -147,6 +149,23 @@ impl Line {
     pub fn compliance(&self) -> i64 {
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         signed(self.coverage).saturating_sub(signed(self.requirement))
+    }
+}
+
+/// One sentence.
+impl fmt::Display for PurchaseLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.used > 0 {
+            write!(f, "it covers {} of {}", self.used, self.quantity)?;
+            if self.manual > 0 {
+                write!(f, ", {} as allocated by hand", self.manual)?;
+            }
+            if self.transfers > 0 {
+                write!(f, ", {} by downgrade", self.transfers)?;
+            }
+            f.write_str("; ")?;
+        }
+        self.verdict.fmt(f)
     }
 }
 
@@ -255,13 +274,18 @@ fn purchase_lines(of: &Calculation, found: &Found) -> (Vec<PurchaseLine>, Vec<Su
     // By purchase: used, by downgrade, and whether an unused part could cover what is covered.
     let (mut used, mut moved, mut covered) =
         (Table::new(len, 0_u64), Table::new(len, 0_u64), Table::new(len, false));
+    let mut manual = Table::new(len, 0_u64);
     let mut unused: Vec<(usize, usize, u64)> = Vec::new();
     for (number, piece) in of.pieces.pieces.iter().enumerate() {
         let here = found.settled.used.get(number).copied().unwrap_or_default();
         used.change(piece.purchase, |sum| *sum += here);
+        let class = of.pieces.class_of.at(number);
+        if of.pieces.classes.get(class).is_some_and(|class| class.manual) {
+            manual.change(piece.purchase, |sum| *sum += here);
+        }
         if here < piece.quantity {
             unused.push((piece.purchase, piece.stands, piece.quantity - here));
-            let reach = found.reach.get(of.pieces.class_of.at(number)).copied().unwrap_or_default();
+            let reach = found.reach.get(class).copied().unwrap_or_default();
             covered.change(piece.purchase, |covered| *covered |= reach > 0);
         }
     }
@@ -279,7 +303,8 @@ fn purchase_lines(of: &Calculation, found: &Found) -> (Vec<PurchaseLine>, Vec<Su
             Validity::Valid if used > 0 => Verdict::PartlyUsed(why),
             Validity::Valid => Verdict::NotUsed(why),
         };
-        PurchaseLine { purchase: id.clone(), quantity, used, transfers: moved.at(number), verdict }
+        let (manual, transfers) = (manual.at(number), moved.at(number));
+        PurchaseLine { purchase: id.clone(), quantity, used, manual, transfers, verdict }
     };
     let lines = of.purchases.iter().enumerate().map(line).collect();
     unused.sort_unstable();

@@ -157,7 +157,7 @@ impl<'a> Books<'a> {
     }
 
     /// The nodes by priority, then in the tree's order.
-    fn nodes(&self) -> Vec<&NodeId> {
+    pub(super) fn nodes(&self) -> Vec<&NodeId> {
         let nodes = self.tree.nodes();
         let priorities = (0..=9).rev();
         let of = |priority| nodes.iter().filter(move |node| node.priority == priority).map(|node| &node.id);

@@ -54,6 +54,10 @@ fn each_purchase_is_told_why() {
         verdicts[4].3.to_string(),
         "it is not used: nothing that it could cover is installed where it may be used"
     );
+    assert_eq!(
+        found.purchases[3].to_string(),
+        "it covers 2 of 4, 2 by downgrade; some of it is not used: all installs that it could cover are covered"
+    );
     let surplus = |purchase, node, quantity, cost| Surplus {
         purchase: purchase_id(purchase),
         node: node_id(node),
