@@ -66,6 +66,7 @@ pub use purchase::{Purchase, PurchaseError};
 pub use register::{Register, RegisterError};
 pub use report::{
     Compliance, Line, NodeLine, NotAssessed, NotUsed, PurchaseLine, Surplus, Totals, Transfer, Verdict,
+    VersionLine,
 };
 pub use tree::{Node, Organisation, TreeError};
 pub use what_if::{Change, Difference, NodeDifference, PurchaseDifference};
@@ -83,7 +84,7 @@ pub const ALLOCATIONS_IN_ALL_MAX: usize = 100_000;
 /// Installs that one purchase may cover.
 pub const QUANTITY_MAX: u32 = 1_000_000;
 /// Versions of one product that are installed at one time.
-pub const VERSIONS_MAX: usize = 1_000;
+pub const VERSIONS_MAX: usize = 256;
 /// Installs of one version at one node.
 pub const INSTALLS_MAX: u32 = 10_000_000;
 /// Largest file that is imported, bytes.

@@ -19,6 +19,8 @@ pub struct Compliance {
     pub totals: Totals,
     /// Every node, in the tree's order.
     pub nodes: Vec<NodeLine>,
+    /// Every version that is installed, the newest first.
+    pub versions: Vec<VersionLine>,
     /// Every purchase of the product, by id.
     pub purchases: Vec<PurchaseLine>,
     /// What covers nothing, where it stands; by purchase, then in the tree's order.
@@ -66,6 +68,15 @@ pub struct NodeLine {
     pub own: Line,
     /// Those of the node and of all below it.
     pub rolled_up: Line,
+}
+
+/// A version's figures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionLine {
+    /// The version.
+    pub version: Version,
+    /// Its installs in the whole organisation.
+    pub all: Line,
 }
 
 /// A purchase's figures.
@@ -217,7 +228,8 @@ impl Compliance {
                 .map(|transfer| transfer.count.saturating_mul(transfer.steps))
                 .sum(),
         };
-        Self { product: of.product.clone(), totals, nodes, purchases, surplus, transfers }
+        let versions = version_lines(of, &found.settled.covered);
+        Self { product: of.product.clone(), totals, nodes, versions, purchases, surplus, transfers }
     }
 }
 
@@ -239,6 +251,18 @@ fn node_lines(of: &Calculation, covered: &Table<u32>) -> Vec<NodeLine> {
         }
     }
     lines
+}
+
+fn version_lines(of: &Calculation, covered: &Table<u32>) -> Vec<VersionLine> {
+    let nodes = of.organisation.nodes().len();
+    let sum = |table: &Table<u32>, version: usize| {
+        (0..nodes).map(|node| u64::from(table.at(node * of.versions.len() + version))).sum()
+    };
+    let lines = of.versions.iter().enumerate().map(|(number, version)| VersionLine {
+        version: version.clone(),
+        all: Line { requirement: sum(&of.counts, number), coverage: sum(covered, number) },
+    });
+    lines.filter(|line| line.all.requirement > 0).collect()
 }
 
 fn node_id(of: &Calculation, place: usize) -> NodeId {

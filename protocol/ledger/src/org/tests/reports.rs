@@ -76,6 +76,12 @@ fn each_purchase_is_told_why() {
     let totals = found.totals;
     assert_eq!((totals.owned, totals.required, totals.covered, totals.short), (9, 8, 5, 3));
     assert_eq!((totals.surplus, totals.surplus_cost), (4, 50_100));
+    let versions: Vec<_> = found
+        .versions
+        .iter()
+        .map(|line| (line.version.as_str(), line.all.requirement, line.all.coverage))
+        .collect();
+    assert_eq!(versions, [("2026", 4, 3), ("2025", 4, 2)]);
     // What is installed at a node that is not there is the root's.
     let root = found.node(&node_id("R")).unwrap();
     assert_eq!(root.own, Line { requirement: 1, coverage: 1 });
