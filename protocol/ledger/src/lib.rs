@@ -21,6 +21,7 @@
 //! | `renewals` | which licenses may replace which |
 //! | `members` | founding, invitations, devices, admins |
 //! | `keys` | the pool key |
+//! | [`org`] | organisation, purchases, compliance; the log does not know of them yet |
 //! | `usage` | how much was used, by hour and by day |
 //! | `records` | what can happen, as people read it |
 //! | [`audit`] | the newest records, chained by hashes; verifying such a chain |
@@ -40,6 +41,7 @@
 
 pub mod audit;
 pub mod command;
+pub mod org;
 pub mod whatif;
 
 mod admission;

@@ -4,15 +4,15 @@ use std::ops::RangeInclusive;
 
 /// SplitMix64: small, quick, and each seed is as good as another.
 #[derive(Clone, Debug)]
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Any number; also a seed.
-    pub(super) fn number(&mut self) -> u64 {
+    pub(crate) fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -20,33 +20,33 @@ impl Chance {
     }
 
     /// An index below `len`.
-    pub(super) fn index(&mut self, len: usize) -> usize {
+    pub(crate) fn index(&mut self, len: usize) -> usize {
         usize::try_from(self.number() % u64::try_from(len).unwrap()).unwrap()
     }
 
-    pub(super) fn range(&mut self, range: RangeInclusive<i64>) -> i64 {
+    pub(crate) fn range(&mut self, range: RangeInclusive<i64>) -> i64 {
         let many = u64::try_from(range.end() - range.start()).unwrap() + 1;
         range.start() + i64::try_from(self.number() % many).unwrap()
     }
 
     /// A small number within `range`.
-    pub(super) fn small<T: TryFrom<i64>>(&mut self, range: RangeInclusive<i64>) -> T {
+    pub(crate) fn small<T: TryFrom<i64>>(&mut self, range: RangeInclusive<i64>) -> T {
         T::try_from(self.range(range)).unwrap_or_else(|_| panic!("the range is one of the type"))
     }
 
     /// True once in `many` times.
-    pub(super) fn one_in(&mut self, many: usize) -> bool {
+    pub(crate) fn one_in(&mut self, many: usize) -> bool {
         self.index(many) == 0
     }
 
     /// # Panics
     /// When there are none.
-    pub(super) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
         of[self.index(of.len())].clone()
     }
 
     /// One of these, each as often as its weight says.
-    pub(super) fn weighted<T: Copy>(&mut self, of: &[(usize, T)]) -> T {
+    pub(crate) fn weighted<T: Copy>(&mut self, of: &[(usize, T)]) -> T {
         let mut at = self.index(of.iter().map(|(weight, _)| weight).sum());
         for (weight, what) in of {
             match at.checked_sub(*weight) {

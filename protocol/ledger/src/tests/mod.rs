@@ -4,7 +4,7 @@ mod admission;
 mod audit;
 mod borrow;
 pub(crate) mod brute;
-mod chance;
+pub(crate) mod chance;
 mod counts;
 mod golden;
 mod happenings;
