@@ -59,9 +59,12 @@ pub(crate) async fn follow(inner: Arc<Inner>, log: Arc<Log>, stop: tokio_util::s
             lay_down(&inner);
             match now.leader {
                 Some(leader) if leader.device != inner.device => {
-                    inner.learn_holder(now.term, Some(leader.device));
+                    inner.learn_holder(now.term, leader.device);
                 }
-                _ if inner.known().holder == Some(inner.device) || now.term > inner.known().term => {
+                // An engine that has stopped knows nothing new.
+                _ if inner.known().holder == Some(inner.device)
+                    || (now.term > inner.known().term && now.fatal.is_none()) =>
+                {
                     inner.lost_holder(now.term);
                 }
                 _ => {}
@@ -114,7 +117,7 @@ async fn take_up(inner: &Arc<Inner>, log: &Arc<Log>, term: u64) -> bool {
     tracing::info!(term, "this machine is the holder now");
     inner.set_duty(Some(duty.clone()));
     tokio::spawn(keep(inner.clone(), duty));
-    inner.learn_holder(term, Some(inner.device));
+    inner.learn_holder(term, inner.device);
     true
 }
 

@@ -213,7 +213,7 @@ impl Links {
             }
             FromPeer::Pong(_) if self.inner.refuse_device(&device).is_some() => {}
             FromPeer::Pong(pong) => {
-                self.inner.learn_holder(pong.term, Some(device));
+                self.inner.learn_holder(pong.term, device);
                 self.inner.seats.pong(&self.inner, &pong);
             }
             FromPeer::Queue(places) => {

@@ -256,7 +256,6 @@ impl Inner {
         stop.cancel();
         log.engine.shutdown().await;
         *self.log_node() = None;
-        self.forget_own_term();
         self.save();
         state::remove_log(&*self.disk, log.node);
         tracing::info!("this machine no longer keeps the log");

@@ -90,7 +90,9 @@ impl Inner {
                         Attempt::Answered(response) => return Ok(response),
                         Attempt::NotHolder { term, holder } => {
                             last.reason = Some("the holder is changing".to_owned());
-                            self.hear_holder(&device, term, holder);
+                            if let Some(holder) = holder {
+                                self.learn_holder(term, holder);
+                            }
                         }
                         Attempt::Refused(PeerRefusal::Busy) => last.reason = Some("the holder is busy".to_owned()),
                         // Only the holder knows for sure; another's roster may be behind.

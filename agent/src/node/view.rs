@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use seatkeeper_protocol::id::DeviceId;
-use seatkeeper_protocol::roster::{Role, SignedRoster};
+use seatkeeper_protocol::roster::SignedRoster;
 use seatkeeper_protocol::wire::View;
 
 use super::Inner;
@@ -32,37 +32,22 @@ impl Inner {
     }
 
     /// Somebody who is enrolled says that `holder` holds `term`. Only an enrolled device can be it.
-    pub(crate) fn learn_holder(&self, term: u64, holder: Option<DeviceId>) {
-        if holder.is_some_and(|holder| holder != self.device && self.refuse_device(&holder).is_some()) {
+    ///
+    /// That nobody holds is learned from this device's own engine alone, and gives way to whoever says who does: a term
+    /// that one machine has seen may be gone with its log, and must not hide the holder of an earlier one.
+    pub(crate) fn learn_holder(&self, term: u64, holder: DeviceId) {
+        // Whether this device holds, it knows best.
+        let holds = || self.duty().is_some_and(|duty| duty.term == term);
+        let believed = if holder == self.device { holds() } else { self.refuse_device(&holder).is_none() };
+        if !believed {
             return;
         }
         self.known.send_if_modified(|known| {
-            let newer =
-                term > known.term || (term == known.term && known.holder.is_none() && holder.is_some());
+            let newer = term > known.term || known.holder.is_none();
             if newer {
-                *known = Known { term, holder };
+                *known = Known { term, holder: Some(holder) };
             }
             newer
-        });
-    }
-
-    /// `peer` says who holds `term`. That nobody does is believed from voters alone, whose term a holder comes to hear of
-    /// and takes up; that of a machine that votes no more would hide the holder for good.
-    pub(super) fn hear_holder(&self, peer: &DeviceId, term: u64, holder: Option<DeviceId>) {
-        let votes = || self.site().is_some_and(|site| site.role(peer) == Some(Role::Voter));
-        if holder.is_some() || votes() {
-            self.learn_holder(term, holder);
-        }
-    }
-
-    /// The log here is closed: a term that it has seen without a holder is nobody's any more.
-    pub(super) fn forget_own_term(&self) {
-        self.known.send_if_modified(|known| {
-            let forgets = known.holder.is_none() && *known != Known::default();
-            if forgets {
-                *known = Known::default();
-            }
-            forgets
         });
     }
 
@@ -97,7 +82,9 @@ impl Inner {
                 }
             }
         }
-        self.hear_holder(peer, view.term, view.holder);
+        if let Some(holder) = view.holder {
+            self.learn_holder(view.term, holder);
+        }
     }
 
     /// A roster: verified, and taken if newer. Connections of devices that it revokes are closed.
