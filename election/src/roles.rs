@@ -296,10 +296,12 @@ impl<'a> Table<'a> {
             return out.map(|voter| Step::Demote(voter.node()));
         }
         let Some(standby) = best(self.ready()) else {
-            // One that has lost its log, or is revoked, decides nothing: without it the majority needs as many of those
-            // who do. Out of the membership, its device can begin anew.
-            return worst(self.others.iter().copied().filter(|voter| !voter.may_stay()))
-                .map(|voter| Step::Demote(voter.node()));
+            // One that has lost its log, or is revoked, decides nothing. Out of the membership, its device can begin
+            // anew. But it may be back, so those who stay must be able to decide without it.
+            let out = worst(self.others.iter().copied().filter(|voter| !voter.may_stay()))?;
+            let stay = |voter: &&Holder<'_>| voter.node() != out.node() && voter.may_stay() && voter.live();
+            let live = 1 + self.others.iter().filter(stay).count();
+            return (live * 2 > count - 1).then_some(Step::Demote(out.node()));
         };
         let promote = Some(Step::Promote(standby.node()));
         if count < want {

@@ -225,6 +225,9 @@ fn strangers() {
     ghost.standing.candidates[2].connected = true;
     assert_eq!(say(plan(&ghost)), "demote 3");
     check("L1 V2 V3!", "demote 3");
+    // Unless those who stay could not decide without it, should it be back.
+    check("L1 V2~ V3! S4x S5x -6x", "rest");
+    check("L1 V2! V3! S4x S5x -6x", "rest");
     // One that has lost entries answers heartbeats, but can be given nothing. It goes, and begins anew.
     check("L1 V2 V3 S4c S5", "remove 4");
     check("L1 V2 V3c S4 S5", "promote 4");

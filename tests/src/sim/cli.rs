@@ -53,8 +53,8 @@ const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::SnapshotForgets, 0),
     (Fault::AnyGeneration, 1),
     (Fault::AdmissionBlind, 0),
-    (Fault::ReturnBeforeRetired, 5),
-    (Fault::ReturnWhileUsed, 5),
+    (Fault::ReturnBeforeRetired, 13),
+    (Fault::ReturnWhileUsed, 21),
     (Fault::BorrowByWallClock, 549),
 ];
 
