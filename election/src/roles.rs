@@ -295,14 +295,7 @@ impl<'a> Table<'a> {
                 .or_else(|| worst(self.others.iter().copied()));
             return out.map(|voter| Step::Demote(voter.node()));
         }
-        let Some(standby) = best(self.ready()) else {
-            // One that has lost its log, or is revoked, decides nothing. Out of the membership, its device can begin
-            // anew. But it may be back, so those who stay must be able to decide without it.
-            let out = worst(self.others.iter().copied().filter(|voter| !voter.may_stay()))?;
-            let stay = |voter: &&Holder<'_>| voter.node() != out.node() && voter.may_stay() && voter.live();
-            let live = 1 + self.others.iter().filter(stay).count();
-            return (live * 2 > count - 1).then_some(Step::Demote(out.node()));
-        };
+        let standby = best(self.ready())?;
         let promote = Some(Step::Promote(standby.node()));
         if count < want {
             // Odd at rest: a second one must be at hand before an even number is entered upon.
