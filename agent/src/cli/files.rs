@@ -1,7 +1,7 @@
 //! Files that people name on the command line.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
@@ -21,17 +21,6 @@ pub(crate) fn read_text(path: &Path, max: usize) -> Result<String, Fail> {
         return Err(Fail::input(format!("{} is longer than {max} bytes", path.display())));
     }
     String::from_utf8(bytes).map_err(|_| Fail::input(format!("{} is not a text file", path.display())))
-}
-
-/// The program that a command's first word starts.
-pub(crate) fn find_program(word: &str) -> Result<PathBuf, Fail> {
-    let found = if word.contains(std::path::is_separator) {
-        Some(PathBuf::from(word)).filter(|path| path.is_absolute() && path.is_file())
-    } else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).map(|dir| dir.join(word)).find(|path| path.is_file())
-    };
-    found.ok_or_else(|| Fail::input(format!("there is no program {word:?}; name it with its whole path")))
 }
 
 /// The first line of a file: a password or a code.

@@ -10,6 +10,7 @@ use seatkeeper_protocol::limits::ASK_IDLE_MINUTES_MIN;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::borrow::about_s;
 use super::fail::Fail;
 use super::print;
 use crate::platform::idle::Display;
@@ -85,7 +86,7 @@ fn who_is_idle(seats: &[api::Seat], product: &str, told: &mut BTreeSet<String>) 
         let api::Seat { id, user, device_name, .. } = seat;
         format!(
             "{user} on {device_name} has not used seat {id} for {}; `seatkeeper seats ask {id}` asks for it",
-            about(*idle_s)
+            about_s(*idle_s)
         )
     };
     idle.iter().map(text).collect()
@@ -105,7 +106,7 @@ pub(super) async fn ask(
     let api::SeatAsked { user, device_name, idle_s, .. } = &asked;
     print::line(format!(
         "{user} on {device_name} is asked to give seat {seat} up, which has been idle for {}. It is not taken away.",
-        about(*idle_s)
+        about_s(*idle_s)
     ));
     Ok(())
 }
@@ -115,18 +116,9 @@ pub(super) fn shown(seat: &api::Seat) -> String {
     let idle = match seat.idle_s {
         None => "-".to_owned(),
         Some(0..60) => "no".to_owned(),
-        Some(idle_s) => about(idle_s),
+        Some(idle_s) => about_s(idle_s),
     };
     if seat.asked.is_some() { format!("{idle}, asked for") } else { idle }
-}
-
-/// `25 min`, `3 h`, `2 days`.
-fn about(seconds: u64) -> String {
-    match seconds / 60 {
-        minutes @ 0..120 => format!("{minutes} min"),
-        minutes @ 120..2_880 => format!("{} h", minutes / 60),
-        minutes => format!("{} days", minutes / 1_440),
-    }
 }
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ use tokio::sync::watch;
 
 use super::args::{OnLost, ProductAt};
 use super::fail::{Fail, NO_SEAT};
+use super::print;
 use super::seat::{self, HeldSeat};
-use super::{files, print};
-use crate::platform::dialog::{Dialogs, Notice};
+use crate::platform::dialog::{Dialogs, Notice, Progress};
 use crate::platform::menu::{Entry, Installed, Menu, MenuError};
+use crate::platform::paths;
 
 /// Whoever chose to wait waits as long as it takes, seconds.
 const WAIT_S: u64 = 365 * 24 * 60 * 60;
@@ -98,7 +99,9 @@ pub(super) fn launcher(socket: Option<&Path>, command: LauncherCommand, json: bo
 fn install(menu: &Menu, socket: Option<&Path>, args: InstallArgs) -> Result<(), Fail> {
     let product = args.product.to_string();
     if let Some(program) = args.command.first() {
-        files::find_program(program)?;
+        paths::find_program(program).ok_or_else(|| {
+            Fail::input(format!("there is no program {program:?}; name it with its whole path"))
+        })?;
     }
     let entry = Entry {
         name: args.name.clone().unwrap_or_else(|| args.product.product.to_string()),
@@ -189,7 +192,7 @@ impl Voice {
         print::note(format!("seatkeeper: {text}"));
         if let Some(dialogs) = &self.dialogs {
             self.notice = None;
-            match dialogs.notice(&sentence(text)) {
+            match dialogs.notice(&print::sentence(text)) {
                 Ok(notice) => self.notice = Some(notice),
                 Err(error) => no_window(&error),
             }
@@ -212,7 +215,7 @@ impl Voice {
         self.hush();
         print::note(format!("seatkeeper: {text}"));
         if let Some(dialogs) = &self.dialogs
-            && let Err(error) = dialogs.tell(&sentence(text)).await
+            && let Err(error) = dialogs.tell(&print::sentence(text)).await
         {
             no_window(&error);
         }
@@ -237,7 +240,7 @@ impl Voice {
         }
         print::note(format!("seatkeeper: {}", fail.text));
         let hint = "If you wait, the program starts as soon as a seat is free.";
-        let question = format!("{}\n\n{holders}{hint}", sentence(&fail.text));
+        let question = format!("{}\n\n{holders}{hint}", print::sentence(&fail.text));
         match dialogs.ask(&question, "Wait", "Close").await {
             Ok(true) => wait(&dialogs, client, api::SeatRequest { wait_s: Some(WAIT_S), ..request }).await,
             Ok(false) => Err(Refused { fail, told: true }),
@@ -275,11 +278,11 @@ async fn wait(dialogs: &Dialogs, client: Client, request: api::SeatRequest) -> R
         place.send_replace(Some(waiting.position));
     });
     tokio::pin!(taking);
-    let mut window = None;
+    let mut window: Option<Progress> = None;
     loop {
         let closed = async {
             match &mut window {
-                Some(window) => crate::platform::dialog::Progress::closed(window).await,
+                Some(window) => window.closed().await,
                 None => std::future::pending().await,
             }
         };
@@ -319,14 +322,6 @@ fn users(holders: &[api::SeatHolder]) -> String {
         lines += &format!("•  and {} more\n", holders.len() - USERS_SHOWN);
     }
     if lines.is_empty() { lines } else { lines + "\n" }
-}
-
-/// As it stands alone in a window.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
-    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{end}", letters.as_str())
 }
 
 fn no_window(error: &std::io::Error) {

@@ -63,6 +63,14 @@ pub(crate) fn when(time: Option<&str>) -> String {
     time.map_or_else(|| "-".to_owned(), |time| time.replace('T', " ").replace('Z', " UTC"))
 }
 
+/// A text that stands alone: it begins with a capital letter and ends with a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}
+
 /// `1 seat`, `2 seats`.
 pub(crate) fn count(number: u32, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
@@ -93,6 +101,12 @@ mod tests {
     fn columns_are_aligned_and_lines_have_no_trailing_blanks() {
         let rows = [vec!["1".to_owned(), "größer".to_owned()], vec!["22".to_owned(), String::new()]];
         assert_eq!(layout(&["id", "name"], &rows), ["ID  NAME", "1   größer", "22"]);
+    }
+
+    #[test]
+    fn sentences_are_whole() {
+        assert_eq!(sentence("all seats are in use"), "All seats are in use.");
+        assert_eq!(sentence("Is it?"), "Is it?");
     }
 
     #[test]

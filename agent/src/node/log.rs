@@ -5,19 +5,16 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use seatkeeper_election::seam::{Channel, Transport};
 use seatkeeper_election::{
     Controller, Engine, Peer, Recruit, RecruitError, Standing, StartError, spawn_controller,
 };
 use seatkeeper_protocol::id::{DeviceId, NodeId};
-use seatkeeper_protocol::limits::SESSION_FRAME_BYTES_MAX;
-use seatkeeper_protocol::wire::{Opening, Request, Response};
+use seatkeeper_protocol::wire::{Request, Response};
 use tokio::sync::watch;
 
 use super::Inner;
 use super::machine::Books;
 use crate::seam::Net;
-use crate::seam::frames::{read_frame, write_frame};
 
 /// How long a spare may take to open a log.
 const RECRUIT_WITHIN: Duration = Duration::from_secs(5);
@@ -63,18 +60,9 @@ struct Recruiter(Weak<Inner>);
 
 impl Recruiter {
     async fn ask(&self, device: DeviceId, request: Request) -> Result<Response, RecruitError> {
-        let gone = || RecruitError("the agent is stopping".to_owned());
-        let inner = self.0.upgrade().ok_or_else(gone)?;
-        let site = inner.site().ok_or_else(gone)?;
-        let exchange = async {
-            let mut stream = inner.net.open(device, Channel::Session).await.map_err(|e| e.to_string())?;
-            write_frame(&mut stream, &Opening::Request(site.reference(), request), SESSION_FRAME_BYTES_MAX)
-                .await
-                .map_err(|e| e.to_string())?;
-            read_frame::<Response>(&mut stream, SESSION_FRAME_BYTES_MAX).await.map_err(|e| e.to_string())
-        };
-        match tokio::time::timeout(RECRUIT_WITHIN, exchange).await {
-            Ok(answer) => answer.map_err(RecruitError),
+        let inner = self.0.upgrade().ok_or_else(|| RecruitError("the agent is stopping".to_owned()))?;
+        match tokio::time::timeout(RECRUIT_WITHIN, inner.exchange(device, &request)).await {
+            Ok(answer) => answer.map_err(|failure| RecruitError(failure.reason)),
             Err(_) => Err(RecruitError("no answer".to_owned())),
         }
     }

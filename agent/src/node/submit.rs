@@ -158,7 +158,7 @@ impl Inner {
     }
 
     /// One request to one device, on a stream of its own.
-    async fn exchange(&self, device: DeviceId, request: &Request) -> Result<Response, Failure> {
+    pub(super) async fn exchange(&self, device: DeviceId, request: &Request) -> Result<Response, Failure> {
         let site = self
             .site()
             .ok_or_else(|| Failure { sent: false, reason: "this machine left the site".to_owned() })?;
@@ -175,10 +175,10 @@ impl Inner {
     }
 }
 
-struct Failure {
+pub(super) struct Failure {
     /// Whether the request may have arrived.
     sent: bool,
-    reason: String,
+    pub(super) reason: String,
 }
 
 #[derive(Default)]

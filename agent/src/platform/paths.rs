@@ -1,7 +1,7 @@
 //! Where state and keys are kept. Every path inside the state folder is decided in `disk`.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 /// The default state folder: `/var/lib/seatkeeper` for root, else `$XDG_STATE_HOME/seatkeeper` or
 /// `~/.local/state/seatkeeper`. `None` when the user has no home folder.
@@ -44,6 +44,33 @@ fn admin_dir_of(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> 
     absolute(variable("XDG_CONFIG_HOME"))
         .or_else(|| absolute(variable("HOME")).map(|home| home.join(".config")))
         .map(|dir| dir.join("seatkeeper").join("admins"))
+}
+
+/// The program that a command's first word starts: named by its whole path, or found in the folders of `PATH`.
+pub(crate) fn find_program(word: &str) -> Option<PathBuf> {
+    if word.contains(std::path::is_separator) {
+        return Some(PathBuf::from(word)).filter(|path| path.is_absolute() && is_program(path));
+    }
+    find_program_in(&std::env::var_os("PATH")?, word)
+}
+
+/// A program in one of these folders, written as `PATH` is.
+pub(crate) fn find_program_in(path: &OsStr, name: &str) -> Option<PathBuf> {
+    // Windows finds programs by their names without the suffix, which is empty elsewhere.
+    let names = [name.to_owned(), format!("{name}{}", std::env::consts::EXE_SUFFIX)];
+    std::env::split_paths(path)
+        .flat_map(|dir| names.clone().map(|name| dir.join(name)))
+        .find(|program| is_program(program))
+}
+
+#[cfg(unix)]
+fn is_program(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(windows)]
+fn is_program(path: &Path) -> bool {
+    path.is_file()
 }
 
 /// The XDG specification has relative paths ignored; an empty variable is one too.

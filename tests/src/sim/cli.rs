@@ -36,9 +36,6 @@ const ALL_SEEN_IN: u64 = 400;
 /// Every so many seeds are run twice: the same seed has the same trace.
 const AGAIN_EVERY: u64 = 50;
 
-/// No seed is known that catches it since programs hear of a prolonged borrow; it does not fail the run until one is.
-const UNSEEN: Fault = Fault::BorrowByWallClock;
-
 /// Seeds that catch a planted fault, each of them.
 const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::TicketBeforeCommit, 0),
@@ -58,7 +55,7 @@ const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::AdmissionBlind, 0),
     (Fault::ReturnBeforeRetired, 13),
     (Fault::ReturnWhileUsed, 21),
-    (Fault::BorrowByWallClock, 549),
+    (Fault::BorrowByWallClock, 3605),
 ];
 
 fn line(text: impl std::fmt::Display) {
@@ -235,7 +232,7 @@ impl Options {
                     line(format_args!("{fault:?}: caught by {invariant} at seed {seed}: {what}"));
                 }
                 None => {
-                    all &= fault == UNSEEN;
+                    all = false;
                     line(format_args!("{fault:?}: NOT CAUGHT at seed {seed}; find another with --faults"));
                 }
             }

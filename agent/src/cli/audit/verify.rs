@@ -213,9 +213,7 @@ impl Verdict {
                 text: text.clone(),
             })?;
         } else if whole {
-            let mut letters = text.chars();
-            let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-            print::line(format!("{first}{}.", letters.as_str()));
+            print::line(print::sentence(&text));
         }
         if whole { Ok(()) } else { Err(Fail::new(code, text)) }
     }

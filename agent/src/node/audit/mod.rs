@@ -19,13 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use seatkeeper_election::seam::Channel;
 use seatkeeper_ledger::audit::SEGMENT;
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::audit::{AuditHead, SignedAuditHead};
 use seatkeeper_protocol::id::DeviceId;
-use seatkeeper_protocol::limits::SESSION_FRAME_BYTES_MAX;
-use seatkeeper_protocol::wire::{AuditQuery, Opening, Request, Response};
+use seatkeeper_protocol::wire::{AuditQuery, Request, Response};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -34,8 +32,7 @@ use super::log::Log;
 use super::machine::Books;
 use super::{ADMIN_WITHIN, Inner, Node, lock};
 use crate::middle::health::Condition;
-use crate::seam::frames::{read_frame, write_frame};
-use crate::seam::{Disk, Net};
+use crate::seam::Disk;
 use archive::{Archive, last_of, segment_of};
 use page::Reader;
 
@@ -268,8 +265,11 @@ impl Inner {
                 let json = if device == inner.device {
                     inner.own_audit(&query).await
                 } else {
-                    let asked = ask_audit(&inner.net, site.reference(), device, query);
-                    tokio::time::timeout(WITNESS_WITHIN, asked).await.ok().flatten()
+                    let request = Request::Audit(query);
+                    match tokio::time::timeout(WITNESS_WITHIN, inner.exchange(device, &request)).await {
+                        Ok(Ok(Response::Json(json))) => Some(json),
+                        _ => None,
+                    }
                 };
                 let told = json.and_then(|json| serde_json::from_slice::<api::AuditWitness>(&json).ok());
                 let name = site.device_name(&device).map_or_else(|| device.short(), ToString::to_string);
@@ -282,20 +282,5 @@ impl Inner {
         };
         let witnesses = join_all(holders.into_iter().map(ask)).await;
         Ok(api::AuditHeads { format: api::FORMAT, seq, witnesses })
-    }
-}
-
-async fn ask_audit(
-    net: &Net,
-    site: seatkeeper_protocol::wire::SiteRef,
-    device: DeviceId,
-    query: AuditQuery,
-) -> Option<Vec<u8>> {
-    let mut stream = net.0.open(device, Channel::Session).await.ok()?;
-    let opening = Opening::Request(site, Request::Audit(query));
-    write_frame(&mut stream, &opening, SESSION_FRAME_BYTES_MAX).await.ok()?;
-    match read_frame(&mut stream, SESSION_FRAME_BYTES_MAX).await {
-        Ok(Response::Json(json)) => Some(json),
-        _ => None,
     }
 }

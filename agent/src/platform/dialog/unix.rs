@@ -2,12 +2,13 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 
 use tokio::process::Child;
 
 use super::{TITLE, shown};
+use crate::platform::paths::find_program_in;
 
 /// How wide zenity's windows are, pixels.
 const WIDTH: &str = "--width=460";
@@ -43,9 +44,7 @@ impl Dialogs {
         if kde {
             known.swap(0, 1);
         }
-        let find = |name: &str| {
-            std::env::split_paths(path).map(|dir| dir.join(name)).find(|program| is_program(program))
-        };
+        let find = |name: &str| find_program_in(path, name);
         known.into_iter().find_map(|(name, kind)| Some(Self { kind, program: find(name)? }))
     }
 
@@ -106,10 +105,6 @@ impl Dialogs {
         };
         command
     }
-}
-
-fn is_program(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file()
 }
 
 fn spawn(command: Command) -> io::Result<Child> {

@@ -51,6 +51,7 @@ impl Dialogs {
     }
 }
 
+#[allow(clippy::needless_pass_by_ref_mut, reason = "the same calls as on Unix, where they change something")]
 impl Progress {
     /// Another text.
     pub(crate) fn update(&mut self, text: &str) -> io::Result<()> {

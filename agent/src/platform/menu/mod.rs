@@ -17,6 +17,9 @@ use windows as sys;
 
 pub(crate) use sys::Menu;
 
+/// Files in a folder that are looked at.
+const ENTRIES_MAX: usize = 10_000;
+
 /// What is to be started, and how it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -83,6 +86,7 @@ impl MenuError {
     }
 }
 
+#[cfg(unix)]
 /// An entry's id in file names: lower case letters, digits and dashes.
 fn slug(text: &str) -> String {
     let mapped = text.chars().map(|c| match c {
@@ -95,6 +99,20 @@ fn slug(text: &str) -> String {
     if slug.is_empty() { "program".to_owned() } else { slug }
 }
 
+/// The entries in a folder, by the id of each.
+fn list(folder: &Path, installed: impl Fn(&Path) -> Option<Installed>) -> Result<Vec<Installed>, MenuError> {
+    let files = match std::fs::read_dir(folder) {
+        Ok(files) => files,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(MenuError::file(folder, "read", error)),
+    };
+    let files = files.take(ENTRIES_MAX).flatten();
+    let mut found: Vec<Installed> = files.filter_map(|file| installed(&file.path())).collect();
+    found.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(found)
+}
+
+#[cfg(unix)]
 fn write(path: &Path, text: &str) -> Result<(), MenuError> {
     let failed = |error| MenuError::file(path, "written", error);
     if let Some(dir) = path.parent() {
@@ -107,7 +125,7 @@ fn remove(path: &Path) -> Result<(), MenuError> {
     std::fs::remove_file(path).map_err(|error| MenuError::file(path, "removed", error))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::slug;
 

@@ -4,12 +4,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{Entry, Installed, MenuError, desktop, remove, slug, write};
+use super::{Entry, Installed, MenuError, desktop, list, remove, slug, write};
 
 /// The longest entry that is read, bytes.
 const ENTRY_BYTES_MAX: u64 = 256 * 1024;
-/// Files in the folder that are looked at.
-const ENTRIES_MAX: usize = 10_000;
 
 /// The user's menu.
 #[derive(Clone, Debug)]
@@ -64,15 +62,7 @@ impl Menu {
 
     /// The entries that start a program with a seat.
     pub(crate) fn list(&self) -> Result<Vec<Installed>, MenuError> {
-        let files = match std::fs::read_dir(&self.folder) {
-            Ok(files) => files,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(MenuError::file(&self.folder, "read", error)),
-        };
-        let mut found: Vec<Installed> =
-            files.take(ENTRIES_MAX).flatten().filter_map(|file| installed(&file.path())).collect();
-        found.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(found)
+        list(&self.folder, installed)
     }
 
     /// Removes an entry that starts a program with a seat.

@@ -4,10 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{Entry, Installed, MenuError, remove};
+use super::{Entry, Installed, MenuError, list, remove};
 
-/// Shortcuts that are looked at.
-const ENTRIES_MAX: usize = 10_000;
 const SCRIPT: &str = "$ErrorActionPreference='Stop';\
     $s=(New-Object -ComObject WScript.Shell).CreateShortcut($env:SEATKEEPER_LINK);\
     $s.TargetPath=$env:SEATKEEPER_TARGET;$s.Arguments=$env:SEATKEEPER_ARGUMENTS;\
@@ -63,15 +61,7 @@ impl Menu {
 
     /// The shortcuts that start a program with a seat.
     pub(crate) fn list(&self) -> Result<Vec<Installed>, MenuError> {
-        let files = match std::fs::read_dir(&self.folder) {
-            Ok(files) => files,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(MenuError::file(&self.folder, "read", error)),
-        };
-        let mut found: Vec<Installed> =
-            files.take(ENTRIES_MAX).flatten().filter_map(|file| installed(&file.path())).collect();
-        found.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(found)
+        list(&self.folder, installed)
     }
 
     /// Removes a shortcut that starts a program with a seat.
