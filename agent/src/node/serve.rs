@@ -12,6 +12,7 @@ use seatkeeper_protocol::wire::{
 };
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Inner;
 use crate::seam::frames::{read_frame, write_frame};
@@ -21,6 +22,8 @@ use crate::seam::{BoxStream, Inbound, Peer};
 const PROMPT: Duration = Duration::from_secs(10);
 /// Pings of one stream being answered.
 const PONGS_MAX: usize = 16;
+/// Pause between two rosters for one peer, per hundred devices in them.
+const ROSTER_PAUSE_PER_HUNDRED: Duration = Duration::from_millis(500);
 
 /// Serves streams as they come in.
 pub(crate) async fn run(inner: Arc<Inner>, mut inbound: mpsc::Receiver<Inbound>) {
@@ -138,23 +141,33 @@ impl Inner {
             // The dialer names its roster by number only; it takes what ranks above what it has.
             let own = self.site().and_then(|site| site.roster.as_ref().map(|open| open.rank()));
             let mut seen = own.filter(|rank| rank.1 == hello.roster);
-            let view = |seen: &mut Option<(u32, u64)>| {
-                let (view, rank) = self.view_for(*seen);
-                *seen = rank.or(*seen);
+            let mut next_roster = Instant::now();
+            let mut view = || {
+                let (view, rank) = self.view_for(seen);
+                seen = rank.or(seen);
                 view
             };
-            let mut message = FromPeer::Welcome(view(&mut seen));
+            let mut message = FromPeer::Welcome(view());
             loop {
+                if matches!(&message, FromPeer::Welcome(view) | FromPeer::View(view) if view.roster.is_some())
+                {
+                    next_roster = Instant::now() + self.roster_pause();
+                }
                 let written =
                     tokio::time::timeout(PROMPT, write_frame(&mut to, &message, SESSION_FRAME_BYTES_MAX));
                 if !matches!(written.await, Ok(Ok(()))) {
                     return;
                 }
+                // A thousand sessions shall not each keep a roster of a thousand devices until the next message.
+                drop(message);
                 message = loop {
                     tokio::select! {
                         Some(message) = outbox.recv() => break message,
-                        Ok(()) = known.changed() => break FromPeer::View(view(&mut seen)),
-                        Ok(()) = site.changed() => break FromPeer::View(view(&mut seen)),
+                        Ok(()) = known.changed() => break FromPeer::View(view()),
+                        Ok(()) = async {
+                            tokio::time::sleep_until(next_roster).await;
+                            site.changed().await
+                        } => break FromPeer::View(view()),
                         Ok(()) = queue.changed() => {
                             let now = places(&queue.borrow_and_update());
                             if now != told {
@@ -171,6 +184,13 @@ impl Inner {
             () = reading => {}
             () = writing => {}
         }
+    }
+
+    /// How long somebody who has been told a roster waits for the next. It lists all devices, and when a thousand
+    /// join one after the other, a thousand would each read all of them a thousand times.
+    fn roster_pause(&self) -> Duration {
+        let devices = self.site().and_then(|site| site.roster.as_ref().map(|open| open.roster.devices.len()));
+        ROSTER_PAUSE_PER_HUNDRED * u32::try_from(devices.unwrap_or_default() / 100).unwrap_or(u32::MAX)
     }
 
     fn serve_ping(self: &Arc<Self>, device: DeviceId, ping: Ping, out: mpsc::Sender<FromPeer>) {

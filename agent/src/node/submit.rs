@@ -24,7 +24,9 @@ pub(crate) const WITHIN: Duration = Duration::from_secs(10);
 const _: () = assert!(WITHIN.as_millis() < device_deadline_ms(TTL_MS_MIN) as u128);
 /// Without an answer for this long, a second log holder is asked too.
 const RESEND_AFTER: Duration = Duration::from_millis(300);
-/// Pause before somebody who could not answer is asked again.
+/// Pause before somebody who could not answer is asked again: the first one, and the longest. Who is told of a new
+/// holder at once may ask it some milliseconds before it is ready.
+const PAUSE_FIRST: Duration = Duration::from_millis(5);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Attempts under way at once.
 const ATTEMPTS_MAX: usize = 4;
@@ -74,6 +76,7 @@ impl Inner {
         let resend = tokio::time::sleep(RESEND_AFTER);
         tokio::pin!(resend);
         let mut resent = false;
+        let mut pause = PAUSE_FIRST;
         loop {
             let now = *known.borrow_and_update();
             if let Some(holder) = now.holder
@@ -108,7 +111,7 @@ impl Inner {
                     // The same one may be asked again after a pause; another holder at once.
                     if self.known().holder == Some(device) {
                         tokio::select! {
-                            () = tokio::time::sleep(PAUSE) => {}
+                            () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE),
                             _ = known.changed() => {}
                         }
                     }
