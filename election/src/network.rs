@@ -82,6 +82,10 @@ impl Acknowledged {
     fn note(&self, target: u64, term: u64, last: Option<LogId>) {
         let Some(last) = last else { return };
         let mut nodes = self.nodes();
+        if !nodes.contains_key(&target) {
+            // What was acknowledged in an earlier term is never asked for; node ids are new ones each time.
+            nodes.retain(|_, known| known.term >= term);
+        }
         let known = nodes.entry(target).or_insert(Acked { term, last, lost: false });
         if (term, last) >= (known.term, known.last) {
             *known = Acked { term, last, lost: false };

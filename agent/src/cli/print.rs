@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
 use serde::Serialize;
 
 use super::fail::Fail;
@@ -58,9 +60,17 @@ fn layout(titles: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         .collect()
 }
 
-/// `2026-01-01T08:00:00Z` as people read it, or a dash.
+/// `2026-01-01T08:00:00Z` as people here read it, or a dash.
 pub(crate) fn when(time: Option<&str>) -> String {
-    time.map_or_else(|| "-".to_owned(), |time| time.replace('T', " ").replace('Z', " UTC"))
+    time.map_or_else(|| "-".to_owned(), |time| when_in(time, &TimeZone::system()))
+}
+
+/// By the clock on the wall of a time zone, and how far that is from UTC: `2026-01-01 09:00:00 +01:00`.
+fn when_in(time: &str, zone: &TimeZone) -> String {
+    let Ok(time) = time.parse::<Timestamp>() else { return time.to_owned() };
+    let time = time.to_zoned(zone.clone());
+    let form = if time.offset() == Offset::UTC { "%F %T UTC" } else { "%F %T %:z" };
+    time.strftime(form).to_string()
 }
 
 /// A text that stands alone: it begins with a capital letter and ends with a full stop.
@@ -118,6 +128,19 @@ mod tests {
             [90, 1_800, 43_200, 86_400, 604_800].map(shown),
             ["90 s", "30 min", "12 h", "1 day", "7 days"]
         );
-        assert_eq!(when(Some("2026-01-01T08:00:00Z")), "2026-01-01 08:00:00 UTC");
+        let utc = |time| when_in(time, &TimeZone::UTC);
+        assert_eq!(utc("2026-01-01T08:00:00Z"), "2026-01-01 08:00:00 UTC");
+        assert_eq!(utc("soon"), "soon");
+        // Also on the night in which the clock is put forward, and back.
+        let warsaw = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        for (time, told) in [
+            ("2026-01-01T08:00:00Z", "2026-01-01 09:00:00 +01:00"),
+            ("2026-03-29T00:59:59Z", "2026-03-29 01:59:59 +01:00"),
+            ("2026-03-29T01:00:00Z", "2026-03-29 03:00:00 +02:00"),
+            ("2026-10-25T00:59:59Z", "2026-10-25 02:59:59 +02:00"),
+            ("2026-10-25T01:00:00Z", "2026-10-25 02:00:00 +01:00"),
+        ] {
+            assert_eq!(when_in(time, &warsaw), told);
+        }
     }
 }

@@ -18,8 +18,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::{Extension, Router};
+use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -92,11 +95,18 @@ async fn serve_connection(
     _place: (OwnedSemaphorePermit, Place),
 ) {
     let io = io::SharedIo::new(stream);
-    let service = router.layer(Extension(caller)).layer(Extension(io.clone()));
+    let spoken_to = io.clone();
+    let routes = TowerToHyperService::new(router);
+    // A layer on the router would build all routes anew for each connection, and most carry one request.
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(caller.clone());
+        request.extensions_mut().insert(spoken_to.clone());
+        routes.call(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
-        .serve_connection(TokioIo::new(io), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(io), service)
         .await;
     if let Err(error) = served {
         // Mostly a client that went away, which is how seats are given back.

@@ -1,7 +1,7 @@
 //! Getting a request to the holder, whoever it is by then.
 //!
-//! A request carries an id under which it acts once, so it may be sent again and elsewhere: after 300 ms without an
-//! answer also to a second log holder, after a new holder is known also to that one.
+//! A request carries an id under which it acts once, so it may be sent again and elsewhere: after each 300 ms without
+//! an answer also to another log holder, after a new holder is known also to that one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use seatkeeper_protocol::id::DeviceId;
 use seatkeeper_protocol::limits::{SESSION_FRAME_BYTES_MAX, TTL_MS_MIN};
 use seatkeeper_protocol::time::device_deadline_ms;
 use seatkeeper_protocol::wire::{Opening, PeerRefusal, Request, Response};
+use tokio::time::Instant;
 
 use super::Inner;
 use super::errors::NodeError;
@@ -22,7 +23,8 @@ use crate::seam::frames::{FrameIoError, read_frame, write_frame};
 pub(crate) const WITHIN: Duration = Duration::from_secs(10);
 // A checkout that is answered at the last moment is still within its device's deadline.
 const _: () = assert!(WITHIN.as_millis() < device_deadline_ms(TTL_MS_MIN) as u128);
-/// Without an answer for this long, a second log holder is asked too.
+/// Without an answer for this long, another log holder is asked too; again and again, for what it knows may be old: it
+/// may not have heard yet that the holder is gone.
 const RESEND_AFTER: Duration = Duration::from_millis(300);
 /// Pause before somebody who could not answer is asked again: the first one, and the longest. Who is told of a new
 /// holder at once may ask it some milliseconds before it is ready.
@@ -75,7 +77,6 @@ impl Inner {
         let mut asked: Vec<DeviceId> = Vec::new();
         let resend = tokio::time::sleep(RESEND_AFTER);
         tokio::pin!(resend);
-        let mut resent = false;
         let mut pause = PAUSE_FIRST;
         loop {
             let now = *known.borrow_and_update();
@@ -118,8 +119,8 @@ impl Inner {
                     asked.retain(|known| *known != device);
                 }
                 Ok(()) = known.changed() => {}
-                () = &mut resend, if !resent => {
-                    resent = true;
+                () = &mut resend, if attempts.len() < ATTEMPTS_MAX => {
+                    resend.as_mut().reset(Instant::now() + RESEND_AFTER);
                     if let Some(second) = self.second_log_holder(&asked) {
                         asked.push(second);
                         attempts.push(self.attempt(second, request));

@@ -1,4 +1,5 @@
-//! How fast `apply` is: checkouts in an office with 100 licenses of one product and 5,000 live seats.
+//! How fast `apply` is: checkouts in an office with 100 licenses of one product and 5,000 live seats; and what the books
+//! of the largest office take as a snapshot.
 //!
 //! ```text
 //! cargo bench -p seatkeeper-ledger --bench apply
@@ -26,7 +27,11 @@ use seatkeeper_protocol::time::WallTime;
 
 const LICENSES: u32 = 100;
 const LIVE: usize = 5_000;
-const DEVICES: u8 = 100;
+const DEVICES: u32 = 100;
+/// The largest office, and how often each of its devices has taken a seat in a year.
+const DEVICES_OF_LARGEST: u32 = 10_000;
+const STARTS_PER_DEVICE: usize = 40;
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const CHECKOUTS: usize = 50_000;
 const RUNS: usize = 5;
 const START: WallTime = WallTime(1_772_366_400_000);
@@ -40,6 +45,7 @@ struct Office {
     session: u64,
     live: VecDeque<(DeviceId, SessionId)>,
     devices: Vec<DeviceId>,
+    time: WallTime,
 }
 
 fn key(n: u8) -> SigningKey {
@@ -62,19 +68,23 @@ fn info(text: &str) -> DeviceInfo {
     DeviceInfo { name: name(text), form: Form::Desktop, version: name("0.1.0") }
 }
 
-fn device_key(n: u8) -> PublicKey {
-    public(100 + n)
+/// Nothing is signed by a device here.
+fn device_key(n: u32) -> PublicKey {
+    let mut key = [100; 32];
+    key[..4].copy_from_slice(&n.to_be_bytes());
+    PublicKey(key)
 }
 
 impl Office {
-    fn open(seats: u32) -> Self {
+    fn open(seats: u32, devices: u32) -> Self {
         let mut office = Self {
             ledger: Ledger::new(),
             index: 0,
             request: 0,
             session: 0,
             live: VecDeque::new(),
-            devices: (0..DEVICES).map(|n| device_key(n).device()).collect(),
+            devices: (0..devices).map(|n| device_key(n).device()).collect(),
+            time: START,
         };
         let found = Found {
             name: name("Office"),
@@ -90,7 +100,7 @@ impl Office {
         };
         let founder = Actor::Holder(device_key(0).device());
         assert_eq!(office.apply(founder, Command::Found(Box::new(found))), Outcome::Done);
-        for n in 1..DEVICES {
+        for n in 1..devices {
             office.by_admin(Command::Admit { key: device_key(n), info: info(&format!("ws-{n}")) });
         }
         office.by_admin(Command::TrustVendor { name: name("acme"), key: public(3), prefixes: vec![cad()] });
@@ -115,7 +125,7 @@ impl Office {
     fn entry(&mut self, actor: Actor, command: Command) -> Vec<u8> {
         self.request += 1;
         let request = RequestId { epoch: 1, counter: self.request };
-        encode(&Entry { time: START, term: 1, actor, request, command }).expect("an entry")
+        encode(&Entry { time: self.time, term: 1, actor, request, command }).expect("an entry")
     }
 
     fn apply(&mut self, actor: Actor, command: Command) -> Outcome {
@@ -148,7 +158,7 @@ impl Office {
         let features: &[&[&str]] = &[&[], &[], &["bim"], &["bim", "render"]];
         let mut session = [0; 16];
         session[..8].copy_from_slice(&n.to_be_bytes());
-        let device = self.devices[usize::try_from(n % u64::from(DEVICES)).unwrap_or(0)];
+        let device = self.devices[usize::try_from(n).unwrap_or(0) % self.devices.len()];
         let want = Checkout {
             session: SessionId(session),
             user: name(&format!("user-{n}")),
@@ -220,7 +230,7 @@ fn main() {
     );
     println!("{:24} {:>12} {:>9} {:>9} {:>9}", "", "checkouts/s", "p50", "p99", "refused");
     for (what, seats) in [("plenty of room", 100), ("nearly full", 51)] {
-        let mut office = Office::open(seats);
+        let mut office = Office::open(seats, DEVICES);
         office.fill();
         run(&mut office);
         let mut runs: Vec<Run> = (0..RUNS).map(|_| run(&mut office)).collect();
@@ -235,6 +245,24 @@ fn main() {
         println!("{what:24} {per_second:>12} {:>6} ns {:>6} ns {refused:>7} %", p50, p99);
         snapshots(&office.ledger);
     }
+    println!("{DEVICES_OF_LARGEST} devices, {LIVE} live seats, a year of history");
+    snapshots(&largest());
+}
+
+/// An office of ten thousand devices after a year.
+fn largest() -> Ledger {
+    let mut office = Office::open(100, DEVICES_OF_LARGEST);
+    office.fill();
+    let starts = office.devices.len() * STARTS_PER_DEVICE;
+    for n in 0..starts {
+        office.time = WallTime(
+            START.0 + 365 * DAY_MS * i64::try_from(n).unwrap_or(0) / i64::try_from(starts).unwrap_or(1),
+        );
+        office.give_back_the_longest();
+        office.fill();
+    }
+    assert_eq!(office.ledger.bug(), None);
+    office.ledger
 }
 
 /// What the books take as a snapshot, and the records' part of it.

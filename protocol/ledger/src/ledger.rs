@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::codec;
 use crate::command::{Actor, AdminRole, Command, Denial, Entry, Grant, Outcome, Refusal, admin_message};
-use crate::memory::{ActorKey, Memory, RequestDigest};
+use crate::memory::{ActorKey, FORGET_EVERY, Memory, OUTCOME_ENTRIES, RequestDigest};
 use crate::records::Happening;
 use crate::state::{Index, Site, State};
 
@@ -71,6 +71,10 @@ impl Ledger {
             self.state.bug.get_or_insert_with(|| what.clone());
         }
         self.state.index = index;
+        if index.is_multiple_of(FORGET_EVERY) {
+            let before = index.saturating_sub(OUTCOME_ENTRIES);
+            self.state.memories.values_mut().for_each(|memory| memory.forget_before(before));
+        }
         let mut chain = Sha256::new();
         chain.update(self.state.hash);
         chain.update(index.to_be_bytes());
@@ -293,7 +297,8 @@ impl Ledger {
             }
             _ => decided.encoded.clone(),
         };
-        self.state.memories.entry(actor.clone()).or_default().remember(request, digest, bytes);
+        let memory = self.state.memories.entry(actor.clone()).or_default();
+        memory.remember(request, moment.index, digest, bytes);
         if !present {
             self.retire(moment, &actor);
         }

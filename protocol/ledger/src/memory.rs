@@ -21,6 +21,12 @@ pub(crate) type RequestDigest = [u8; 16];
 /// Outcomes kept per actor, bytes: with [`limits::DEVICES_MAX`] actors they leave room in a snapshot.
 pub(crate) const OUTCOME_BYTES_PER_ACTOR: usize = 16 * 1024;
 
+/// An outcome that is older than so many entries is forgotten, unless it is its actor's last: a request lives for seconds.
+/// Without this, ten thousand devices would keep 64 outcomes each for good.
+pub(crate) const OUTCOME_ENTRIES: u64 = 16_384;
+/// How many entries pass until somebody looks for such outcomes.
+pub(crate) const FORGET_EVERY: u64 = 1_024;
+
 const _: () = assert!(OUTCOME_BYTES_PER_ACTOR * limits::DEVICES_MAX < limits::SNAPSHOT_BYTES_MAX);
 
 /// One actor's memory.
@@ -57,6 +63,8 @@ impl From<MemoryOnDisk> for Memory {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Remembered {
+    /// Where its entry stands in the log.
+    index: u64,
     digest: RequestDigest,
     /// By [`crate::encode_outcome`].
     outcome: Vec<u8>,
@@ -82,13 +90,13 @@ impl Memory {
     }
 
     /// Remembers the outcome of a request that [`Memory::is_new`].
-    pub(crate) fn remember(&mut self, id: RequestId, digest: RequestDigest, outcome: Vec<u8>) {
+    pub(crate) fn remember(&mut self, id: RequestId, index: u64, digest: RequestDigest, outcome: Vec<u8>) {
         if id.epoch != self.epoch {
             *self = Self { epoch: id.epoch, ..Self::default() };
         }
         self.retired = None;
         self.bytes = self.bytes.saturating_add(outcome.len());
-        if let Some(before) = self.outcomes.insert(id.counter, Remembered { digest, outcome }) {
+        if let Some(before) = self.outcomes.insert(id.counter, Remembered { index, digest, outcome }) {
             self.bytes = self.bytes.saturating_sub(before.outcome.len());
         }
         // This one stays, whatever its size and however many later ones overtook it: a request whose answer was lost
@@ -104,6 +112,15 @@ impl Memory {
     pub(crate) fn retire(&mut self, index: u64) {
         self.retired = Some(index);
         while self.outcomes.len() > 1 {
+            self.forget_oldest_but(None);
+        }
+    }
+
+    /// Forgets what was asked before this entry, but for the newest outcome.
+    pub(crate) fn forget_before(&mut self, index: u64) {
+        while self.outcomes.len() > 1
+            && self.outcomes.first_key_value().is_some_and(|(_, oldest)| oldest.index < index)
+        {
             self.forget_oldest_but(None);
         }
     }

@@ -28,7 +28,8 @@ pub(super) struct Cost {
     pub(super) rss_mib: f64,
     pub(super) own_mib: f64,
     pub(super) cpu_percent: f64,
-    pub(super) traffic_kb_s: f64,
+    pub(super) sent_kb_s: f64,
+    pub(super) received_kb_s: f64,
 }
 
 impl Use {
@@ -40,12 +41,13 @@ impl Use {
         let (cpu, traffic) = (self.process.cpu()?, self.process.traffic()?);
         let seconds = self.began.elapsed().as_secs_f64();
         let memory = self.process.memory()?;
-        let bytes = traffic.received + traffic.sent - self.traffic.received - self.traffic.sent;
+        let kb_s = |now: u64, then: u64| now.saturating_sub(then) as f64 / 1_000.0 / seconds;
         Ok(Cost {
             rss_mib: memory.resident as f64 / MIB,
             own_mib: memory.own as f64 / MIB,
             cpu_percent: (cpu - self.cpu).as_secs_f64() / seconds * 100.0,
-            traffic_kb_s: bytes as f64 / 1_000.0 / seconds,
+            sent_kb_s: kb_s(traffic.sent, self.traffic.sent),
+            received_kb_s: kb_s(traffic.received, self.traffic.received),
         })
     }
 }
@@ -67,14 +69,15 @@ pub(super) async fn idle(setting: &Setting, report: &mut Report) -> Result<(), F
     for (role, used) in uses {
         let cost = used.end()?;
         let targets = match role {
-            "spare" => [Some(10.0), Some(0.05), Some(0.2)],
-            "voter" => [Some(16.0), Some(0.5), None],
-            _ => [None; 3],
+            "spare" => [Some(10.0), Some(0.05), Some(0.2), None],
+            "voter" => [Some(16.0), Some(0.5), None, None],
+            _ => [None; 4],
         };
         let figures = [
             ("RSS", cost.rss_mib, "MiB"),
             ("of a core", cost.cpu_percent, "%"),
-            ("on the wire", cost.traffic_kb_s, "kB/s"),
+            ("sent", cost.sent_kb_s, "kB/s"),
+            ("received, with mDNS of the others", cost.received_kb_s, "kB/s"),
         ];
         for ((what, value, unit), target) in figures.into_iter().zip(targets) {
             let name = format!("idle {role}, {what}");

@@ -55,7 +55,7 @@ const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::AdmissionBlind, 0),
     (Fault::ReturnBeforeRetired, 13),
     (Fault::ReturnWhileUsed, 21),
-    (Fault::BorrowByWallClock, 3605),
+    (Fault::BorrowByWallClock, 717),
 ];
 
 fn line(text: impl std::fmt::Display) {

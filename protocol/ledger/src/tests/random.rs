@@ -13,7 +13,7 @@ use super::holds::Before;
 use super::office::{Office, START};
 use super::steps::{self, By, Scene, Step};
 use crate::command::{Actor, Borrowed, Command, Entry, Grant, Outcome, Refusal, Waiting, admin_message};
-use crate::memory::OUTCOME_BYTES_PER_ACTOR;
+use crate::memory::{OUTCOME_BYTES_PER_ACTOR, OUTCOME_ENTRIES};
 use crate::{ActorKey, Happening, Ledger, decode, decode_outcome, encode, encode_outcome};
 
 /// Requests that the test knows of one actor: more than the ledger does, so that some come too late.
@@ -41,6 +41,8 @@ struct Asked {
     outcome: Outcome,
     /// Of the outcome.
     bytes: usize,
+    /// Where it stands.
+    index: u64,
     /// The actor left since: only the newest outcome is kept for who left.
     left: bool,
 }
@@ -262,7 +264,8 @@ impl RandomOffice {
             *highest = entry.request.max(*highest);
             let known = self.asked.entry(actor).or_default();
             let bytes = encode_outcome(&outcome).unwrap().len();
-            known.push_back(Asked { entry, outcome: outcome.clone(), bytes, left: false });
+            let index = self.office.index;
+            known.push_back(Asked { entry, outcome: outcome.clone(), bytes, index, left: false });
             if known.len() > ASKED_MAX {
                 known.pop_front();
             }
@@ -395,7 +398,7 @@ impl RandomOffice {
     }
 
     /// Whether the ledger still has to know the request at this place: those of its actor's epoch that have a higher
-    /// number or came later are not too many, nor their outcomes too long.
+    /// number or came later are not too many, nor their outcomes too long, and it was not long ago.
     fn must_be_known(&self, actor: &ActorKey, known: &VecDeque<Asked>, at: usize) -> bool {
         let asked = &known[at];
         let id = asked.entry.request;
@@ -406,6 +409,7 @@ impl RandomOffice {
         let (many, bytes) =
             newer.fold((1, asked.bytes), |(many, bytes), (_, other)| (many + 1, bytes + other.bytes));
         !asked.left
+            && asked.index + OUTCOME_ENTRIES >= self.office.index
             && self.office.ledger.epoch(actor) == Some(id.epoch)
             && many <= limits::OUTCOMES_PER_DEVICE
             && bytes <= OUTCOME_BYTES_PER_ACTOR

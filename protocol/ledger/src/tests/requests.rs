@@ -4,6 +4,7 @@ use super::office::{
     ADMIN, Office, add_admin, device, device_key, info, name, public, refusal, session, sign, trust, want,
 };
 use crate::command::{Actor, AdminRole, Command, Outcome, Refusal};
+use crate::memory::{FORGET_EVERY, OUTCOME_ENTRIES};
 use crate::{ActorKey, Ledger, RestoreError, decode_outcome, encode_outcome};
 use seatkeeper_protocol::id::RequestId;
 use sha2::{Digest, Sha256};
@@ -44,6 +45,24 @@ fn a_repeated_denial_stays_one() {
     let Refusal::NoSeat(denial) = refusal(ask(&mut office, 1, id(1, 1), checkout)) else { panic!() };
     assert_eq!((denial.owned, denial.holders.len()), (1, 0));
     assert_eq!(office.books(), "L1: 0/1");
+}
+
+#[test]
+fn outcomes_of_long_ago_are_forgotten_but_an_actors_last() {
+    let mut office = Office::with_license(1, "");
+    let describe = |n: u64| Command::Describe(info(&format!("pc-{n}")));
+    for n in 1..=3 {
+        assert_eq!(ask(&mut office, 1, id(1, n), describe(n)), Outcome::Done);
+    }
+    let entries = OUTCOME_ENTRIES + 2 * FORGET_EVERY;
+    for n in 1..=entries {
+        assert_eq!(ask(&mut office, 2, id(1, n), describe(n)), Outcome::Done);
+    }
+    assert_eq!(ask(&mut office, 1, id(1, 3), describe(3)), Outcome::Done, "the last one acts once");
+    assert_eq!(refusal(ask(&mut office, 1, id(1, 2), describe(2))), Refusal::Stale { epoch: 1 });
+    assert_eq!(ask(&mut office, 1, id(1, 4), describe(4)), Outcome::Done);
+    let restored = Ledger::restore(&office.ledger.snapshot()).unwrap();
+    assert_eq!(restored, office.ledger);
 }
 
 #[test]

@@ -162,6 +162,12 @@ impl Schedule {
         let device = &world.devices()[number];
         let image = (device.status().is_none() && device.in_site()).then(|| device.disk().image());
         self.later(world, leaves..=leaves, Mend::CutOff(number));
+        // Who would like to keep a seat for longer turns the clock back and works on.
+        if away > borrowed_s * 1_000 && self.chance.chance(0.5) {
+            let back = leaves + 100;
+            self.later(world, back..=back, Mend::OnTheWay(number, Way::Clock(-3_600_000, away)));
+            self.later(world, back + 100..=leaves + 3_000, Mend::OnTheWay(number, Way::Start));
+        }
         for _ in 0..self.chance.range(1..=5) {
             let at = leaves + self.chance.range(0..=away);
             let way = match (self.chance.index(12), &image) {
