@@ -1,5 +1,6 @@
 //! Identifiers. Each has a checked constructor; what arrives from a network or a user is parsed here, once.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -29,8 +30,25 @@ pub enum IdError {
 macro_rules! fingerprint {
     ($(#[$doc:meta])* $name:ident, $word:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $name(pub [u8; 20]);
+
+        impl Ord for $name {
+            // As the bytes are ordered, in two numbers: the ledger looks ids up all the time.
+            fn cmp(&self, other: &Self) -> Ordering {
+                let numbers = |id: &Self| {
+                    let (head, tail) = id.0.split_first_chunk().unwrap_or((&[0; 16], &[]));
+                    (u128::from_be_bytes(*head), u32::from_be_bytes(tail.try_into().unwrap_or_default()))
+                };
+                numbers(self).cmp(&numbers(other))
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl $name {
             /// The first 20 bytes of SHA-256 over `bytes`.
@@ -151,8 +169,21 @@ impl FromStr for PublicKey {
 macro_rules! random_id {
     ($(#[$doc:meta])* $name:ident, $word:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $name(pub [u8; 16]);
+
+        impl Ord for $name {
+            // As the bytes are ordered, in one number: the ledger looks ids up all the time.
+            fn cmp(&self, other: &Self) -> Ordering {
+                u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -395,6 +426,23 @@ mod tests {
         assert_eq!(id.to_string().len(), 32);
         assert_eq!(id.to_string().parse(), Ok(id));
         assert!("short".parse::<DeviceId>().is_err());
+    }
+
+    #[test]
+    fn ids_are_ordered_as_their_bytes() {
+        for at in 0..20 {
+            for (low, high) in [(0, 1), (0x7f, 0x80), (0xfe, 0xff)] {
+                let (mut one, mut other) = ([7; 20], [7; 20]);
+                (one[at], other[at]) = (low, high);
+                assert_eq!(DeviceId(one).cmp(&DeviceId(other)), one.cmp(&other));
+                if let Some(at) = 15_usize.checked_sub(at) {
+                    let (mut one, mut other) = ([7; 16], [7; 16]);
+                    (one[at], other[at]) = (low, high);
+                    assert_eq!(SessionId(other).cmp(&SessionId(one)), other.cmp(&one));
+                }
+            }
+        }
+        assert_eq!(DeviceId([7; 20]).cmp(&DeviceId([7; 20])), Ordering::Equal);
     }
 
     #[test]
