@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 mod audit;
 mod borrow;
 mod limits;
+mod organisation;
 mod seat;
 mod usage;
 
@@ -14,6 +15,7 @@ pub use audit::{
 };
 pub use borrow::{Borrow, BorrowRequest, BorrowReturned, Borrows, ReturnRequest};
 pub use limits::{Group, Limit, Limits, Priority, Whom};
+pub use organisation::{OrgNode, Organisation, PlacementRule, Purchase, Purchases, Unregistered};
 pub use seat::{
     AskSeat, IdleSource, ProofRequest, SeatActivity, SeatAsked, SeatEvent, SeatGranted, SeatProof,
     SeatRequest, SeatWaiting, Tree,

@@ -121,7 +121,7 @@ impl Lost {
 }
 
 /// Which versions a license covers beside its own.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Downgrade {
     /// None.
     #[default]
@@ -189,8 +189,23 @@ impl fmt::Display for Share {
 }
 
 /// A day of the Gregorian calendar, year 0 to 9999.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Date(jiff::civil::Date);
+
+impl TryFrom<String> for Date {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::read(&text).ok_or("not a day such as 2026-12-24")
+    }
+}
+
+impl From<Date> for String {
+    fn from(date: Date) -> Self {
+        date.to_string()
+    }
+}
 
 impl Date {
     /// Reads a day such as `2026-12-24`.

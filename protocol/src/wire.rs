@@ -283,6 +283,10 @@ pub enum Query {
     Limits,
     /// [`crate::api::Usage`].
     Usage,
+    /// [`crate::api::Organisation`].
+    Organisation,
+    /// [`crate::api::Purchases`].
+    Purchases,
 }
 
 /// Answers a request.

@@ -181,6 +181,22 @@ impl Client {
         self.get("/v1/limits").await
     }
 
+    /// The organisation: its nodes, and which devices belong to them.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn organisation(&self) -> Result<api::Organisation, ClientError> {
+        self.get("/v1/org").await
+    }
+
+    /// What is registered as bought.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn purchases(&self) -> Result<api::Purchases, ClientError> {
+        self.get("/v1/purchases").await
+    }
+
     /// How much was used and refused.
     ///
     /// # Errors

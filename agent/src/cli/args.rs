@@ -12,6 +12,8 @@ use seatkeeper_protocol::time::WallTime;
 use super::audit::AuditArgs;
 use super::launcher::LauncherCommand;
 use super::limits::LimitsCommand;
+use super::org::OrgCommand;
+use super::purchase::{AllocationCommand, PurchaseCommand};
 
 /// Floating licenses without a server: the machines of an office elect one of them to hand out the seats.
 #[derive(Debug, Parser)]
@@ -57,6 +59,15 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<LimitsCommand>,
     },
+    /// The organisation: its nodes, and which machines belong to them
+    #[command(subcommand)]
+    Org(OrgCommand),
+    /// What was bought, for which part of the organisation
+    #[command(subcommand)]
+    Purchase(PurchaseCommand),
+    /// Which part of a purchase is for which node
+    #[command(subcommand)]
+    Allocation(AllocationCommand),
     /// For vendors: make keys, sign and verify licenses
     #[command(subcommand)]
     Vendor(VendorCommand),

@@ -37,7 +37,9 @@ pub mod launcher;
 mod license;
 pub mod limits;
 mod look;
+pub mod org;
 pub(crate) mod print;
+pub mod purchase;
 mod run;
 mod seat;
 pub(crate) mod sign;
@@ -87,6 +89,9 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Device(command) => device::device(&client, command, json).await,
         Command::License(command) => license::license(&client, command, json).await,
         Command::Limits { command } => limits::limits(&client, command, json).await,
+        Command::Org(command) => org::org(&client, command, json).await,
+        Command::Purchase(command) => purchase::purchase(&client, command, json).await,
+        Command::Allocation(command) => purchase::allocation(&client, command).await,
         Command::Vendor(command) => vendor::vendor(command),
         Command::Status => look::status(&client, json).await,
         Command::Seats { command: None } => look::seats(&client, json).await,

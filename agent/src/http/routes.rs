@@ -38,6 +38,8 @@ pub(super) fn router(node: Node) -> Router {
         .route("/v1/audit", get(audit::page))
         .route("/v1/audit/heads", get(audit::heads))
         .route("/v1/limits", look(Query::Limits))
+        .route("/v1/org", look(Query::Organisation))
+        .route("/v1/purchases", look(Query::Purchases))
         .route("/v1/pool-key", look(Query::PoolKey))
         .route("/v1/events", get(events::events))
         .route("/v1/commands", post(command))

@@ -10,8 +10,8 @@ use seatkeeper_protocol::ticket::SeatKind;
 use seatkeeper_protocol::time::{BootTime, WallTime};
 use seatkeeper_protocol::wire::Query;
 
-use super::Inner;
 use super::duty::Duty;
+use super::{Inner, organisation};
 use crate::middle::health::Condition;
 
 /// Events of one page.
@@ -33,6 +33,8 @@ pub(crate) fn json(inner: &Inner, duty: &Duty, query: &Query) -> Result<Vec<u8>,
         Query::PoolKey => serde_json::to_vec(&pool_key(duty)),
         Query::Usage => serde_json::to_vec(&usage(inner, duty)),
         Query::Limits => serde_json::to_vec(&limits(duty)),
+        Query::Organisation => serde_json::to_vec(&organisation::organisation(duty)),
+        Query::Purchases => serde_json::to_vec(&organisation::purchases(inner, duty)),
         Query::Events { after } => serde_json::to_vec(&events(duty, *after)),
     }
 }

@@ -35,6 +35,7 @@ mod leaving;
 mod links;
 mod log;
 mod machine;
+mod organisation;
 mod queue;
 mod reads;
 mod record;

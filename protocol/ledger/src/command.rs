@@ -2,6 +2,8 @@
 //!
 //! Released structs never gain a field: a change is a new variant of [`Format`], [`Command`] or [`Outcome`].
 
+use std::collections::BTreeMap;
+
 use seatkeeper_protocol::id::{
     DeviceId, Feature, Generation, InviteId, Name, ProductId, PublicKey, RequestId, SeatId, SessionId,
     SiteId, Version,
@@ -9,6 +11,8 @@ use seatkeeper_protocol::id::{
 use seatkeeper_protocol::ticket::PoolKeyCertificate;
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
+
+use crate::org::{Node, NodeId, Purchase, PurchaseId, Rule};
 
 mod outcome;
 
@@ -348,6 +352,44 @@ pub enum Command {
         whom: Whom,
         /// 0, which everybody has, to [`limits::PRIORITY_MAX`](seatkeeper_protocol::limits::PRIORITY_MAX).
         priority: u8,
+    },
+
+    // The organisation, by an admin.
+    /// Adds nodes, or changes those that are there, and takes others out.
+    SetNodes {
+        /// As they are to be.
+        set: Vec<Node>,
+        /// Those that go, children before their parents.
+        remove: Vec<NodeId>,
+    },
+    /// Puts rules that place devices into the place of those from this one on.
+    SetPlacement {
+        /// How many of the present ones stay.
+        from: u32,
+        /// Those that follow.
+        rules: Vec<Rule>,
+    },
+    /// Registers purchases, or gives registered ones other terms.
+    SetPurchases {
+        /// By their ids.
+        purchases: Vec<(PurchaseId, Purchase)>,
+    },
+    /// Takes a purchase out.
+    RemovePurchase {
+        /// Which.
+        purchase: PurchaseId,
+    },
+    /// Allocates a purchase by hand.
+    Allocate {
+        /// Which.
+        purchase: PurchaseId,
+        /// How many installs at which node; to others nothing.
+        manual: BTreeMap<NodeId, u32>,
+    },
+    /// Sets whether automatic pieces end where another legal entity begins.
+    SetStopAtLegal {
+        /// They do.
+        stop: bool,
     },
 }
 

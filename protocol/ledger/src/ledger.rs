@@ -215,6 +215,12 @@ impl Ledger {
             Command::SetLimit { product, whom, seats } => self.set_limit(moment, by, product, whom, *seats),
             Command::SetGroup { group, members } => self.set_group(moment, by, group, members),
             Command::SetPriority { whom, priority } => self.set_priority(moment, by, whom, *priority),
+            Command::SetNodes { set, remove } => self.set_nodes(moment, by, set, remove),
+            Command::SetPlacement { from, rules } => self.set_placement(moment, by, *from, rules),
+            Command::SetPurchases { purchases } => self.set_purchases(moment, by, purchases),
+            Command::RemovePurchase { purchase } => self.remove_purchase(moment, by, purchase),
+            Command::Allocate { purchase, manual } => self.allocate(moment, by, purchase, manual),
+            Command::SetStopAtLegal { stop } => self.set_stop_at_legal(moment, by, *stop),
             Command::Found(_)
             | Command::Borrow(_)
             | Command::ReturnBorrow { .. }

@@ -42,6 +42,7 @@
 pub mod audit;
 pub mod command;
 pub mod org;
+mod organisation;
 pub mod whatif;
 
 mod admission;
@@ -70,6 +71,7 @@ mod tests;
 pub use codec::{CodecError, decode, decode_command, decode_outcome, encode, encode_command, encode_outcome};
 pub use ledger::Ledger;
 pub use memory::ActorKey;
+pub use organisation::Organised;
 pub use query::{LicenseState, PoolSummary};
 pub use queue::Place;
 pub use records::{BorrowOver, DeniedBy, Happening, Record, Who};

@@ -130,6 +130,10 @@ impl Ledger {
             pool.set_standing(record);
         }
         self.forget_removed(id);
+        if let Some(register) = &mut self.state.register {
+            // Was it registered as a purchase, too?
+            register.remove_purchase(&id.clone().into()).ok();
+        }
         self.record(moment, Happening::LicenseRemoved { license: id.clone(), product, by: by.clone() });
         Ok(Outcome::Done)
     }

@@ -59,7 +59,7 @@ mod tests;
 
 pub use calculation::Calculation;
 pub use ids::{NodeId, PurchaseId};
-pub use import::ImportError;
+pub use import::{ImportError, read_cost, read_downgrade};
 pub use installs::{Installs, InstallsError};
 pub use placement::{Device, Glob, Match, Network, Placement, PlacementError, Rule};
 pub use purchase::{Purchase, PurchaseError};

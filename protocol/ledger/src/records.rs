@@ -7,6 +7,7 @@ use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{AdminRole, Whom};
+use crate::organisation::Organised;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -312,6 +313,13 @@ pub enum Happening {
         /// The admin.
         by: Name,
     },
+    /// Something of the organisation was changed.
+    Organised {
+        /// What.
+        what: Organised,
+        /// The admin.
+        by: Name,
+    },
 }
 
 /// The rule that refused a start.
@@ -382,6 +390,7 @@ impl Happening {
             Self::LimitSet { .. } => "limit-set",
             Self::GroupSet { .. } => "group-set",
             Self::PrioritySet { .. } => "priority-set",
+            Self::Organised { what, .. } => what.kind(),
             Self::DeviceLost { lost: true, .. } => "device-lost",
             Self::DeviceLost { lost: false, .. } => "device-found",
         }
@@ -473,6 +482,7 @@ impl Happening {
                 format!("{by} set the users of the group {group}: {members}")
             }
             Self::PrioritySet { whom, priority, by } => format!("{by} gave {whom} the priority {priority}"),
+            Self::Organised { what, by } => what.text(by),
             Self::DeviceLost { name, by, lost, .. } => {
                 format!("{by} reported the device {name} as {}", if *lost { "lost" } else { "found" })
             }

@@ -16,6 +16,7 @@ use crate::admission::{Demand, Need, PieceSet, Pool};
 use crate::audit::Records;
 use crate::command::{AdminRole, Checkout, DeviceInfo, DeviceSettings, Form, InviteKey, Sealed, Whom};
 use crate::memory::{ActorKey, Memory};
+use crate::org::Register;
 use crate::rules::Turn;
 use crate::tombstones::Tombstones;
 use crate::usage::Usage;
@@ -52,6 +53,7 @@ pub(crate) struct State {
     pub(crate) groups: BTreeMap<Name, BTreeSet<Name>>,
     pub(crate) limits: BTreeMap<(ProductId, Whom), u32>,
     pub(crate) priorities: BTreeMap<Whom, u8>,
+    pub(crate) register: Option<Register>,
     pub(crate) tombstones: Tombstones,
     pub(crate) memories: BTreeMap<ActorKey, Memory>,
     pub(crate) records: Records,

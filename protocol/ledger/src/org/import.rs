@@ -10,7 +10,8 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::{
-    IMPORT_BYTES_MAX, NODES_MAX, Node, NodeId, Organisation, PURCHASES_MAX, Purchase, PurchaseId, TreeError,
+    Glob, IMPORT_BYTES_MAX, Match, NODES_MAX, Node, NodeId, Organisation, PLACEMENTS_MAX, PURCHASES_MAX,
+    PlacementError, Purchase, PurchaseId, Rule, TreeError,
 };
 
 /// Why a file was not imported. Nothing of it was.
@@ -82,6 +83,14 @@ pub enum ImportError {
         /// Why not.
         why: IdError,
     },
+    /// A rule that can't be meant.
+    #[error("row {row}: {why}")]
+    Rule {
+        /// Where.
+        row: usize,
+        /// Why not.
+        why: PlacementError,
+    },
     /// One purchase twice.
     #[error("row {row}: purchase `{purchase}` is there already, in row {first}; give it another id")]
     PurchaseTwice {
@@ -98,6 +107,7 @@ pub enum ImportError {
 }
 
 const NODE_COLUMNS: &str = "id,parent,name,legal";
+const RULE_COLUMNS: &str = "match,pattern,node";
 const PURCHASE_COLUMNS: &str =
     "id,product,version,quantity,owner,automatic,downgrade,manual,valid_from,valid_until,purchased,unit_cost";
 
@@ -184,11 +194,69 @@ impl Purchase {
     }
 }
 
+impl Rule {
+    /// Rules from CSV, in their order: the columns `match` (`host`, `address`, `user` or `device`), `pattern` and
+    /// `node`.
+    ///
+    /// # Errors
+    /// The first row that is wrong. Whether the nodes are there is not looked at here.
+    pub fn from_csv(bytes: &[u8]) -> Result<Vec<Self>, ImportError> {
+        let columns = ["match", "pattern", "node"];
+        let mut rules = Vec::new();
+        each_row(bytes, RULE_COLUMNS, &columns, &columns, PLACEMENTS_MAX, |row| {
+            let pattern = row.text("pattern").unwrap_or_default();
+            let wrong = |why| ImportError::Rule { row: row.number, why };
+            let matches = match row.text("match") {
+                Some("host") => Match::Host(Glob::new(pattern).map_err(wrong)?),
+                Some("address") => Match::Address(pattern.parse().map_err(wrong)?),
+                Some("user") => Match::User(Glob::new(pattern).map_err(wrong)?),
+                Some("device") => {
+                    let id = pattern.parse().map_err(|_| row.wrong("pattern", "the whole id of a device"))?;
+                    Match::Device(id)
+                }
+                _ => return Err(row.wrong("match", "host, address, user or device")),
+            };
+            rules.push(Self { matches, node: row.name("node")?.into() });
+            Ok(())
+        })?;
+        Ok(rules)
+    }
+}
+
 /// A row of CSV.
 struct Row<'a> {
     number: usize,
     columns: &'a BTreeMap<&'static str, usize>,
     cells: &'a csv::StringRecord,
+}
+
+/// Hundredths, from an amount with at most two digits behind the point.
+pub fn read_cost(text: &str) -> Option<u64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let hundredths = match part.len() {
+        0 => Some(0),
+        1 | 2 if part.bytes().all(|byte| byte.is_ascii_digit()) => {
+            part.parse().ok().map(|number: u64| if part.len() == 1 { number * 10 } else { number })
+        }
+        _ => None,
+    };
+    let whole = whole.parse::<u32>().ok();
+    whole.zip(hundredths).map(|(whole, hundredths)| u64::from(whole) * 100 + hundredths)
+}
+
+/// `none`, `any`, or versions with spaces, commas or semicolons between them.
+///
+/// # Errors
+/// When something in it is no version.
+pub fn read_downgrade(text: &str) -> Result<Downgrade, IdError> {
+    match text {
+        "none" => Ok(Downgrade::None),
+        "any" => Ok(Downgrade::Any),
+        _ => {
+            let versions = text.split([' ', ',', ';']).filter(|version| !version.is_empty());
+            versions.map(Version::new).collect::<Result<_, _>>().map(Downgrade::To)
+        }
+    }
 }
 
 /// Calls `each` with each row that is not empty, until one is wrong.
@@ -326,20 +394,9 @@ impl Row<'_> {
         date.map(Some).ok_or_else(|| self.wrong(column, "a day as in 2026-12-31, or nothing"))
     }
 
-    /// Hundredths, from a number with at most two digits behind the point.
     fn cost(&self, column: &'static str) -> Result<Option<u64>, ImportError> {
         let Some(text) = self.text(column) else { return Ok(None) };
-        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-        let hundredths = match part.len() {
-            0 => Some(0),
-            1 | 2 if part.bytes().all(|byte| byte.is_ascii_digit()) => {
-                part.parse().ok().map(|number: u64| if part.len() == 1 { number * 10 } else { number })
-            }
-            _ => None,
-        };
-        let whole = whole.parse::<u32>().ok();
-        let cost = whole.zip(hundredths).map(|(whole, hundredths)| u64::from(whole) * 100 + hundredths);
-        cost.map(Some).ok_or_else(|| self.wrong(column, "an amount as in 1250.00, or nothing"))
+        read_cost(text).map(Some).ok_or_else(|| self.wrong(column, "an amount as in 1250.00, or nothing"))
     }
 
     fn purchase(&self) -> Result<Purchase, ImportError> {
@@ -359,18 +416,12 @@ impl Row<'_> {
     }
 
     fn downgrade(&self) -> Result<Downgrade, ImportError> {
-        match self.text("downgrade") {
-            None | Some("none") => Ok(Downgrade::None),
-            Some("any") => Ok(Downgrade::Any),
-            Some(text) => {
-                let versions =
-                    text.split([' ', ',', ';']).filter(|version| !version.is_empty()).map(|version| {
-                        let row = self.number;
-                        Version::new(version).map_err(|why| ImportError::Id { row, column: "downgrade", why })
-                    });
-                Ok(Downgrade::To(versions.collect::<Result<_, _>>()?))
-            }
-        }
+        let row = self.number;
+        read_downgrade(self.text("downgrade").unwrap_or("none")).map_err(|why| ImportError::Id {
+            row,
+            column: "downgrade",
+            why,
+        })
     }
 
     fn manual(&self) -> Result<BTreeMap<NodeId, u32>, ImportError> {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use seatkeeper_protocol::id::DeviceId;
 use seatkeeper_protocol::limits;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{NodeId, Organisation, PLACEMENTS_MAX};
@@ -24,18 +25,20 @@ pub struct Device<'a> {
 }
 
 /// A pattern for names: `*` stands for any text, `?` for one character; upper and lower case are alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Glob(Vec<char>);
 
 /// A network of addresses, such as `10.1.0.0/16` or `2001:db8::/32`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Network {
     address: IpAddr,
     bits: u8,
 }
 
 /// What a rule looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Match {
     /// The host name.
     Host(Glob),
@@ -48,7 +51,7 @@ pub enum Match {
 }
 
 /// Puts the devices that it fits into a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Which devices.
     pub matches: Match,
@@ -154,6 +157,34 @@ impl FromStr for Network {
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = bits.map_or(Ok(most), |bits| bits.parse().map_err(|_| wrong()))?;
         if bits > most { Err(wrong()) } else { Ok(Self { address, bits }) }
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = PlacementError;
+
+    fn try_from(text: String) -> Result<Self, PlacementError> {
+        text.parse()
+    }
+}
+
+impl From<Network> for String {
+    fn from(network: Network) -> Self {
+        network.to_string()
+    }
+}
+
+impl TryFrom<String> for Glob {
+    type Error = PlacementError;
+
+    fn try_from(text: String) -> Result<Self, PlacementError> {
+        Self::new(&text)
+    }
+}
+
+impl From<Glob> for String {
+    fn from(glob: Glob) -> Self {
+        glob.to_string()
     }
 }
 

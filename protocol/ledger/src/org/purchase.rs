@@ -6,12 +6,13 @@ use seatkeeper_protocol::id::{ProductId, Version};
 use seatkeeper_protocol::license::{Date, Downgrade, License};
 use seatkeeper_protocol::limits;
 use seatkeeper_protocol::time::WallTime;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{ALLOCATIONS_MAX, NodeId, Organisation, QUANTITY_MAX};
 
 /// A purchase as it is registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Purchase {
     /// What was bought.
     pub product: ProductId,

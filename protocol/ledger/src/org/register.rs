@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use seatkeeper_protocol::id::ProductId;
 use seatkeeper_protocol::time::WallTime;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
-    ALLOCATIONS_IN_ALL_MAX, Calculation, Compliance, Installs, NodeId, Organisation, PURCHASES_MAX,
+    ALLOCATIONS_IN_ALL_MAX, Calculation, Compliance, Installs, Node, NodeId, Organisation, PURCHASES_MAX,
     Placement, PlacementError, Purchase, PurchaseError, PurchaseId, Rule, TreeError,
 };
 
@@ -17,12 +18,44 @@ use super::{
 /// 1. Each purchase has an owner and may be registered in the organisation, as [`PurchaseError`] tells.
 /// 2. Each rule puts devices into a node that is there.
 /// 3. At most [`PURCHASES_MAX`] purchases with [`ALLOCATIONS_IN_ALL_MAX`] allocations.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "OnDisk", into = "OnDisk")]
 pub struct Register {
     organisation: Arc<Organisation>,
     placement: Placement,
     purchases: BTreeMap<PurchaseId, Purchase>,
     stop_at_legal: bool,
+}
+
+/// [`Register`] in a snapshot: everything is checked again.
+#[derive(Serialize, Deserialize)]
+struct OnDisk {
+    nodes: Vec<Node>,
+    rules: Vec<Rule>,
+    purchases: BTreeMap<PurchaseId, Purchase>,
+    stop_at_legal: bool,
+}
+
+impl From<Register> for OnDisk {
+    fn from(register: Register) -> Self {
+        let Register { organisation, placement, purchases, stop_at_legal } = register;
+        let (nodes, rules) = (organisation.nodes().to_vec(), placement.rules().to_vec());
+        Self { nodes, rules, purchases, stop_at_legal }
+    }
+}
+
+impl TryFrom<OnDisk> for Register {
+    type Error = RegisterError;
+
+    fn try_from(disk: OnDisk) -> Result<Self, RegisterError> {
+        let mut register = Self::new(Organisation::new(disk.nodes)?);
+        register.set_placement(disk.rules)?;
+        register.stop_at_legal = disk.stop_at_legal;
+        for (id, purchase) in disk.purchases {
+            register.add_purchase(id, purchase)?;
+        }
+        Ok(register)
+    }
 }
 
 /// Why a change is refused.
@@ -197,7 +230,7 @@ impl Register {
     ///
     /// # Errors
     /// When the nodes are no tree then, or a purchase does not fit them.
-    pub fn set_node(&mut self, node: super::Node) -> Result<(), RegisterError> {
+    pub fn set_node(&mut self, node: Node) -> Result<(), RegisterError> {
         let mut nodes: Vec<_> = self.organisation.nodes().to_vec();
         match nodes.iter_mut().find(|there| there.id == node.id) {
             Some(there) => *there = node,

@@ -100,6 +100,12 @@ variants![
     SetLimit,
     SetGroup,
     SetPriority,
+    SetNodes,
+    SetPlacement,
+    SetPurchases,
+    RemovePurchase,
+    Allocate,
+    SetStopAtLegal,
 ];
 
 pub(super) fn kind_of(outcome: &Outcome) -> &'static str {

@@ -13,6 +13,7 @@ use super::office::{
     DAY_MS, GENERATION, Office, START, add_admin, certificate, device, device_key, found, info, invite, name,
     product, public, session, sign, trust, want,
 };
+use super::organisation::{node, node_id, purchase, purchase_id, rules};
 use crate::command::{
     Actor, AdminRole, Borrow, Borrowed, Command, Denial, DeviceSettings, Entry, Form, Grant, Outcome,
     OverLimit, Refusal, Sealed, SeatHolder, Waiting, Whom,
@@ -70,6 +71,12 @@ fn commands() -> Vec<Command> {
         Command::SetLimit { product: product("cad"), whom: Whom::User(name("eva")), seats: Some(2) },
         Command::SetGroup { group: name("students"), members: vec![name("eva"), name("jan")] },
         Command::SetPriority { whom: Whom::Device(device(1)), priority: 9 },
+        Command::SetNodes { set: vec![node("R", None), node("E", Some("R"))], remove: vec![node_id("W")] },
+        Command::SetPlacement { from: 1, rules: rules() },
+        Command::SetPurchases { purchases: vec![(purchase_id("PO-1"), purchase(10))] },
+        Command::RemovePurchase { purchase: purchase_id("PO-1") },
+        Command::Allocate { purchase: purchase_id("PO-1"), manual: BTreeMap::from([(node_id("E"), 4)]) },
+        Command::SetStopAtLegal { stop: true },
     ]
 }
 
@@ -106,6 +113,12 @@ fn command_name(command: &Command) -> &'static str {
         Command::SetLimit { .. } => "set-limit",
         Command::SetGroup { .. } => "set-group",
         Command::SetPriority { .. } => "set-priority",
+        Command::SetNodes { .. } => "set-nodes",
+        Command::SetPlacement { .. } => "set-placement",
+        Command::SetPurchases { .. } => "set-purchases",
+        Command::RemovePurchase { .. } => "remove-purchase",
+        Command::Allocate { .. } => "allocate",
+        Command::SetStopAtLegal { .. } => "set-stop-at-legal",
     }
 }
 

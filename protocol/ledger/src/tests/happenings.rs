@@ -5,7 +5,7 @@ use seatkeeper_protocol::id::{InviteId, SeatId, Version};
 use super::office::{DAY_MS, START, device, name, product};
 use crate::audit::{Link, read_record};
 use crate::command::{AdminRole, Whom};
-use crate::{BorrowOver, DeniedBy, Happening, Record, Who};
+use crate::{BorrowOver, DeniedBy, Happening, Organised, Record, Who};
 
 const PAGE: &str = include_str!("../../../AUDIT.md");
 
@@ -56,6 +56,7 @@ pub(super) fn happenings() -> Vec<Happening> {
         Happening::LimitSet { product: cad(), whom: Whom::Group(name("students")), seats: None, by: by() },
         Happening::GroupSet { group: name("students"), members: 300, by: by() },
         Happening::PrioritySet { whom: Whom::Device(device), priority: 9, by: by() },
+        Happening::Organised { what: Organised::Nodes { set: 300, removed: 1 }, by: by() },
     ]
 }
 
@@ -90,6 +91,7 @@ fn number(what: &Happening) -> usize {
         Happening::LimitSet { .. } => 26,
         Happening::GroupSet { .. } => 27,
         Happening::PrioritySet { .. } => 28,
+        Happening::Organised { .. } => 29,
     }
 }
 

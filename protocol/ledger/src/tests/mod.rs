@@ -13,6 +13,7 @@ mod licenses;
 mod members;
 mod million;
 pub(crate) mod office;
+mod organisation;
 mod property;
 mod queue;
 mod random;

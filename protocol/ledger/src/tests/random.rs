@@ -48,7 +48,7 @@ struct Asked {
 }
 
 /// What is compared at once when nothing may have changed: how many there are of everything, and the books' numbers.
-type Outline = ([usize; 13], [u64; 2]);
+type Outline = ([usize; 15], [u64; 2]);
 
 /// The office.
 pub(super) struct RandomOffice {
@@ -518,6 +518,8 @@ impl RandomOffice {
             state.groups.len(),
             state.priorities.len(),
             state.seats.values().filter(|seat| seat.borrow.is_some()).count(),
+            state.register.as_ref().map_or(0, |register| register.organisation().nodes().len()),
+            state.register.as_ref().map_or(0, |register| register.purchases().len()),
         ];
         (many, [state.next_seat, state.records.next_seq()])
     }

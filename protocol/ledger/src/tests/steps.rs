@@ -14,6 +14,7 @@ use super::office::{
     ADMIN, DAY_MS, VENDOR, add_admin, certificate, device, device_key, found, info, invite, license_file,
     name, product, sign, trust, want,
 };
+use super::organisation::organise;
 use crate::command::{Actor, AdminRole, Borrow, Checkout, Command, DeviceSettings, Sealed, Whom};
 use crate::state::SeatRecord;
 use crate::{ActorKey, Ledger};
@@ -428,7 +429,9 @@ impl Scene<'_> {
     }
 
     fn by_admin(&self, chance: &mut Chance) -> Command {
-        match chance.index(130) {
+        match chance.index(147) {
+            130..=144 => organise(self.ledger.register(), chance),
+            145..=146 => Command::RevokeInvite { invite: invite_id(chance) },
             100..=109 => self.lose(chance),
             110..=119 => self.limit(chance),
             120..=124 => {

@@ -1,7 +1,7 @@
 //! Files that are read, and what is said of those that are not.
 
 use super::office;
-use crate::org::{Organisation, Purchase};
+use crate::org::{Match, Organisation, Purchase, Rule, read_cost};
 use crate::tests::chance::Chance;
 
 const NODES: &str = "id,parent,name,legal\nR,,Group,yes\nE,R,Engineering,no\nE1,E,North,\nE2,E,South,0\n";
@@ -139,4 +139,35 @@ fn a_deep_tree_is_no_trouble() {
     rows += "one-more,n0\n";
     check_nodes(&rows, "row 20002: there are at most 20000 rows; split the file");
     assert_eq!(office().nodes().len(), 6);
+}
+
+#[test]
+fn amounts_are_read_in_hundredths() {
+    let amounts = ["1250", "1250.5", "0.07", "", "12.345", "-1", "1,5", "4294967296"];
+    let read = amounts.map(read_cost);
+    assert_eq!(read, [Some(125_000), Some(125_050), Some(7), None, None, None, None, None]);
+}
+
+#[test]
+fn rules_are_read_in_their_order() {
+    let device = "zelzqzwn4etfdtccf6ty4fxo7fa3xrxk";
+    let text = format!(
+        "match,pattern,node\nhost,CAD-*,E1\naddress,10.1.0.0/16,E\n\nuser,*@west,W\ndevice,{device},R\n"
+    );
+    let rules = Rule::from_csv(text.as_bytes()).unwrap();
+    let nodes: Vec<&str> = rules.iter().map(|rule| rule.node.as_str()).collect();
+    assert_eq!(nodes, ["E1", "E", "W", "R"]);
+    assert!(matches!(&rules[0].matches, Match::Host(glob) if glob.fits("cad-7")));
+    assert!(matches!(&rules[3].matches, Match::Device(id) if id.to_string() == device));
+    for (text, expected) in [
+        ("match,node\nhost,E\n", "there is no column `pattern`"),
+        ("match,pattern,node\nhost,,E\n", "row 2: a pattern has 1 to"),
+        ("match,pattern,node\nhost,a,E\naddress,10.1,E\n", "row 3: `10.1` is no network"),
+        ("match,pattern,node\ndevice,zelz,E\n", "row 2: `pattern` is \"zelz\"; write the whole id"),
+        ("match,pattern,node\nname,a,E\n", "row 2: `match` is \"name\"; write host, address"),
+        ("match,pattern,node\nhost,a,\n", "row 2: `node` can't be used"),
+    ] {
+        let told = Rule::from_csv(text.as_bytes()).unwrap_err().to_string();
+        assert!(told.contains(expected), "{told}");
+    }
 }

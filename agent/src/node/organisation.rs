@@ -1,0 +1,79 @@
+//! What is registered of the organisation, for people and programs.
+
+use seatkeeper_ledger::org::{self, Match};
+use seatkeeper_protocol::api::{self, FORMAT};
+use seatkeeper_protocol::license::Downgrade;
+
+use super::Inner;
+use super::duty::Duty;
+
+pub(super) fn organisation(duty: &Duty) -> api::Organisation {
+    let ledger = duty.log.books.read();
+    let Some(register) = ledger.register() else {
+        return api::Organisation {
+            format: FORMAT,
+            stop_at_legal: false,
+            nodes: Vec::new(),
+            rules: Vec::new(),
+        };
+    };
+    let node = |node: &org::Node| api::OrgNode {
+        id: node.id.to_string(),
+        parent: node.parent.as_ref().map(ToString::to_string),
+        name: node.name.to_string(),
+        legal: node.legal,
+        priority: node.priority,
+    };
+    let rule = |rule: &org::Rule| {
+        let (matches, pattern) = match &rule.matches {
+            Match::Host(glob) => ("host", glob.to_string()),
+            Match::Address(network) => ("address", network.to_string()),
+            Match::User(glob) => ("user", glob.to_string()),
+            Match::Device(id) => ("device", id.to_string()),
+        };
+        api::PlacementRule { matches: matches.to_owned(), pattern, node: rule.node.to_string() }
+    };
+    api::Organisation {
+        format: FORMAT,
+        stop_at_legal: register.stop_at_legal(),
+        nodes: register.organisation().nodes().iter().map(node).collect(),
+        rules: register.placement().rules().iter().map(rule).collect(),
+    }
+}
+
+pub(super) fn purchases(inner: &Inner, duty: &Duty) -> api::Purchases {
+    let time = duty.time(inner);
+    let ledger = duty.log.books.read();
+    let Some((register, unregistered)) = ledger.purchases(time) else {
+        return api::Purchases { format: FORMAT, purchases: Vec::new(), unregistered: Vec::new() };
+    };
+    let by_hand = ledger.register().map(org::Register::purchases);
+    let purchase = |(id, terms): (&org::PurchaseId, &org::Purchase)| api::Purchase {
+        id: id.to_string(),
+        license: ledger.licenses().any(|(license, _)| license.as_str() == id.as_str()),
+        registered: by_hand.is_some_and(|known| known.contains_key(id)),
+        product: terms.product.to_string(),
+        version: terms.version.to_string(),
+        quantity: terms.quantity,
+        owner: terms.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
+        automatic: terms.automatic,
+        downgrade: match &terms.downgrade {
+            Downgrade::To(versions) => versions.iter().map(ToString::to_string).collect(),
+            Downgrade::None | Downgrade::Any => Vec::new(),
+        },
+        downgrade_any: terms.downgrade == Downgrade::Any,
+        manual: terms.manual.iter().map(|(node, quantity)| (node.to_string(), *quantity)).collect(),
+        valid_from: terms.valid_from.map(|day| day.to_string()),
+        valid_until: terms.valid_until.map(|day| day.to_string()),
+        purchased: terms.purchased.map(|day| day.to_string()),
+        unit_cost: terms.unit_cost,
+    };
+    api::Purchases {
+        format: FORMAT,
+        purchases: register.purchases().iter().map(purchase).collect(),
+        unregistered: unregistered
+            .into_iter()
+            .map(|(license, why)| api::Unregistered { license: license.to_string(), why: why.to_string() })
+            .collect(),
+    }
+}
