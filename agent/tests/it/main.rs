@@ -11,6 +11,7 @@ mod licenses;
 #[cfg(target_os = "linux")]
 mod logind;
 mod office;
+mod organisation;
 mod queue;
 mod run;
 mod verify;

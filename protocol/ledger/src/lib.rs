@@ -21,7 +21,8 @@
 //! | `renewals` | which licenses may replace which |
 //! | `members` | founding, invitations, devices, admins |
 //! | `keys` | the pool key |
-//! | [`org`] | organisation, purchases, compliance; the log does not know of them yet |
+//! | [`org`] | organisation, purchases, compliance: what fits together, and what it comes to |
+//! | `organisation` | the commands that register them |
 //! | `usage` | how much was used, by hour and by day |
 //! | `records` | what can happen, as people read it |
 //! | [`audit`] | the newest records, chained by hashes; verifying such a chain |

@@ -1,0 +1,110 @@
+//! An organisation from files: nodes, rules, purchases and allocations, as an administrator registers them.
+
+use crate::office::Office;
+
+/// The files that the README names.
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/examples/organisation");
+
+async fn done(office: &Office, args: &[&str]) -> String {
+    let password = office.path("password");
+    office.done(&[args, &["--password-file", password.to_str().expect("a path")]].concat()).await
+}
+
+/// Writes a file; its path.
+fn file(office: &Office, name: &str, text: &str) -> String {
+    let path = office.path(name);
+    std::fs::write(&path, text).expect("a file");
+    path.to_str().expect("a path").to_owned()
+}
+
+/// The exit code and the sentence.
+async fn refused(office: &Office, args: &[&str]) -> (Option<i32>, String) {
+    let password = office.path("password");
+    let output =
+        office.output(&[args, &["--password-file", password.to_str().expect("a path")]].concat()).await;
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test]
+async fn an_organisation_is_registered_from_files() {
+    let mut office = Office::with_two_seats().await;
+    let (code, told) = refused(&office, &["purchase", "add", "PO-1", "cad@2026", "--quantity", "3"]).await;
+    assert_eq!(code, Some(65));
+    assert!(told.contains("seatkeeper org import"), "{told}");
+    let tree = format!("{EXAMPLES}/organisation.csv");
+    assert!(
+        done(&office, &["org", "import", &tree]).await.contains("6 nodes: 6 added, 0 changed, 0 removed")
+    );
+    assert!(done(&office, &["org", "import", &tree]).await.contains("0 added, 0 changed, 0 removed"));
+    let shown = office.done(&["org", "show"]).await;
+    assert!(shown.contains("\n    E1  Engineering North"), "{shown}");
+
+    // A license is a purchase, which is narrowed and allocated like any other, and never widened.
+    let listed = office.done(&["purchase", "list"]).await;
+    assert!(listed.lines().any(|line| line.starts_with("L1 ") && line.ends_with("license")), "{listed}");
+    let (code, told) = refused(&office, &["purchase", "set", "L1", "--quantity", "3"]).await;
+    assert_eq!(code, Some(65));
+    assert!(told.contains("the license has 2 seats"), "{told}");
+    done(&office, &["allocation", "set", "L1", "E1=1", "W1=1"]).await;
+
+    let bought = format!("{EXAMPLES}/purchases/17.csv");
+    assert!(done(&office, &["purchase", "import", &bought]).await.contains("2 purchases are registered"));
+    let terms = ["--downgrade", "2025,2024", "--until", "2026-12-31", "--unit-cost", "12.50", "--owner", "W"];
+    done(&office, &[&["purchase", "add", "PO-9", "cad@2026", "--quantity", "3"], &terms[..]].concat()).await;
+    let (code, told) = refused(&office, &["purchase", "add", "PO-9", "cad@2026", "--quantity", "3"]).await;
+    assert_eq!(code, Some(1));
+    assert!(told.contains("seatkeeper purchase set PO-9"), "{told}");
+    let (code, told) = refused(&office, &["allocation", "set", "PO-9", "W1=2", "E1=1"]).await;
+    assert_eq!(code, Some(65));
+    assert!(told.contains("`E1`, which is not below the owner `W`"), "{told}");
+    done(&office, &["allocation", "set", "PO-9", "W1=2"]).await;
+    done(&office, &["purchase", "set", "PO-9", "--automatic", "no"]).await;
+
+    let rules = file(&office, "rules.csv", "match,pattern,node\nhost,cad-*,E1\naddress,10.1.0.0/16,W1\n");
+    done(&office, &["org", "rules", "--import", &rules]).await;
+    done(&office, &["org", "stop-at-legal", "yes"]).await;
+    // What something needs does not go.
+    let text = std::fs::read_to_string(&tree).expect("the example");
+    let without: Vec<&str> = text.lines().filter(|line| !line.starts_with('W')).collect();
+    let smaller = file(&office, "smaller.csv", &without.join("\n"));
+    let (code, told) = refused(&office, &["org", "import", &smaller]).await;
+    assert_eq!(code, Some(1));
+    assert!(told.contains("node `W1`"), "{told}");
+
+    // It is in the books, and so there after a crash.
+    let before = (office.client.organisation().await, office.client.purchases().await);
+    office.kill_agent().await;
+    office.start_agent().await;
+    let after = (office.client.organisation().await, office.client.purchases().await);
+    assert_eq!(format!("{before:?}"), format!("{after:?}"));
+    let organisation = after.0.expect("the organisation");
+    assert!(organisation.stop_at_legal);
+    let rules: Vec<(&str, &str)> =
+        organisation.rules.iter().map(|rule| (rule.pattern.as_str(), rule.node.as_str())).collect();
+    assert_eq!(rules, [("cad-*", "E1"), ("10.1.0.0/16", "W1")]);
+    let purchases = after.1.expect("the purchases").purchases;
+    let of = |id: &str| purchases.iter().find(|known| known.id == id).expect("it is listed").clone();
+    let (license, bought) = (of("L1"), of("PO-9"));
+    assert!(license.license && license.registered && license.manual.len() == 2);
+    assert_eq!((bought.owner.as_str(), bought.automatic, bought.unit_cost), ("W", false, Some(1_250)));
+    assert_eq!((bought.downgrade, bought.manual["W1"]), (vec!["2025".to_owned(), "2024".to_owned()], 2));
+}
+
+#[tokio::test]
+async fn a_file_that_is_wrong_changes_nothing_and_names_the_row() {
+    let office = Office::with_two_seats().await;
+    for (text, expected) in [
+        ("id,parent,name,legal\nR,,Group,yes\nE,X,East,no\n", "row 3: node `E` is below `X`"),
+        ("id,parent\nR,\nS,\n", "row 3: node `S` has no parent"),
+        ("id,parent\nR,E\nE,R\n", "is above itself"),
+        ("id,above\nR,\n", "there is a column `above` that means nothing"),
+        ("", "there is no column `id`"),
+    ] {
+        let tree = file(&office, "tree.csv", text);
+        let (code, told) = refused(&office, &["org", "import", &tree]).await;
+        assert_eq!(code, Some(65), "{told}");
+        assert!(told.contains("tree.csv: ") && told.contains(expected), "{told}");
+    }
+    let organisation = office.client.organisation().await.expect("the organisation");
+    assert!(organisation.nodes.is_empty());
+}
