@@ -67,17 +67,21 @@ impl Seats {
 }
 
 impl Inner {
-    /// The seat is gone: the program is told.
+    /// The seat is gone: the program is told. A process tree that can't be told now, since its wrapper is just connecting
+    /// anew, may still be using the seat: the site gets it when the ttl is over, or when the wrapper has heard of it.
     pub(super) fn lose(self: &Arc<Self>, session: SessionId, attach: Option<u32>, reason: &str) {
         let hold = self.seats.state().holds.remove(&session);
+        let mut told = true;
         if let Some(hold) = hold {
             tracing::warn!(seat = %hold.granted.seat, product = %hold.granted.product, reason, "seat lost");
-            if let Some((_, events)) = hold.connection {
-                let _ = events.try_send(SeatEvent::Lost { reason: reason.to_owned() });
-            }
+            let lost = SeatEvent::Lost { reason: reason.to_owned() };
+            let heard = hold.connection.is_some_and(|(_, events)| events.try_send(lost).is_ok());
+            told = heard || hold.tree.is_none();
         }
         self.remember();
-        self.give_back(session, attach);
+        if told {
+            self.give_back(session, attach);
+        }
     }
 
     /// Ends sessions at their deadline and says when the site is out of reach, until `stop`.

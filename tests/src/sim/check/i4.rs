@@ -33,8 +33,9 @@ impl Check for ActsOnce {
                 continue;
             };
             let same = match (outcome, &first.outcome) {
-                // Also a device whose disk was rolled back counts anew, and learns that it must not.
-                (_, Outcome::Refused(Refusal::Stale { .. })) => true,
+                // Also a device whose disk was rolled back counts anew, and learns that it must not; one that was revoked
+                // meanwhile learns only that.
+                (_, Outcome::Refused(Refusal::Stale { .. } | Refusal::NotPermitted(_))) => true,
                 _ if *command != entry.command => false,
                 // It came to an end meanwhile.
                 (Outcome::Granted(_), Outcome::Refused(Refusal::SessionEnded | Refusal::Superseded)) => true,
@@ -45,8 +46,7 @@ impl Check for ActsOnce {
                 // Who has the seats is looked up anew.
                 (Outcome::Refused(Refusal::NoSeat(_)), Outcome::Refused(Refusal::NoSeat(_))) => true,
                 // What was refused before anything was known of its actor is not remembered.
-                (Outcome::Refused(Refusal::NotPermitted(_)), _)
-                | (_, Outcome::Refused(Refusal::NotPermitted(_))) => true,
+                (Outcome::Refused(Refusal::NotPermitted(_)), _) => true,
                 (then, now) => then == now,
             };
             if !same {

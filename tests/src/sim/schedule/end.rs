@@ -35,6 +35,11 @@ impl Schedule {
             self.mend(world, mend);
         }
         self.mends.clear();
+        // A revocation that nobody who holds has heard of did not come about.
+        let enrolled = |number: &usize| {
+            world.devices()[*number].id().is_some_and(|id| world.history().enrolled.contains(&id))
+        };
+        self.revoked.retain(|number| !enrolled(number));
         world.net().heal_all();
         world.net().calm();
         self.all_where_expected(world);
