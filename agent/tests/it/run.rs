@@ -140,6 +140,27 @@ async fn a_released_seat_is_lost() {
     office.until_seats(0).await;
 }
 
+/// Nobody can tell the program: it may be using the seat until its ttl is over.
+#[tokio::test]
+async fn a_released_seat_of_a_program_whose_wrapper_was_killed_ends_by_its_ttl() {
+    let office = Office::with_two_seats().await;
+    let go = office.path("go");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &go, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let mut run = office.run(&[], &format!("read x < {}", go.display()));
+    let seat = office.until_seats(1).await[0].id.clone();
+    run.kill().await.unwrap();
+    // Longer than the agent takes to see a connection close.
+    office.done(&["run", "cad", "--", "true"]).await;
+    let password = office.path("password");
+    office.done(&["seats", "release", &seat, "--password-file", password.to_str().unwrap()]).await;
+    office.until_seats(0).await;
+    let events = office.client.events(None).await.unwrap().events;
+    let of_seat = events.iter().filter(|event| event.seat.as_ref() == Some(&seat));
+    let kinds: Vec<&str> = of_seat.map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["checkout", "release", "expire"]);
+    std::fs::write(&go, "\n").unwrap();
+}
+
 #[tokio::test]
 async fn hold_gives_its_seat_back_when_interrupted() {
     let office = Office::with_two_seats().await;
