@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{DeviceId, Name, RequestId};
 use seatkeeper_protocol::time::WallTime;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::codec;
@@ -64,7 +65,7 @@ impl Ledger {
     /// Applies one committed entry. Never fails, whatever the bytes (invariant I11).
     pub fn apply(&mut self, index: u64, term: u64, bytes: &[u8]) -> Outcome {
         let Decided { outcome, encoded } = match codec::decode(bytes) {
-            Ok(entry) => self.decide(index, term, &entry),
+            Ok(entry) => self.decide(index, term, &entry, bytes),
             Err(_) => Outcome::Refused(Refusal::UnknownFormat).into(),
         };
         if let Outcome::Refused(Refusal::Bug(what)) = &outcome {
@@ -85,7 +86,7 @@ impl Ledger {
         outcome
     }
 
-    fn decide(&mut self, index: u64, term: u64, entry: &Entry) -> Decided {
+    fn decide(&mut self, index: u64, term: u64, entry: &Entry, bytes: &[u8]) -> Decided {
         let moment = Moment { index, time: entry.time };
         let actor = match &entry.actor {
             Actor::Holder(device) => {
@@ -94,8 +95,8 @@ impl Ledger {
             Actor::Device(device) => ActorKey::Device(*device),
             Actor::Admin { name, .. } => ActorKey::Admin(name.clone()),
         };
-        let Some(digest) = digest(entry) else {
-            return Outcome::Refused(Refusal::Bug("a decoded entry cannot be encoded".into())).into();
+        let Some(digest) = digest(bytes) else {
+            return Outcome::Refused(Refusal::Bug("a decoded entry cannot be decoded".into())).into();
         };
         // The very same request was proven to be its actor's when it came first.
         if let Some(outcome) = self.remembered(&actor, entry, &digest)
@@ -340,11 +341,18 @@ fn retired_device((actor, memory): (&ActorKey, &Memory)) -> Option<(u64, DeviceI
     }
 }
 
-/// Tells requests with one id apart; `None` cannot happen for a decoded entry.
-fn digest(entry: &Entry) -> Option<RequestDigest> {
-    let asked = (&entry.actor, &entry.request, &entry.command);
-    let bytes = postcard::to_extend(&asked, Vec::with_capacity(codec::USUAL_BYTES)).ok()?;
-    Sha256::digest(bytes).first_chunk().copied()
+/// Tells requests with one id apart, by what is behind the time and the term in an entry's bytes: actor, request and
+/// command. `None` cannot happen for an entry that was decoded.
+pub(crate) fn digest(bytes: &[u8]) -> Option<RequestDigest> {
+    let ((Head::V1, WallTime(_), _), asked) =
+        postcard::take_from_bytes::<(Head, WallTime, u64)>(bytes).ok()?;
+    Sha256::digest(asked).first_chunk().copied()
+}
+
+/// How the bytes of a [`Format`](crate::command::Format) begin.
+#[derive(Deserialize)]
+enum Head {
+    V1,
 }
 
 pub(crate) fn not_permitted(why: &str) -> Refusal {

@@ -3,10 +3,12 @@
 use super::office::{
     ADMIN, Office, add_admin, device, device_key, info, name, public, refusal, session, sign, trust, want,
 };
-use crate::command::{Actor, AdminRole, Command, Outcome, Refusal};
+use crate::command::{Actor, AdminRole, Command, Entry, Outcome, Refusal};
+use crate::ledger::digest;
 use crate::memory::{FORGET_EVERY, OUTCOME_ENTRIES};
-use crate::{ActorKey, Ledger, RestoreError, decode_outcome, encode_outcome};
+use crate::{ActorKey, Ledger, RestoreError, decode_outcome, encode, encode_outcome};
 use seatkeeper_protocol::id::RequestId;
+use seatkeeper_protocol::time::WallTime;
 use sha2::{Digest, Sha256};
 
 fn id(epoch: u64, counter: u64) -> RequestId {
@@ -45,6 +47,24 @@ fn a_repeated_denial_stays_one() {
     let Refusal::NoSeat(denial) = refusal(ask(&mut office, 1, id(1, 1), checkout)) else { panic!() };
     assert_eq!((denial.owned, denial.holders.len()), (1, 0));
     assert_eq!(office.books(), "L1: 0/1");
+}
+
+#[test]
+fn what_tells_requests_apart_is_actor_request_and_command() {
+    let entry = Entry {
+        time: WallTime(-5),
+        term: 70_000,
+        actor: Actor::Device(device(1)),
+        request: id(3, 300),
+        command: Command::Describe(info("pc-1")),
+    };
+    let bytes = encode(&entry).unwrap();
+    let asked = postcard::to_stdvec(&(&entry.actor, &entry.request, &entry.command)).unwrap();
+    assert!(bytes.ends_with(&asked));
+    let of = |entry: &Entry| digest(&encode(entry).unwrap()).unwrap();
+    assert_eq!(of(&entry)[..], Sha256::digest(&asked)[..16]);
+    assert_eq!(of(&Entry { time: WallTime(9), term: 1, ..entry.clone() }), of(&entry));
+    assert_ne!(of(&Entry { command: Command::Leave, ..entry.clone() }), of(&entry));
 }
 
 #[test]
