@@ -110,6 +110,10 @@ pub fn plan(view: &View) -> Option<Step> {
         return None;
     }
     let table = Table::new(view)?;
+    if !table.me.may_stay() {
+        // One that was revoked would be missed in whatever it made smaller: nobody lets it vote any more.
+        return table.hand_over();
+    }
     table.hand_over().or_else(|| table.voters()).or_else(|| table.standbys())
 }
 
@@ -259,7 +263,7 @@ impl<'a> Table<'a> {
             return None;
         }
         // Its successor would have to find out first who is there.
-        if !self.late && self.others.iter().any(|voter| voter.leaving) {
+        if self.me.may_stay() && !self.late && self.others.iter().any(|voter| voter.leaving) {
             let step = self.voters().or_else(|| self.recruit());
             if step.is_some() {
                 return step;

@@ -213,6 +213,12 @@ fn strangers() {
     check("L1 V2 V3! V4 S5", "demote 3");
     check("L1 V2 V4 S3! S5", "remove 3");
     check("L1! V2 V3", "transfer 2");
+    // Nothing gets smaller around one that nobody lets vote any more.
+    check("L1! V2_g V3~", "rest");
+    check("L1! V2? V3~", "rest");
+    check("L1! V2_ V3", "transfer 3");
+    check("L1! V2? V3? S4", "promote 4");
+    check("L1! V2? S3!", "rest");
     // A wiped device: its old node goes, its new one is a newcomer.
     check("L1 V2 S3o", "remove 3");
     // Connected, and yet its node has not answered for long: its log is gone.
