@@ -50,7 +50,7 @@ pub(super) fn purchases(inner: &Inner, duty: &Duty) -> api::Purchases {
     let by_hand = ledger.register().map(org::Register::purchases);
     let purchase = |(id, terms): (&org::PurchaseId, &org::Purchase)| api::Purchase {
         id: id.to_string(),
-        license: ledger.licenses().any(|(license, _)| license.as_str() == id.as_str()),
+        license: ledger.license(id.name()).is_some(),
         registered: by_hand.is_some_and(|known| known.contains_key(id)),
         product: terms.product.to_string(),
         version: terms.version.to_string(),

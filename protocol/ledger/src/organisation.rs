@@ -232,7 +232,7 @@ impl Ledger {
     }
 
     fn license_of(&self, purchase: &PurchaseId) -> Option<&LicenseRecord> {
-        self.state.licenses.iter().find(|(id, _)| id.as_str() == purchase.as_str()).map(|(_, record)| record)
+        self.state.licenses.get(purchase.name())
     }
 
     /// What an admin registered; `None`: no organisation yet.

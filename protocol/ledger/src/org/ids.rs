@@ -20,6 +20,11 @@ macro_rules! name_id {
                 Name::new(text).map(Self)
             }
 
+            /// As a name: a license and the purchase that it is have the same.
+            pub fn name(&self) -> &Name {
+                &self.0
+            }
+
             /// The text.
             pub fn as_str(&self) -> &str {
                 self.0.as_str()
