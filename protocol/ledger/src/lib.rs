@@ -23,6 +23,7 @@
 //! | `keys` | the pool key |
 //! | [`org`] | organisation, purchases, compliance: what fits together, and what it comes to |
 //! | `organisation` | the commands that register them |
+//! | [`inventory`] | what is installed where, and the catalog that makes products of names |
 //! | `usage` | how much was used, by hour and by day |
 //! | `records` | what can happen, as people read it |
 //! | [`audit`] | the newest records, chained by hashes; verifying such a chain |
@@ -42,6 +43,7 @@
 
 pub mod audit;
 pub mod command;
+pub mod inventory;
 pub mod org;
 mod organisation;
 pub mod whatif;
