@@ -12,6 +12,8 @@ use seatkeeper_protocol::ticket::PoolKeyCertificate;
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
+use crate::history::Calculated;
+use crate::inventory::{CatalogRule, MachineChange, OtherSite, Source};
 use crate::org::{Node, NodeId, Purchase, PurchaseId, Rule};
 
 mod outcome;
@@ -391,6 +393,40 @@ pub enum Command {
         /// They do.
         stop: bool,
     },
+
+    // What is installed.
+    /// By a device: where it is and what is installed on it.
+    Report(MachineChange),
+    /// By an admin: puts rules into the place of those of the catalog from this one on.
+    SetCatalog {
+        /// How many of the present ones stay.
+        from: u32,
+        /// Those that follow.
+        rules: Vec<CatalogRule>,
+    },
+    /// By an admin: takes machines without an agent, or another site's, by what they are called there.
+    ImportMachines {
+        /// Where they are known from.
+        source: Source,
+        /// What is new of them.
+        machines: Vec<(Name, MachineChange)>,
+    },
+    /// By an admin: forgets machines without an agent, or another site's.
+    RemoveMachines {
+        /// Where they are known from.
+        source: Source,
+        /// Which; `None`: all of that source.
+        machines: Option<Vec<Name>>,
+    },
+    /// By an admin: begins to take another site's export. The key that signed the first one signs them all.
+    TakeExport {
+        /// The site.
+        site: SiteId,
+        /// What the export says of itself.
+        export: OtherSite,
+    },
+    /// By the holder: what a calculation of compliance came to that the books do not have yet.
+    Calculated(Calculated),
 }
 
 /// For whom a rule is.

@@ -169,6 +169,7 @@ impl Ledger {
             Command::SealPoolKey { device, number, sealed } => self.seal_pool_key(device, *number, sealed),
             Command::EndLicense { license } => self.end_license(moment, license),
             Command::EndBorrow { seat, serial } => self.end_borrow(moment, *seat, *serial),
+            Command::Calculated(result) => self.calculated(moment, device, result),
             _ => Err(not_permitted("the holder may not do this by itself")),
         }
     }
@@ -183,6 +184,7 @@ impl Ledger {
             Command::Borrow(want) => self.borrow(moment, device, want),
             Command::ReturnBorrow { seat, serial } => self.return_borrow(moment, device, *seat, *serial),
             Command::GoOnline { seat, start } => self.go_online(moment, device, *seat, start),
+            Command::Report(change) => self.report(moment, device, change),
             _ => Err(not_permitted("a device may not do this; it needs an admin")),
         }
     }
@@ -222,6 +224,14 @@ impl Ledger {
             Command::RemovePurchase { purchase } => self.remove_purchase(moment, by, purchase),
             Command::Allocate { purchase, manual } => self.allocate(moment, by, purchase, manual),
             Command::SetStopAtLegal { stop } => self.set_stop_at_legal(moment, by, *stop),
+            Command::SetCatalog { from, rules } => self.set_catalog(moment, by, *from, rules),
+            Command::ImportMachines { source, machines } => {
+                self.import_machines(moment, by, *source, machines)
+            }
+            Command::RemoveMachines { source, machines } => {
+                self.remove_machines(moment, by, *source, machines.as_deref())
+            }
+            Command::TakeExport { site, export } => self.take_export(moment, by, *site, export),
             Command::Found(_)
             | Command::Borrow(_)
             | Command::ReturnBorrow { .. }
@@ -231,12 +241,14 @@ impl Ledger {
             | Command::Wait(_)
             | Command::Return { .. }
             | Command::Describe(_)
+            | Command::Report(_)
             | Command::Leave
             | Command::Expire { .. }
             | Command::PassOver { .. }
             | Command::AdmitInvited { .. }
             | Command::SealPoolKey { .. }
-            | Command::EndLicense { .. } => Err(not_permitted("an admin may not do this")),
+            | Command::EndLicense { .. }
+            | Command::Calculated(_) => Err(not_permitted("an admin may not do this")),
         }
     }
 

@@ -24,6 +24,7 @@
 //! | [`org`] | organisation, purchases, compliance: what fits together, and what it comes to |
 //! | `organisation` | the commands that register them |
 //! | [`inventory`] | what is installed where, and the catalog that makes products of names |
+//! | [`history`] | the calculations of compliance that came to something new |
 //! | `usage` | how much was used, by hour and by day |
 //! | `records` | what can happen, as people read it |
 //! | [`audit`] | the newest records, chained by hashes; verifying such a chain |
@@ -43,6 +44,7 @@
 
 pub mod audit;
 pub mod command;
+pub mod history;
 pub mod inventory;
 pub mod org;
 mod organisation;

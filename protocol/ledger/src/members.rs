@@ -5,6 +5,7 @@ use seatkeeper_protocol::limits;
 use seatkeeper_protocol::time::WallTime;
 
 use crate::command::{AdminRole, DeviceInfo, DeviceSettings, Found, InviteKey, Outcome, Refusal};
+use crate::inventory::MachineId;
 use crate::keys::check_sealed;
 use crate::ledger::{Answer, Ledger, Moment, limit};
 use crate::memory::ActorKey;
@@ -151,6 +152,7 @@ impl Ledger {
         self.end_sessions_of(moment, device)?;
         let name = self.device_name(&device);
         self.state.devices.remove(&device);
+        self.forget_machine(&MachineId::Device(device));
         self.state.tombstones.forget(device);
         if let Some(pool_key) = &mut self.state.pool_key {
             pool_key.sealed.remove(&device);
@@ -176,6 +178,7 @@ impl Ledger {
         }
         let name = self.device_name(device);
         self.state.devices.remove(device);
+        self.forget_machine(&MachineId::Device(*device));
         self.state.memories.remove(&ActorKey::Device(*device));
         self.state.tombstones.forget(*device);
         self.end_waiting_of(moment, *device);

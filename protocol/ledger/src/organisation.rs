@@ -55,6 +55,30 @@ pub enum Organised {
         /// They do.
         stop: bool,
     },
+    /// The catalog was set.
+    Catalog {
+        /// How many entries it has now.
+        entries: u32,
+    },
+    /// Machines without an agent were imported, or another site's.
+    Machines {
+        /// How many.
+        machines: u32,
+        /// The site; `None`: from a file.
+        site: Option<Name>,
+    },
+    /// Such machines were forgotten.
+    MachinesRemoved {
+        /// How many.
+        machines: u32,
+        /// The site; `None`: from a file.
+        site: Option<Name>,
+    },
+    /// The exports of another site are taken from now on.
+    SiteTrusted {
+        /// Its name.
+        site: Name,
+    },
 }
 
 impl Organised {
@@ -67,6 +91,10 @@ impl Organised {
             Self::PurchaseRemoved { .. } => "purchase-removed",
             Self::Allocated { .. } => "allocation-set",
             Self::StopAtLegal { .. } => "stop-at-legal-set",
+            Self::Catalog { .. } => "catalog-set",
+            Self::Machines { .. } => "machines-imported",
+            Self::MachinesRemoved { .. } => "machines-removed",
+            Self::SiteTrusted { .. } => "site-trusted",
         }
     }
 
@@ -90,6 +118,20 @@ impl Organised {
             }
             Self::StopAtLegal { stop: true } => format!("{by} had coverage stop at legal entities"),
             Self::StopAtLegal { stop: false } => format!("{by} let coverage pass legal entities"),
+            Self::Catalog { entries } => format!("{by} set the catalog: {entries} entries"),
+            Self::Machines { machines, site: None } => {
+                format!("{by} imported what is installed on {machines} machines")
+            }
+            Self::Machines { machines, site: Some(site) } => {
+                format!("{by} imported what is installed on {machines} machines of the site {site}")
+            }
+            Self::MachinesRemoved { machines, site: None } => {
+                format!("{by} removed {machines} machines from the inventory")
+            }
+            Self::MachinesRemoved { machines, site: Some(site) } => {
+                format!("{by} removed {machines} machines of the site {site} from the inventory")
+            }
+            Self::SiteTrusted { site } => format!("{by} trusts exports of the site {site}"),
         }
     }
 }
@@ -111,7 +153,7 @@ impl From<RegisterError> for Refusal {
     }
 }
 
-fn count(many: usize) -> u32 {
+pub(crate) fn count(many: usize) -> u32 {
     u32::try_from(many).unwrap_or(u32::MAX)
 }
 
@@ -218,7 +260,11 @@ impl Ledger {
     }
 
     fn organised(&mut self, moment: Moment, by: &Name, register: Register, what: Organised) -> Answer {
+        let places = matches!(what, Organised::Nodes { .. } | Organised::Rules { .. });
         self.state.register = Some(register);
+        if places {
+            self.surveyed_anew(moment);
+        }
         self.record(moment, Happening::Organised { what, by: by.clone() });
         Ok(Outcome::Done)
     }

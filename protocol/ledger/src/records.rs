@@ -320,6 +320,17 @@ pub enum Happening {
         /// The admin.
         by: Name,
     },
+    /// What is installed was compared with what was bought, and the figures changed.
+    Recalculated {
+        /// The calculation.
+        number: u64,
+        /// For how many products they changed.
+        products: u32,
+        /// How many installs are not covered now, of all products.
+        short: u64,
+        /// The holder that calculated.
+        device: DeviceId,
+    },
 }
 
 /// The rule that refused a start.
@@ -391,6 +402,7 @@ impl Happening {
             Self::GroupSet { .. } => "group-set",
             Self::PrioritySet { .. } => "priority-set",
             Self::Organised { what, .. } => what.kind(),
+            Self::Recalculated { .. } => "recalculated",
             Self::DeviceLost { lost: true, .. } => "device-lost",
             Self::DeviceLost { lost: false, .. } => "device-found",
         }
@@ -483,6 +495,9 @@ impl Happening {
             }
             Self::PrioritySet { whom, priority, by } => format!("{by} gave {whom} the priority {priority}"),
             Self::Organised { what, by } => what.text(by),
+            Self::Recalculated { number, products, short, .. } => format!(
+                "calculation {number}: the figures of {products} products changed; {short} installs are not covered"
+            ),
             Self::DeviceLost { name, by, lost, .. } => {
                 format!("{by} reported the device {name} as {}", if *lost { "lost" } else { "found" })
             }

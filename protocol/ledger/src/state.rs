@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::admission::{Demand, Need, PieceSet, Pool};
 use crate::audit::Records;
 use crate::command::{AdminRole, Checkout, DeviceInfo, DeviceSettings, Form, InviteKey, Sealed, Whom};
+use crate::history::History;
+use crate::inventory::{Installed, Inventory};
 use crate::memory::{ActorKey, Memory};
 use crate::org::Register;
 use crate::rules::Turn;
@@ -54,6 +56,8 @@ pub(crate) struct State {
     pub(crate) limits: BTreeMap<(ProductId, Whom), u32>,
     pub(crate) priorities: BTreeMap<Whom, u8>,
     pub(crate) register: Option<Register>,
+    pub(crate) inventory: Inventory,
+    pub(crate) history: History,
     pub(crate) tombstones: Tombstones,
     pub(crate) memories: BTreeMap<ActorKey, Memory>,
     pub(crate) records: Records,
@@ -387,11 +391,13 @@ pub(crate) struct Index {
     pub(crate) waiting_of_device: BTreeMap<DeviceId, BTreeSet<SessionId>>,
     /// The borrowed seats, by the device that has the tickets.
     pub(crate) borrowed: BTreeMap<DeviceId, BTreeSet<SeatId>>,
+    pub(crate) installed: Installed,
 }
 
 impl Index {
     pub(crate) fn build(state: &State) -> Self {
-        let mut index = Self::default();
+        let installed = Installed::build(&state.inventory, state.register.as_ref());
+        let mut index = Self { installed, ..Self::default() };
         let products: BTreeSet<&ProductId> =
             state.licenses.values().map(|record| &record.license().product).collect();
         products.into_iter().for_each(|product| index.build_pool(state, product));

@@ -4,9 +4,18 @@
 //! |---|---|
 //! | `software` | [`Software`]: a program as a machine names it |
 //! | `catalog` | [`Catalog`]: which names are which product and version |
+//! | `books` | machines and what is installed on them, as the books keep it |
+//! | `commands` | the commands that tell it, and what is read of it |
 
+mod books;
 mod catalog;
+mod commands;
 mod software;
 
+pub use books::{
+    CATALOG_RULES_MAX, FACTS_MAX, MACHINES_MAX, Machine, MachineChange, MachineId, OtherSite, SITES_MAX,
+    SOFTWARE_MAX, SOFTWARE_PER_MACHINE_MAX, Source,
+};
+pub(crate) use books::{Installed, Inventory};
 pub use catalog::{Catalog, CatalogRule, Means, Translation, VersionFrom};
 pub use software::{Software, clean};

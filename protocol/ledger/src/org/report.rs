@@ -4,6 +4,7 @@ use std::fmt;
 
 use seatkeeper_protocol::id::{ProductId, Version};
 use seatkeeper_protocol::license::Date;
+use serde::{Deserialize, Serialize};
 
 use super::calculation::{Calculation, Found};
 use super::purchase::Validity;
@@ -30,7 +31,7 @@ pub struct Compliance {
 }
 
 /// Figures of the whole organisation. All but the cost are installs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// What purchases that count now cover at most.
     pub owned: u64,
@@ -51,7 +52,7 @@ pub struct Totals {
 }
 
 /// Installs and how many of them are covered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// Installs.
     pub requirement: u64,

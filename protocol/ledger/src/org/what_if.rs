@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use seatkeeper_protocol::id::ProductId;
 use seatkeeper_protocol::time::WallTime;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Compliance, Installs, Line, Node, NodeId, NodeLine, Purchase, PurchaseId, PurchaseLine, Register,
@@ -43,7 +44,7 @@ pub struct Difference {
 }
 
 /// A node whose own figures differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeDifference {
     /// The node.
     pub node: NodeId,

@@ -106,6 +106,12 @@ variants![
     RemovePurchase,
     Allocate,
     SetStopAtLegal,
+    Report,
+    SetCatalog,
+    ImportMachines,
+    RemoveMachines,
+    TakeExport,
+    Calculated,
 ];
 
 pub(super) fn kind_of(outcome: &Outcome) -> &'static str {

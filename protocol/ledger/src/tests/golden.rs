@@ -9,6 +9,7 @@ use seatkeeper_protocol::id::{InviteId, RequestId, SeatId, SiteId, Version};
 use seatkeeper_protocol::license::Share;
 use seatkeeper_protocol::time::WallTime;
 
+use super::inventory::{calculated, catalog, change, export, import, set_catalog, site};
 use super::office::{
     DAY_MS, GENERATION, Office, START, add_admin, certificate, device, device_key, found, info, invite, name,
     product, public, session, sign, trust, want,
@@ -18,6 +19,7 @@ use crate::command::{
     Actor, AdminRole, Borrow, Borrowed, Command, Denial, DeviceSettings, Entry, Form, Grant, Outcome,
     OverLimit, Refusal, Sealed, SeatHolder, Waiting, Whom,
 };
+use crate::inventory::Source;
 use crate::{Ledger, decode, decode_outcome, encode, encode_outcome};
 
 const GOLDEN: &str = include_str!("golden-v1.txt");
@@ -77,6 +79,12 @@ fn commands() -> Vec<Command> {
         Command::RemovePurchase { purchase: purchase_id("PO-1") },
         Command::Allocate { purchase: purchase_id("PO-1"), manual: BTreeMap::from([(node_id("E"), 4)]) },
         Command::SetStopAtLegal { stop: true },
+        Command::Report(change("cad-1", &["Example CAD 2026=26.1/Example"], &["Editor"])),
+        set_catalog(1, catalog()),
+        import(Source::File, &[("old", change("old", &["Editor"], &[]))]),
+        Command::RemoveMachines { source: Source::Site(site(90)), machines: Some(vec![name("d1")]) },
+        export(91, 1_000),
+        Command::Calculated(calculated(None, Some(crate::org::Totals { short: 2, ..Default::default() }))),
     ]
 }
 
@@ -119,6 +127,12 @@ fn command_name(command: &Command) -> &'static str {
         Command::RemovePurchase { .. } => "remove-purchase",
         Command::Allocate { .. } => "allocate",
         Command::SetStopAtLegal { .. } => "set-stop-at-legal",
+        Command::Report(_) => "report",
+        Command::SetCatalog { .. } => "set-catalog",
+        Command::ImportMachines { .. } => "import-machines",
+        Command::RemoveMachines { .. } => "remove-machines",
+        Command::TakeExport { .. } => "take-export",
+        Command::Calculated(_) => "calculated",
     }
 }
 

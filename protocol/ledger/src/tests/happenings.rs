@@ -57,6 +57,7 @@ pub(super) fn happenings() -> Vec<Happening> {
         Happening::GroupSet { group: name("students"), members: 300, by: by() },
         Happening::PrioritySet { whom: Whom::Device(device), priority: 9, by: by() },
         Happening::Organised { what: Organised::Nodes { set: 300, removed: 1 }, by: by() },
+        Happening::Recalculated { number: 300, products: 2, short: 7, device },
     ]
 }
 
@@ -92,6 +93,7 @@ fn number(what: &Happening) -> usize {
         Happening::GroupSet { .. } => 27,
         Happening::PrioritySet { .. } => 28,
         Happening::Organised { .. } => 29,
+        Happening::Recalculated { .. } => 30,
     }
 }
 

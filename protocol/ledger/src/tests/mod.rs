@@ -9,6 +9,7 @@ mod counts;
 mod golden;
 mod happenings;
 mod holds;
+mod inventory;
 mod licenses;
 mod members;
 mod million;

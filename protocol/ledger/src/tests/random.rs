@@ -238,6 +238,7 @@ impl RandomOffice {
             "I8: ended by an older attach: {entry:?}"
         );
         let Some(actor) = actor else { return outcome };
+        let as_written = encode(&entry).unwrap() == bytes;
         match &entry.command {
             Command::Checkout(want) | Command::Wait(want) => self.speak_of(&actor, want.session),
             Command::Return { session, .. } => self.speak_of(&actor, *session),
@@ -263,9 +264,19 @@ impl RandomOffice {
             let highest = self.highest.entry(actor.clone()).or_insert(entry.request);
             *highest = entry.request.max(*highest);
             let known = self.asked.entry(actor).or_default();
-            let bytes = encode_outcome(&outcome).unwrap().len();
+            let outcome_bytes = encode_outcome(&outcome).unwrap().len();
             let index = self.office.index;
-            known.push_back(Asked { entry, outcome: outcome.clone(), bytes, index, left: false });
+            // Damaged bytes may be read as a request that nobody writes so: it does not come again like that, and requests
+            // are told apart by their bytes.
+            if as_written {
+                known.push_back(Asked {
+                    entry,
+                    outcome: outcome.clone(),
+                    bytes: outcome_bytes,
+                    index,
+                    left: false,
+                });
+            }
             if known.len() > ASKED_MAX {
                 known.pop_front();
             }

@@ -10,6 +10,7 @@ use seatkeeper_protocol::time::WallTime;
 
 use super::admission::{FEATURES, LICENSES, VERSIONS};
 use super::chance::Chance;
+use super::inventory::{report, some_calculation, survey};
 use super::office::{
     ADMIN, DAY_MS, VENDOR, add_admin, certificate, device, device_key, found, info, invite, license_file,
     name, product, sign, trust, want,
@@ -266,7 +267,7 @@ impl Scene<'_> {
 
     pub(super) fn by_device(&self, chance: &mut Chance) -> (DeviceId, Command) {
         let device = self.some_device(chance);
-        match chance.index(200) {
+        match chance.index(206) {
             0..=79 => {
                 let (device, want) = self.checkout(device, chance);
                 (device, Command::Checkout(want))
@@ -278,6 +279,7 @@ impl Scene<'_> {
             185..=189 => self.go_online(device, chance),
             190..=195 => (device, Command::Describe(info(chance.pick(&["renamed", "moved"])))),
             196 => (device, Command::Leave),
+            200.. => (device, report(chance)),
             _ => (device, if chance.one_in(2) { self.by_admin(chance) } else { self.by_holder(chance) }),
         }
     }
@@ -392,7 +394,8 @@ impl Scene<'_> {
     }
 
     fn by_holder(&self, chance: &mut Chance) -> Command {
-        match chance.index(100) {
+        match chance.index(104) {
+            100.. => some_calculation(&self.ledger, chance),
             0..=46 => {
                 let waits = if chance.one_in(6) { self.some_waiting(None, chance) } else { None };
                 let id = waits.or_else(|| self.some_session(chance)).unwrap_or(SessionId([0; 16]));
@@ -429,7 +432,8 @@ impl Scene<'_> {
     }
 
     fn by_admin(&self, chance: &mut Chance) -> Command {
-        match chance.index(147) {
+        match chance.index(162) {
+            147.. => survey(chance),
             130..=144 => organise(self.ledger.register(), chance),
             145..=146 => Command::RevokeInvite { invite: invite_id(chance) },
             100..=109 => self.lose(chance),

@@ -1,0 +1,132 @@
+//! The calculations of compliance that came to something new (rule 5). The holder calculates and commits what differs; the
+//! books keep it, so that any machine can say since when somebody is short, and why.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use seatkeeper_protocol::id::{DeviceId, ProductId};
+use seatkeeper_protocol::time::WallTime;
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Outcome, Refusal};
+use crate::ledger::{Answer, Ledger, Moment, limit};
+use crate::org::{NodeDifference, PurchaseId, Totals};
+use crate::records::Happening;
+
+/// Calculations that are kept.
+pub const CALCULATIONS_MAX: usize = 128;
+/// Products of one calculation. Others come with the next one.
+pub const CALCULATION_PRODUCTS_MAX: usize = 32;
+/// Nodes that are named for one product of a calculation.
+pub const CALCULATION_NODES_MAX: usize = 32;
+/// Reasons that are named for one calculation.
+pub const REASONS_MAX: usize = 32;
+/// Products whose figures are kept.
+const PRODUCTS_MAX: usize = 20_000;
+
+/// Why it was calculated anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// Admins changed something: records of the audit, the first and the last of which are these.
+    Registered(u64, u64),
+    /// What is installed changed.
+    Installs,
+    /// A purchase began to count.
+    Began(PurchaseId),
+    /// A purchase was over.
+    Ended(PurchaseId),
+}
+
+/// What came of a calculation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calculated {
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// What differs from the calculation before.
+    pub products: Vec<ProductChange>,
+}
+
+/// The figures of a product that differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProductChange {
+    /// The product.
+    pub product: ProductId,
+    /// Before; `None`: it was neither bought nor installed.
+    pub before: Option<Totals>,
+    /// Afterwards; `None`: it is neither bought nor installed any more.
+    pub after: Option<Totals>,
+    /// Nodes whose own figures differ, as far as the holder knows what they were, at most [`CALCULATION_NODES_MAX`].
+    pub nodes: Vec<NodeDifference>,
+    /// How many other nodes differ.
+    pub other_nodes: u32,
+}
+
+/// A calculation that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calculation {
+    /// Counts them, from 1.
+    pub number: u64,
+    /// When, by the site's time.
+    pub time: WallTime,
+    /// What came of it.
+    pub result: Calculated,
+}
+
+/// The newest figures, and how they came about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct History {
+    totals: BTreeMap<ProductId, Totals>,
+    kept: VecDeque<Calculation>,
+    next: u64,
+}
+
+impl Ledger {
+    /// Keeps what the holder calculated.
+    pub(crate) fn calculated(&mut self, moment: Moment, device: DeviceId, result: &Calculated) -> Answer {
+        let history = &mut self.state.history;
+        let nodes = result.products.iter().map(|product| product.nodes.len()).max();
+        if result.products.len() > CALCULATION_PRODUCTS_MAX {
+            return Err(limit("products of one calculation", CALCULATION_PRODUCTS_MAX));
+        }
+        if nodes > Some(CALCULATION_NODES_MAX) || result.reasons.len() > REASONS_MAX {
+            return Err(limit("nodes, or reasons, of one calculation", CALCULATION_NODES_MAX));
+        }
+        for product in &result.products {
+            if history.totals.get(&product.product) != product.before.as_ref() {
+                return Err(Refusal::Conflict("another calculation came first".into()));
+            }
+        }
+        if result.products.iter().all(|product| product.before == product.after) {
+            return Ok(Outcome::Done);
+        }
+        let new = result.products.iter().filter(|product| product.before.is_none()).count();
+        if history.totals.len() + new > PRODUCTS_MAX {
+            return Err(limit("products that are calculated", PRODUCTS_MAX));
+        }
+        for ProductChange { product, after, .. } in &result.products {
+            match after {
+                Some(after) => _ = history.totals.insert(product.clone(), *after),
+                None => _ = history.totals.remove(product),
+            }
+        }
+        history.next = history.next.saturating_add(1);
+        let (number, time) = (history.next, moment.time);
+        if history.kept.len() >= CALCULATIONS_MAX {
+            history.kept.pop_front();
+        }
+        history.kept.push_back(Calculation { number, time, result: result.clone() });
+        let short = history.totals.values().fold(0_u64, |sum, totals| sum.saturating_add(totals.short));
+        let products = u32::try_from(result.products.len()).unwrap_or(u32::MAX);
+        self.record(moment, Happening::Recalculated { number, products, short, device });
+        Ok(Outcome::Done)
+    }
+
+    /// The newest figures that a calculation came to, by product.
+    pub fn calculated_totals(&self) -> &BTreeMap<ProductId, Totals> {
+        &self.state.history.totals
+    }
+
+    /// The calculations that are kept, oldest first.
+    pub fn calculations(&self) -> impl DoubleEndedIterator<Item = &Calculation> {
+        self.state.history.kept.iter()
+    }
+}
