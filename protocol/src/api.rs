@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 mod audit;
 mod borrow;
+mod compliance;
+mod inventory;
 mod limits;
 mod organisation;
 mod seat;
@@ -14,6 +16,16 @@ pub use audit::{
     AuditWitness,
 };
 pub use borrow::{Borrow, BorrowRequest, BorrowReturned, Borrows, ReturnRequest};
+pub use compliance::{
+    Calculation, Calculations, Compliance, ComplianceChange, ComplianceChanges, ComplianceDifferences,
+    ComplianceLine, ComplianceTotals, NodeCompliance, NodeLineDifference, ProductCompliance,
+    ProductDifference, ProductTotals, PurchaseCompliance, PurchaseUseDifference, SurplusLine, TransferLine,
+    VersionCompliance,
+};
+pub use inventory::{
+    Catalog, CatalogEntry, InstalledProduct, Inventory, Machine, MachineDetail, OtherSite, Program,
+    UnknownProgram, UnknownPrograms,
+};
 pub use limits::{Group, Limit, Limits, Priority, Whom};
 pub use organisation::{OrgNode, Organisation, PlacementRule, Purchase, Purchases, Unregistered};
 pub use seat::{

@@ -9,7 +9,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{
-    DeviceId, Generation, InviteId, Name, NodeId, Note, PublicKey, RequestId, SeatId, SessionId, SiteId,
+    DeviceId, Generation, InviteId, Name, NodeId, Note, ProductId, PublicKey, RequestId, SeatId, SessionId,
+    SiteId,
 };
 use crate::roster::SignedRoster;
 use crate::ticket::Ticket;
@@ -124,6 +125,9 @@ pub struct Pong {
     pub lost: bool,
     /// Its seats that somebody who waits asks for. Nothing is taken away by that.
     pub asked: Vec<SeatWish>,
+    /// The number of the newest change by which the device may have something else to report of itself; `None`: nothing
+    /// is asked of it.
+    pub survey: Option<u64>,
 }
 
 /// Somebody who waits asks for an idle seat.
@@ -287,6 +291,20 @@ pub enum Query {
     Organisation,
     /// [`crate::api::Purchases`].
     Purchases,
+    /// [`crate::api::Compliance`]; of one product [`crate::api::ProductCompliance`].
+    Compliance(Option<ProductId>),
+    /// [`crate::api::ComplianceDifferences`], for the JSON of [`crate::api::ComplianceChanges`].
+    WhatIf(Vec<u8>),
+    /// [`crate::api::Calculations`].
+    Calculations,
+    /// [`crate::api::Inventory`], after the machine with this id.
+    Inventory(Option<String>),
+    /// [`crate::api::MachineDetail`], or null when nothing is known of it.
+    Machine(String),
+    /// [`crate::api::UnknownPrograms`].
+    UnknownPrograms,
+    /// [`crate::api::Catalog`].
+    Catalog,
 }
 
 /// Answers a request.

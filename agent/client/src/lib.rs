@@ -197,6 +197,74 @@ impl Client {
         self.get("/v1/purchases").await
     }
 
+    /// How what is installed compares with what was bought, by product.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn compliance(&self) -> Result<api::Compliance, ClientError> {
+        self.get("/v1/compliance").await
+    }
+
+    /// The same of one product, in full.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn product_compliance(&self, product: &str) -> Result<api::ProductCompliance, ClientError> {
+        self.get(&format!("/v1/compliance?product={}", escaped(product))).await
+    }
+
+    /// What would be different. Nothing is changed.
+    ///
+    /// # Errors
+    /// A problem `bad-request` when a change would be refused.
+    pub async fn compliance_what_if(
+        &self,
+        changes: &api::ComplianceChanges,
+    ) -> Result<api::ComplianceDifferences, ClientError> {
+        self.post("/v1/compliance/what-if", changes).await
+    }
+
+    /// The calculations of compliance that came to something new.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn calculations(&self) -> Result<api::Calculations, ClientError> {
+        self.get("/v1/compliance/history").await
+    }
+
+    /// Machines that software is installed on: a page of them, after the one with this id.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn inventory(&self, after: Option<&str>) -> Result<api::Inventory, ClientError> {
+        let after = after.map(|after| format!("?after={}", escaped(after))).unwrap_or_default();
+        self.get(&format!("/v1/inventory{after}")).await
+    }
+
+    /// One machine and its programs.
+    ///
+    /// # Errors
+    /// A problem `not-found` when nothing is known of it.
+    pub async fn machine(&self, id: &str) -> Result<api::MachineDetail, ClientError> {
+        self.get(&format!("/v1/inventory/machines/{}", escaped(id))).await
+    }
+
+    /// Programs of which the catalog says nothing.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn unknown_programs(&self) -> Result<api::UnknownPrograms, ClientError> {
+        self.get("/v1/inventory/unknown").await
+    }
+
+    /// The catalog.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn catalog(&self) -> Result<api::Catalog, ClientError> {
+        self.get("/v1/inventory/catalog").await
+    }
+
     /// How much was used and refused.
     ///
     /// # Errors
@@ -464,6 +532,15 @@ impl Drop for Connection {
 /// An id has only such characters; anything else would be another path.
 fn plain(id: &str) -> String {
     id.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+/// Text in a path or a query, whatever is in it.
+fn escaped(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
 }
 
 fn events_path(after: Option<u64>) -> String {

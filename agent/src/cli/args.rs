@@ -10,6 +10,8 @@ use seatkeeper_protocol::license::Date;
 use seatkeeper_protocol::time::WallTime;
 
 use super::audit::AuditArgs;
+use super::compliance::ComplianceArgs;
+use super::inventory::InventoryCommand;
 use super::launcher::LauncherCommand;
 use super::limits::LimitsCommand;
 use super::org::OrgCommand;
@@ -68,6 +70,11 @@ pub enum Command {
     /// Which part of a purchase is for which node
     #[command(subcommand)]
     Allocation(AllocationCommand),
+    /// What is installed where
+    #[command(subcommand)]
+    Inventory(InventoryCommand),
+    /// Whether what is installed is covered by what was bought
+    Compliance(ComplianceArgs),
     /// For vendors: make keys, sign and verify licenses
     #[command(subcommand)]
     Vendor(VendorCommand),

@@ -28,11 +28,13 @@ mod agent;
 pub mod args;
 pub mod audit;
 mod borrow;
+mod compliance;
 mod device;
 pub(crate) mod fail;
 pub(crate) mod files;
 mod hold;
 mod idle;
+mod inventory;
 pub mod launcher;
 mod license;
 pub mod limits;
@@ -92,6 +94,8 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Org(command) => org::org(&client, command, json).await,
         Command::Purchase(command) => purchase::purchase(&client, command, json).await,
         Command::Allocation(command) => purchase::allocation(&client, command).await,
+        Command::Inventory(command) => inventory::inventory(&client, command, json).await,
+        Command::Compliance(args) => compliance::compliance(&client, args, json).await,
         Command::Vendor(command) => vendor::vendor(command),
         Command::Status => look::status(&client, json).await,
         Command::Seats { command: None } => look::seats(&client, json).await,

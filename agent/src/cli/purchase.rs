@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use seatkeeper_client::{Client, api};
 use seatkeeper_ledger::command::Command;
-use seatkeeper_ledger::org::{IMPORT_BYTES_MAX, NodeId, Purchase, PurchaseId, read_cost, read_downgrade};
+use seatkeeper_ledger::org::{
+    IMPORT_BYTES_MAX, NodeId, Purchase, PurchaseId, downgrade_from_json, read_cost, read_downgrade,
+};
 use seatkeeper_protocol::id::{IdError, ProductId, Version};
 use seatkeeper_protocol::license::{Date, Downgrade};
 
@@ -248,46 +250,19 @@ async fn find(client: &Client, id: &PurchaseId) -> Result<Purchase, Fail> {
     let known = known.ok_or_else(|| {
         Fail::other(format!("there is no purchase {id}; `seatkeeper purchase list` shows all"))
     })?;
-    terms(known).ok_or_else(|| Fail::other("the agent's answer about its purchases is not understood"))
+    Purchase::from_json(known)
+        .map_err(|_| Fail::other("the agent's answer about its purchases is not understood"))
 }
 
 fn days(day: Option<&String>) -> Option<Option<Date>> {
     day.map_or(Some(None), |day| Date::read(day).map(Some))
 }
 
-fn downgrade(any: bool, versions: &[String]) -> Option<Downgrade> {
-    match (any, versions) {
-        (true, _) => Some(Downgrade::Any),
-        (false, []) => Some(Downgrade::None),
-        (false, versions) => {
-            let versions = versions.iter().map(|version| Version::new(version.as_str()).ok());
-            versions.collect::<Option<_>>().map(Downgrade::To)
-        }
-    }
-}
-
-fn terms(known: &api::Purchase) -> Option<Purchase> {
-    let part = |(node, quantity): (&String, &u32)| Some((NodeId::new(node.as_str()).ok()?, *quantity));
-    Some(Purchase {
-        product: ProductId::new(known.product.as_str()).ok()?,
-        version: Version::new(known.version.as_str()).ok()?,
-        quantity: known.quantity,
-        owner: Some(NodeId::new(known.owner.as_str()).ok()?),
-        automatic: known.automatic,
-        downgrade: downgrade(known.downgrade_any, &known.downgrade)?,
-        manual: known.manual.iter().map(part).collect::<Option<_>>()?,
-        valid_from: days(known.valid_from.as_ref())?,
-        valid_until: days(known.valid_until.as_ref())?,
-        purchased: days(known.purchased.as_ref())?,
-        unit_cost: known.unit_cost,
-    })
-}
-
 fn of_license(license: &api::License) -> Option<Purchase> {
     let product = ProductId::new(license.product.as_str()).ok()?;
     let version = Version::new(license.version.as_str()).ok()?;
     Some(Purchase {
-        downgrade: downgrade(license.downgrade_any, &license.downgrade)?,
+        downgrade: downgrade_from_json(license.downgrade_any, &license.downgrade).ok()?,
         valid_from: days(license.valid_from.as_ref())?,
         valid_until: days(license.valid_until.as_ref())?,
         ..Purchase::new(product, version, license.seats)

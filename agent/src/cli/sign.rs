@@ -10,7 +10,7 @@ use seatkeeper_client::{Client, ClientError};
 use seatkeeper_ledger::command::{Command, InviteKey, admin_message};
 use seatkeeper_ledger::encode_command;
 use seatkeeper_protocol::api;
-use seatkeeper_protocol::id::{Generation, InviteId, Name, RequestId, SiteId};
+use seatkeeper_protocol::id::{Generation, InviteId, Name, PublicKey, RequestId, SiteId};
 use zeroize::Zeroizing;
 
 use super::args::SignArgs;
@@ -83,6 +83,11 @@ impl SiteSigner {
 
     pub(crate) fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// Signs what is no command, and says by which key.
+    pub(crate) fn sign(&self, message: &[u8]) -> (PublicKey, [u8; 64]) {
+        (keys::public(&self.key), self.key.sign(message).to_bytes())
     }
 
     /// Opens an invitation; its code.

@@ -34,6 +34,7 @@ use crate::platform::local::{Caller, LocalListener, LocalStream};
 
 mod audit;
 mod borrows;
+mod compliance;
 mod events;
 mod idle;
 mod io;

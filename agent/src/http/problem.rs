@@ -29,6 +29,10 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
     }
 
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
     pub(super) fn not_permitted(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "not-permitted", detail)
     }

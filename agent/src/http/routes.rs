@@ -14,7 +14,7 @@ use seatkeeper_protocol::{api, limits};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, refusal_code};
-use super::{audit, borrows, events, idle, seats};
+use super::{audit, borrows, compliance, events, idle, seats};
 use crate::node::{Node, NodeError};
 use crate::platform::local::Caller;
 
@@ -40,6 +40,13 @@ pub(super) fn router(node: Node) -> Router {
         .route("/v1/limits", look(Query::Limits))
         .route("/v1/org", look(Query::Organisation))
         .route("/v1/purchases", look(Query::Purchases))
+        .route("/v1/compliance", get(compliance::compliance))
+        .route("/v1/compliance/what-if", post(compliance::what_if))
+        .route("/v1/compliance/history", look(Query::Calculations))
+        .route("/v1/inventory", get(compliance::inventory))
+        .route("/v1/inventory/machines/{id}", get(compliance::machine))
+        .route("/v1/inventory/unknown", look(Query::UnknownPrograms))
+        .route("/v1/inventory/catalog", look(Query::Catalog))
         .route("/v1/pool-key", look(Query::PoolKey))
         .route("/v1/events", get(events::events))
         .route("/v1/commands", post(command))
@@ -137,7 +144,7 @@ fn must_manage(caller: &Caller) -> Result<(), Problem> {
 }
 
 async fn not_found(uri: Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no {} in this API", uri.path()))
+    Problem::not_found(format!("there is no {} in this API", uri.path()))
 }
 
 async fn method_not_allowed(uri: Uri) -> Problem {

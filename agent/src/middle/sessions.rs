@@ -162,7 +162,18 @@ mod tests {
     fn pong_of(number: u64, live: Vec<SessionId>) -> Pong {
         let time = seatkeeper_protocol::time::WallTime(0);
         let (released, queue, borrows) = (Vec::new(), Vec::new(), Vec::new());
-        Pong { number, term: 1, live, released, queue, time, borrows, lost: false, asked: Vec::new() }
+        Pong {
+            number,
+            term: 1,
+            live,
+            released,
+            queue,
+            time,
+            borrows,
+            lost: false,
+            asked: Vec::new(),
+            survey: None,
+        }
     }
 
     fn lost(seats: &[SessionId]) -> Gone {

@@ -1,7 +1,7 @@
 //! The books as JSON (design section 9).
 
 use seatkeeper_election::Status as EngineStatus;
-use seatkeeper_ledger::command::{AdminRole, Form, Whom};
+use seatkeeper_ledger::command::{AdminRole, Form, Refusal, Whom};
 use seatkeeper_ledger::{LicenseState, Record, Used};
 use seatkeeper_protocol::api::{self, FORMAT};
 use seatkeeper_protocol::id::{DeviceId, ProductId};
@@ -11,7 +11,7 @@ use seatkeeper_protocol::time::{BootTime, WallTime};
 use seatkeeper_protocol::wire::Query;
 
 use super::duty::Duty;
-use super::{Inner, organisation};
+use super::{Inner, compliance, inventory, organisation};
 use crate::middle::health::Condition;
 
 /// Events of one page.
@@ -22,8 +22,8 @@ const EVENTS_FIRST: usize = 100;
 const WAITING_MS: u64 = 30_000;
 
 /// Answers a query as the holder.
-pub(crate) fn json(inner: &Inner, duty: &Duty, query: &Query) -> Result<Vec<u8>, serde_json::Error> {
-    match query {
+pub(crate) fn json(inner: &Inner, duty: &Duty, query: &Query) -> Result<Vec<u8>, Unanswered> {
+    let json = match query {
         Query::Status => serde_json::to_vec(&status(inner, duty)),
         Query::Seats => serde_json::to_vec(&seats(inner, duty)),
         Query::Devices => serde_json::to_vec(&devices(inner, duty)),
@@ -36,6 +36,32 @@ pub(crate) fn json(inner: &Inner, duty: &Duty, query: &Query) -> Result<Vec<u8>,
         Query::Organisation => serde_json::to_vec(&organisation::organisation(duty)),
         Query::Purchases => serde_json::to_vec(&organisation::purchases(inner, duty)),
         Query::Events { after } => serde_json::to_vec(&events(duty, *after)),
+        Query::Compliance(None) => serde_json::to_vec(&compliance::compliance(inner, duty)),
+        Query::Compliance(Some(product)) => serde_json::to_vec(&compliance::of_product(inner, duty, product)),
+        Query::WhatIf(changes) => serde_json::to_vec(&compliance::what_if(inner, duty, changes)?),
+        Query::Calculations => serde_json::to_vec(&compliance::calculations(duty)),
+        Query::Inventory(after) => serde_json::to_vec(&inventory::inventory(duty, after.as_deref())?),
+        Query::Machine(id) => serde_json::to_vec(&inventory::detail(duty, id)?),
+        Query::UnknownPrograms => serde_json::to_vec(&inventory::unknown(duty)),
+        Query::Catalog => serde_json::to_vec(&inventory::catalog(duty)),
+    };
+    Ok(json?)
+}
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswered {
+    /// What is asked for can't be meant.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The answer is no JSON; does not happen.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+impl From<Refusal> for Unanswered {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 

@@ -9,7 +9,7 @@ use seatkeeper_ledger::{decode_outcome, encode_command};
 use seatkeeper_protocol::id::{RequestId, SeatId};
 use seatkeeper_protocol::ticket::Ticket;
 use seatkeeper_protocol::time::BootTime;
-use seatkeeper_protocol::wire::{Request, Response};
+use seatkeeper_protocol::wire::{Query, Request, Response};
 
 use super::Inner;
 use super::errors::NodeError;
@@ -90,5 +90,24 @@ impl Inner {
             }
         }
         Err(NodeError::Unknown)
+    }
+
+    /// A look at the books.
+    pub(super) async fn query(
+        self: &Arc<Self>,
+        query: Query,
+        within: Duration,
+    ) -> Result<Vec<u8>, NodeError> {
+        match self.submit(Request::Query(query), within).await {
+            Ok(Response::Json(json)) => Ok(json),
+            Ok(Response::Outcome { outcome, .. }) => Err(match decode_outcome(&outcome) {
+                Ok(Outcome::Refused(refusal)) => NodeError::BadInput(refusal.to_string()),
+                other => NodeError::Internal(format!("unexpected answer {other:?}")),
+            }),
+            Ok(other) => Err(NodeError::Internal(format!("unexpected answer {other:?}"))),
+            // Looking changes nothing: there is nothing that may or may not have happened.
+            Err(NodeError::Unknown) => Err(NodeError::NoHolder("nobody answered in time".to_owned())),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -25,7 +25,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
-use super::answers;
+use super::answers::{self, Unanswered};
 use super::log::Log;
 use super::reads::{READ_WITHIN, READS_MAX, read_gate};
 use crate::middle::asks::Asks;
@@ -185,6 +185,7 @@ impl Duty {
             })
             .collect();
         let lost = ledger.device(&device).is_some_and(|record| record.lost.is_some());
+        let survey = ledger.survey();
         drop(ledger);
         let time = self.time(inner);
         Some(Pong {
@@ -197,6 +198,7 @@ impl Duty {
             borrows,
             lost,
             asked,
+            survey,
         })
     }
 
@@ -492,7 +494,8 @@ impl Duty {
         }
         match answers::json(inner, self, query) {
             Ok(json) => Response::Json(json),
-            Err(error) => {
+            Err(Unanswered::Refused(refusal)) => refused(refusal),
+            Err(Unanswered::Json(error)) => {
                 tracing::error!(%error, "an answer could not be written as JSON");
                 Response::Unknown
             }

@@ -25,10 +25,12 @@ mod asks;
 mod audit;
 mod borrows;
 mod command;
+mod compliance;
 mod duty;
 mod errors;
 mod finding;
 mod gate;
+mod inventory;
 mod joining;
 mod keeper;
 mod leaving;
@@ -44,6 +46,7 @@ mod serve;
 mod site;
 mod state;
 mod submit;
+mod survey;
 mod view;
 
 use std::collections::BTreeMap;
@@ -60,7 +63,7 @@ use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{DeviceId, Name, NodeId, ProductId, PublicKey, SessionId, SiteId, Version};
 use seatkeeper_protocol::roster::Role;
 use seatkeeper_protocol::time::BootTime;
-use seatkeeper_protocol::wire::{AdminRequest, Ping, Pong, Query, Request, Response};
+use seatkeeper_protocol::wire::{AdminRequest, Ping, Pong, Query, Request};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -70,7 +73,7 @@ use crate::middle::book::Book;
 use crate::middle::health::Condition;
 use crate::middle::sighting::Announcement;
 use crate::middle::standing::Presence;
-use crate::seam::{Discovery, Disk, Net, World};
+use crate::seam::{Discovery, Disk, Net, Programs, World};
 
 pub use borrows::{BorrowAsk, Until};
 pub use duty::POOL_KEY_CONTEXT;
@@ -158,6 +161,9 @@ pub(crate) struct Inner {
     seats: seats::Seats,
     lent: borrows::Lent,
     waiting_site: watch::Sender<Option<String>>,
+    programs: Option<Arc<dyn Programs>>,
+    /// What the site wants to know of this machine.
+    survey: watch::Sender<Option<u64>>,
     waiting_site_id: Mutex<Option<SiteId>>,
     turned: Mutex<Option<String>>,
     log_failure: Mutex<Option<String>>,
@@ -207,6 +213,7 @@ impl Node {
         let gate = Arc::new(gate::NodeGate::default());
         let (network, inbound) = world.bind(&key, gate.clone()).map_err(StartError::Machine)?;
         let discovery = world.discovery().map_err(StartError::Machine)?;
+        let programs = world.programs();
         let epoch = state::next_epoch(&*disk).map_err(|error| StartError::Record(error.to_string()))?;
         let inner = Arc::new(Inner {
             config,
@@ -235,6 +242,8 @@ impl Node {
             seats: seats::Seats::default(),
             lent: borrows::Lent::default(),
             waiting_site: watch::Sender::default(),
+            programs,
+            survey: watch::Sender::default(),
             waiting_site_id: Mutex::default(),
             turned: Mutex::default(),
             log_failure: Mutex::default(),
@@ -522,16 +531,6 @@ impl Inner {
         let places = queue.get(&device).into_iter().flatten();
         pong.queue = places.filter(|place| pong.live.contains(&place.session)).copied().collect();
         Some(pong)
-    }
-
-    async fn query(self: &Arc<Self>, query: Query, within: Duration) -> Result<Vec<u8>, NodeError> {
-        match self.submit(Request::Query(query), within).await {
-            Ok(Response::Json(json)) => Ok(json),
-            Ok(other) => Err(NodeError::Internal(format!("unexpected answer {other:?}"))),
-            // Looking changes nothing: there is nothing that may or may not have happened.
-            Err(NodeError::Unknown) => Err(NodeError::NoHolder("nobody answered in time".to_owned())),
-            Err(error) => Err(error),
-        }
     }
 
     fn me(&self) -> api::Me {

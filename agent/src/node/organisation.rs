@@ -2,7 +2,6 @@
 
 use seatkeeper_ledger::org::{self, Match};
 use seatkeeper_protocol::api::{self, FORMAT};
-use seatkeeper_protocol::license::Downgrade;
 
 use super::Inner;
 use super::duty::Duty;
@@ -48,25 +47,9 @@ pub(super) fn purchases(inner: &Inner, duty: &Duty) -> api::Purchases {
         return api::Purchases { format: FORMAT, purchases: Vec::new(), unregistered: Vec::new() };
     };
     let by_hand = ledger.register().map(org::Register::purchases);
-    let purchase = |(id, terms): (&org::PurchaseId, &org::Purchase)| api::Purchase {
-        id: id.to_string(),
-        license: ledger.license(id.name()).is_some(),
-        registered: by_hand.is_some_and(|known| known.contains_key(id)),
-        product: terms.product.to_string(),
-        version: terms.version.to_string(),
-        quantity: terms.quantity,
-        owner: terms.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
-        automatic: terms.automatic,
-        downgrade: match &terms.downgrade {
-            Downgrade::To(versions) => versions.iter().map(ToString::to_string).collect(),
-            Downgrade::None | Downgrade::Any => Vec::new(),
-        },
-        downgrade_any: terms.downgrade == Downgrade::Any,
-        manual: terms.manual.iter().map(|(node, quantity)| (node.to_string(), *quantity)).collect(),
-        valid_from: terms.valid_from.map(|day| day.to_string()),
-        valid_until: terms.valid_until.map(|day| day.to_string()),
-        purchased: terms.purchased.map(|day| day.to_string()),
-        unit_cost: terms.unit_cost,
+    let purchase = |(id, terms): (&org::PurchaseId, &org::Purchase)| {
+        let registered = by_hand.is_some_and(|known| known.contains_key(id));
+        terms.to_json(id, ledger.license(id.name()).is_some(), registered)
     };
     api::Purchases {
         format: FORMAT,

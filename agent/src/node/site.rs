@@ -16,7 +16,7 @@ use super::duty::POOL_KEY_CONTEXT;
 use super::errors::{NodeError, StartError};
 use super::log::Log;
 use super::record::{REMEMBERED_MAX, Site, SiteRecord};
-use super::{Inner, audit, keeper, links, random, state};
+use super::{Inner, audit, keeper, links, random, state, survey};
 use crate::keys;
 use crate::keys::code::{RecoveryCode, seal_root};
 use crate::keys::seal::seal_to;
@@ -151,7 +151,8 @@ impl Inner {
         *self.site_stop() = Some(stop.clone());
         self.tasks.spawn(links::run(self.clone(), stop.clone()));
         self.tasks.spawn(self.clone().watch_deadlines(stop.clone()));
-        self.tasks.spawn(self.clone().watch_borrows(stop));
+        self.tasks.spawn(self.clone().watch_borrows(stop.clone()));
+        self.tasks.spawn(survey::run(self.clone(), stop));
         self.announce();
         self.resume_remembered();
     }
@@ -291,6 +292,7 @@ impl Inner {
             state::remove_record(&*self.disk, super::borrows::RECORD);
         }
         self.forget_audit();
+        self.survey.send_replace(None);
         self.known.send_replace(super::view::Known::default());
         self.presence.send_replace(Presence::default());
         self.waiting().clear();

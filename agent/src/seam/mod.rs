@@ -13,7 +13,7 @@ pub mod record;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use ed25519_dalek::SigningKey;
 use seatkeeper_election::seam::{Channel, Clock, Transport};
 use seatkeeper_ledger::Ledger;
 use seatkeeper_ledger::command::Outcome;
+use seatkeeper_ledger::inventory::Software;
 use seatkeeper_protocol::id::{DeviceId, Name, PublicKey};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -66,6 +67,11 @@ pub trait World: Send + Sync + 'static {
         None
     }
 
+    /// What is installed on it; `None` where that is not known.
+    fn programs(&self) -> Option<Arc<dyn Programs>> {
+        None
+    }
+
     /// Who is told of everything that is applied to the books here: nobody, but in a simulation.
     fn observer(&self) -> Option<Arc<dyn Observer>> {
         None
@@ -76,6 +82,25 @@ pub trait World: Send + Sync + 'static {
 pub trait Users: Send + Sync + 'static {
     /// For how long a user has had no input in any session; `None`: not known. May take long, and may be dropped.
     fn idle<'a>(&'a self, user: &'a Name) -> Later<'a, Option<Duration>>;
+}
+
+/// What is installed on one machine, and what rules may place it by. Each call may take long, and blocks.
+pub trait Programs: Send + Sync + 'static {
+    /// A value that differs when something may have been installed or removed since.
+    fn marker(&self) -> u64;
+
+    /// All that is installed.
+    ///
+    /// # Errors
+    /// When the machine's lists cannot be read; a sentence.
+    fn scan(&self) -> Result<Vec<Software>, String>;
+
+    /// Who is logged in now, sorted, at most [`seatkeeper_ledger::inventory::FACTS_MAX`].
+    fn users(&self) -> Vec<Name>;
+
+    /// The machine's addresses that others may know it by, sorted, at most
+    /// [`seatkeeper_ledger::inventory::FACTS_MAX`].
+    fn addresses(&self) -> Vec<IpAddr>;
 }
 
 /// Watches the books of one machine.

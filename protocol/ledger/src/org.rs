@@ -10,6 +10,7 @@
 //! | `tree` | [`Organisation`]: the tree of nodes |
 //! | `placement` | [`Placement`]: which device belongs to which node |
 //! | `import` | the same from CSV and JSON |
+//! | `json` | purchases as the API writes them |
 //! | `purchase` | [`Purchase`] and the rules that it is refused by |
 //! | `register` | [`Register`]: tree, rules and purchases that fit together |
 //! | `installs` | [`Installs`]: what is installed, by node and version |
@@ -41,6 +42,7 @@ mod flow;
 mod ids;
 mod import;
 mod installs;
+mod json;
 mod network;
 mod pieces;
 mod placement;
@@ -61,6 +63,7 @@ pub use calculation::Calculation;
 pub use ids::{NodeId, PurchaseId};
 pub use import::{ImportError, read_cost, read_downgrade};
 pub use installs::{Installs, InstallsError};
+pub use json::{JsonError, downgrade_from_json};
 pub use placement::{Device, Glob, Match, Network, Placement, PlacementError, Rule};
 pub use purchase::{Purchase, PurchaseError};
 pub use register::{Register, RegisterError};

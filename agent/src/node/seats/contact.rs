@@ -16,6 +16,7 @@ impl Seats {
     /// A pong: extends, or takes away.
     pub(crate) fn pong(&self, inner: &Arc<Inner>, pong: &Pong) {
         inner.settle_borrows(pong);
+        inner.survey.send_if_modified(|survey| std::mem::replace(survey, pong.survey) != pong.survey);
         let lost = {
             let mut state = self.state();
             let attaches: BTreeMap<SessionId, u32> = state

@@ -1,9 +1,11 @@
 //! Machines and what is installed on them, as the books keep it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
-use seatkeeper_protocol::id::{DeviceId, Name, ProductId, PublicKey, SiteId, Version};
+use seatkeeper_protocol::id::{DeviceId, IdError, Name, ProductId, PublicKey, SiteId, Version};
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +119,31 @@ pub(super) enum TooMuch {
     OfMachine,
     Machines,
     InAll,
+}
+
+/// As programs name it: a device's id, `file:NAME`, or `site:SITE:NAME`.
+impl fmt::Display for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(device) => device.fmt(f),
+            Self::Other(Source::File, name) => write!(f, "file:{name}"),
+            Self::Other(Source::Site(site), name) => write!(f, "site:{site}:{name}"),
+        }
+    }
+}
+
+impl FromStr for MachineId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if let Some(name) = text.strip_prefix("file:") {
+            return Ok(Self::Other(Source::File, Name::new(name)?));
+        }
+        match text.strip_prefix("site:").and_then(|rest| rest.split_once(':')) {
+            Some((site, name)) => Ok(Self::Other(Source::Site(site.parse()?), Name::new(name)?)),
+            None => text.parse().map(Self::Device),
+        }
+    }
 }
 
 impl MachineId {
@@ -358,12 +385,10 @@ impl Installed {
     }
 
     /// What is installed of a product. What is more than there may be is left out, the newest versions last.
-    pub(super) fn installs(&self, product: &ProductId, register: &Register) -> Installs {
-        let mut installs = Installs::new();
+    pub(super) fn add_installs(&self, installs: &mut Installs, product: &ProductId, register: &Register) {
         let root = &register.organisation().root().id;
         for ((node, version), count) in self.counts.get(product).into_iter().flatten() {
             let _ = installs.add(product, node.as_ref().unwrap_or(root), version, *count);
         }
-        installs
     }
 }

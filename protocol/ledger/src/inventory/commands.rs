@@ -254,9 +254,21 @@ impl Ledger {
         self.by.installed.totals()
     }
 
+    /// Adds what is installed of a product, by the nodes of this register.
+    pub fn add_installs(&self, installs: &mut Installs, product: &ProductId, register: &Register) {
+        self.by.installed.add_installs(installs, product, register);
+    }
+
     /// What is installed of a product, by the nodes of this register.
     pub fn installs(&self, product: &ProductId, register: &Register) -> Installs {
-        self.by.installed.installs(product, register)
+        let mut installs = Installs::new();
+        self.add_installs(&mut installs, product, register);
+        installs
+    }
+
+    /// The node that the rules place a machine into; `None`: none fits, or there is no organisation.
+    pub fn place_of(&self, id: &MachineId) -> Option<&NodeId> {
+        self.by.installed.place(id)
     }
 
     /// Another site whose exports are taken.

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `software` | [`Software`]: a program as a machine names it |
 //! | `catalog` | [`Catalog`]: which names are which product and version |
+//! | `json` | the catalog and programs as the API writes them |
 //! | `books` | machines and what is installed on them, as the books keep it |
 //! | `commands` | the commands that tell it, and what is read of it |
 
 mod books;
 mod catalog;
 mod commands;
+mod json;
 mod software;
 
 pub use books::{

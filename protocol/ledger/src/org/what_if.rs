@@ -83,7 +83,8 @@ impl Register {
         let owned = |register: &Self| -> BTreeSet<ProductId> {
             register.purchases().values().map(|terms| terms.product.clone()).collect()
         };
-        let products: BTreeSet<ProductId> = owned(self).union(&owned(&changed)).cloned().collect();
+        let mut products: BTreeSet<ProductId> = owned(self).union(&owned(&changed)).cloned().collect();
+        products.extend(installs.products().cloned());
         let concerned = products.into_iter().filter(|product| self.is_concerned(product, &changed));
         let difference = |product: ProductId| {
             let before = self.compliance(&product, installs, now);

@@ -43,6 +43,9 @@ struct Asked {
     bytes: usize,
     /// Where it stands.
     index: u64,
+    /// Whether its bytes were what it is written as. Damaged ones may be read as a request that nobody writes so: it does
+    /// not come again like that, and requests are told apart by their bytes.
+    as_written: bool,
     /// The actor left since: only the newest outcome is kept for who left.
     left: bool,
 }
@@ -59,6 +62,8 @@ pub(super) struct RandomOffice {
     asked: BTreeMap<ActorKey, VecDeque<Asked>>,
     /// The highest id that each actor has asked with.
     highest: BTreeMap<ActorKey, RequestId>,
+    /// The highest id of each actor that is not in `asked` any more.
+    forgotten: BTreeMap<ActorKey, RequestId>,
     epochs: BTreeMap<ActorKey, u64>,
     counter: u64,
     recent: VecDeque<(DeviceId, SessionId)>,
@@ -82,6 +87,7 @@ impl RandomOffice {
             office,
             asked: BTreeMap::new(),
             highest: BTreeMap::new(),
+            forgotten: BTreeMap::new(),
             epochs: BTreeMap::new(),
             // Beyond what the office has asked so far.
             counter: 1_000,
@@ -263,22 +269,23 @@ impl RandomOffice {
         if proven {
             let highest = self.highest.entry(actor.clone()).or_insert(entry.request);
             *highest = entry.request.max(*highest);
+            let by = actor.clone();
             let known = self.asked.entry(actor).or_default();
             let outcome_bytes = encode_outcome(&outcome).unwrap().len();
             let index = self.office.index;
-            // Damaged bytes may be read as a request that nobody writes so: it does not come again like that, and requests
-            // are told apart by their bytes.
-            if as_written {
-                known.push_back(Asked {
-                    entry,
-                    outcome: outcome.clone(),
-                    bytes: outcome_bytes,
-                    index,
-                    left: false,
-                });
-            }
-            if known.len() > ASKED_MAX {
-                known.pop_front();
+            known.push_back(Asked {
+                entry,
+                outcome: outcome.clone(),
+                bytes: outcome_bytes,
+                index,
+                left: false,
+                as_written,
+            });
+            if known.len() > ASKED_MAX
+                && let Some(Asked { entry, .. }) = known.pop_front()
+            {
+                let highest = self.forgotten.entry(by).or_insert(entry.request);
+                *highest = entry.request.max(*highest);
             }
         }
         if let Some(known) =
@@ -420,6 +427,9 @@ impl RandomOffice {
         let (many, bytes) =
             newer.fold((1, asked.bytes), |(many, bytes), (_, other)| (many + 1, bytes + other.bytes));
         !asked.left
+            && asked.as_written
+            // The ledger forgets the lowest id first, which may have come late.
+            && self.forgotten.get(actor).is_none_or(|forgotten| *forgotten < id)
             && asked.index + OUTCOME_ENTRIES >= self.office.index
             && self.office.ledger.epoch(actor) == Some(id.epoch)
             && many <= limits::OUTCOMES_PER_DEVICE

@@ -432,8 +432,9 @@ impl Scene<'_> {
     }
 
     fn by_admin(&self, chance: &mut Chance) -> Command {
-        match chance.index(162) {
-            147.. => survey(chance),
+        match chance.index(174) {
+            147..=161 => survey(chance),
+            162.. => organise(self.ledger.register(), chance),
             130..=144 => organise(self.ledger.register(), chance),
             145..=146 => Command::RevokeInvite { invite: invite_id(chance) },
             100..=109 => self.lose(chance),
