@@ -59,6 +59,7 @@ mod tests;
 
 pub use calculation::Calculation;
 pub use ids::{NodeId, PurchaseId};
+pub(crate) use import::each_row;
 pub use import::{ImportError, read_cost, read_downgrade};
 pub use installs::{Installs, InstallsError};
 pub use placement::{Device, Glob, Match, Network, Placement, PlacementError, Rule};
