@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use seatkeeper_protocol::id::Name;
 use serde::Deserialize;
 
+use super::text::short;
 use super::{
     ADDRESSES_MAX, Catalog, MACHINES_MAX, SOFTWARE_MAX, SOFTWARE_REPORTED_MAX, Software, Translation,
     USERS_MAX, clean,
@@ -45,7 +46,7 @@ impl ImportedMachine {
         }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let inventory: Inventory =
-            serde_json::from_slice(bytes).map_err(|error| ImportError::Glpi(error.to_string()))?;
+            serde_json::from_slice(bytes).map_err(|error| ImportError::Glpi(short(&error.to_string())))?;
         if inventory.partial == Some(true) {
             return Err(ImportError::Partial);
         }

@@ -1,9 +1,12 @@
 //! Catalogs and machines that are read from files, and what is said of files that are not.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
+use seatkeeper_protocol::id::Name;
 
 use super::*;
-use crate::org::ImportError;
+use crate::org::{Device, ImportError, Organisation, Placement, Rule};
 
 const CATALOG: &str = r#"
 [[software]]
@@ -236,6 +239,96 @@ fn what_the_catalog_ignores_does_not_count() {
     assert_eq!(left.software.len(), SOFTWARE_REPORTED_MAX);
     let error = machine(SOFTWARE_REPORTED_MAX + 1).without_ignored(&catalog).unwrap_err();
     assert!(matches!(error, ImportError::MachineTooLarge { max: SOFTWARE_REPORTED_MAX, .. }), "{error}");
+}
+
+fn example(file: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/examples/organisation");
+    std::fs::read(format!("{folder}/{file}")).expect(file)
+}
+
+fn shipped_catalog() -> Catalog {
+    Catalog::from_toml(&String::from_utf8(example("catalog.toml")).unwrap()).unwrap()
+}
+
+/// The machines are the installs that the other examples count, but for those of a node that no rule names.
+#[test]
+fn the_machines_that_are_shipped_make_the_installs_that_are_shipped() {
+    let catalog = shipped_catalog();
+    assert_eq!(Catalog::from_toml(&catalog.to_toml()).as_ref(), Ok(&catalog));
+    let organisation = Organisation::from_csv(&example("organisation.csv")).unwrap();
+    let rules = Placement::new(Rule::from_csv(&example("rules.csv")).unwrap(), &organisation).unwrap();
+    let mut machines = ImportedMachine::from_csv(&example("machines.csv")).unwrap();
+    machines.push(ImportedMachine::from_glpi(&example("glpi.json")).unwrap());
+
+    let (mut installs, mut unknown) = (BTreeMap::new(), Vec::new());
+    for machine in machines {
+        let users: Vec<&str> = machine.users.iter().map(Name::as_str).collect();
+        let device =
+            Device { id: None, host: machine.host.as_str(), addresses: &machine.addresses, users: &users };
+        let node = rules.node(&device).unwrap_or(&organisation.root().id).clone();
+        for software in &machine.software {
+            match catalog.translate(software) {
+                Translation::Install(product, version) => {
+                    *installs.entry(format!("{node},{product},{version}")).or_insert(0) += 1;
+                }
+                Translation::Unknown => unknown.push(software.name.to_string()),
+                Translation::Ignored => {}
+            }
+        }
+    }
+    assert_eq!(unknown, ["Hall Planner"]);
+    assert_eq!(installs.remove("E1,autocad,2026"), Some(1));
+    let shipped = String::from_utf8(example("installs.csv")).unwrap();
+    let shipped: BTreeMap<String, u32> = shipped
+        .lines()
+        .skip(1)
+        .filter(|row| !row.starts_with("E,"))
+        .filter_map(|row| row.rsplit_once(',').map(|(of, count)| (of.to_owned(), count.parse().unwrap())))
+        .collect();
+    assert_eq!(installs, shipped);
+}
+
+#[test]
+fn the_catalog_that_is_shipped_knows_what_it_names() {
+    let catalog = shipped_catalog();
+    let check = |name: &str, publisher: &str, version: &str, wanted: &str| {
+        let found = match catalog.translate(&software(name, publisher, version)) {
+            Translation::Install(product, version) => format!("{product} {version}"),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(found, wanted, "{name}");
+    };
+    check("AutoCAD 2024 - English", "Autodesk", "24.3.61.0", "autocad 2024");
+    check("AutoCAD LT 2025 - English", "Autodesk", "25.0.58.0", "autocad-lt 2025");
+    check("AutoCAD 2024 Language Pack - English", "Autodesk", "24.3.61.0", "Ignored");
+    check("Autodesk AutoCAD", "Autodesk, Inc.", "25.1.58", "autocad 2026");
+    check("Autodesk Material Library 2024", "Autodesk", "24.1.0.31", "Ignored");
+    check("Autodesk Revit 2026", "Autodesk", "26.0.4.409", "revit 2026");
+    check("Autodesk 3ds Max 2025", "Autodesk", "27.0", "3ds-max 2025");
+    check("Allplan 2026", "ALLPLAN GmbH", "2026.0", "allplan 2026");
+    check("Graphisoft Archicad 28", "Graphisoft SE", "28.0.0.3000", "archicad 28");
+    check("SketchUp 2026", "Trimble, Inc.", "26.2.243", "sketchup 2026");
+    check("SketchUp Viewer 2022", "Trimble, Inc.", "22.0.316", "Ignored");
+    check(
+        "MicroStation CONNECT Edition Update 17",
+        "Bentley Systems, Incorporated",
+        "10.17",
+        "microstation connect",
+    );
+    check("SOLIDWORKS 2024 SP03.1", "Dassault Systemes SolidWorks Corp", "32.31.0011", "solidworks 2024");
+    check("Adobe Photoshop 2024", "Adobe Inc.", "25.9.1", "photoshop 2024");
+    check("Adobe Acrobat (64-bit)", "Adobe", "25.001.20918", "acrobat 25");
+    check("Microsoft Office Professional Plus 2021 - en-us", "Microsoft Corporation", "16.0", "office 2021");
+    check(
+        "Microsoft Visual C++ 2015-2022 Redistributable (x64) - 14.40",
+        "Microsoft Corporation",
+        "14",
+        "Ignored",
+    );
+    check("freecad", "Debian Science <x@lists.alioth.debian.org>", "0.20.2+dfsg1-4", "freecad 0.20");
+    check("bash", "Matthias Klose <doko@debian.org>", "5.2.15-2+b8", "Ignored");
+    check("bash", "Fedora Project", "5.2.26-3.fc40", "Ignored");
+    check("planner", "Example Ltd <support@example.com>", "3.1", "Unknown");
 }
 
 proptest! {

@@ -21,6 +21,9 @@ use toml::Value;
 use super::{Catalog, CatalogRule, Means, RULES_MAX, VERSION_PARTS_MAX, VersionFrom};
 use crate::org::{Glob, IMPORT_BYTES_MAX, PlacementError};
 
+/// How much of what a reader says is passed on, characters.
+const SAID_CHARS_MAX: usize = 200;
+
 /// Why a text is no catalog. Entries are counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -127,7 +130,7 @@ impl Catalog {
         }
         let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            CatalogError::Toml { line: before.matches('\n').count() + 1, why: error.message().to_owned() }
+            CatalogError::Toml { line: before.matches('\n').count() + 1, why: short(error.message()) }
         })?;
         let entries = match table.remove("software") {
             None => Vec::new(),
@@ -135,7 +138,7 @@ impl Catalog {
             Some(_) => return Err(CatalogError::NoList),
         };
         if let Some(key) = table.keys().next() {
-            return Err(CatalogError::UnknownKey(key.chars().take(64).collect()));
+            return Err(CatalogError::UnknownKey(short(key)));
         }
         if entries.len() > RULES_MAX {
             return Err(CatalogError::TooMany);
@@ -190,7 +193,7 @@ impl Catalog {
 
 fn rule(value: Value, entry: usize) -> Result<CatalogRule, CatalogError> {
     let read: Entry =
-        value.try_into().map_err(|error| CatalogError::Entry { entry, why: one_line(error.message()) })?;
+        value.try_into().map_err(|error| CatalogError::Entry { entry, why: short(error.message()) })?;
     let pattern = |key, text: &str| Glob::new(text).map_err(|why| CatalogError::Pattern { entry, key, why });
     let optional = |key, text: Option<String>| text.map(|text| pattern(key, &text)).transpose();
     Ok(CatalogRule {
@@ -229,6 +232,8 @@ fn version_from(value: &Value, entry: usize) -> Result<VersionFrom, CatalogError
     }
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// What a reader says, on one line and without the whole of what it did not understand.
+pub(super) fn short(said: &str) -> String {
+    let words: Vec<&str> = said.split(|char: char| char.is_whitespace() || char.is_control()).collect();
+    words.join(" ").chars().take(SAID_CHARS_MAX).collect()
 }
