@@ -1,12 +1,13 @@
 //! The real machine behind the seams: QUIC, mDNS, the state directory, the system's clocks and processes.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use seatkeeper_election::EngineConfig;
 use seatkeeper_election::seam::Clock;
+use seatkeeper_ledger::inventory::Software;
 use seatkeeper_protocol::id::Name;
 use tokio::sync::mpsc;
 
@@ -18,7 +19,7 @@ use crate::platform;
 use crate::platform::clock::SystemClock;
 use crate::platform::tree::ProcessTree;
 use crate::quic::Quic;
-use crate::seam::{BoxTree, Discovery, Disk, Gate, Inbound, Network, TreeIdentity, Users, World};
+use crate::seam::{BoxTree, Discovery, Disk, Gate, Inbound, Network, Programs, TreeIdentity, Users, World};
 
 /// Longest join file, bytes.
 const JOIN_FILE_BYTES_MAX: usize = 1_024;
@@ -132,7 +133,32 @@ impl World for Host {
         platform::idle::users()
     }
 
+    fn programs(&self) -> Option<Arc<dyn Programs>> {
+        Some(Arc::new(Installed))
+    }
+
     fn resume_tree(&self, identity: TreeIdentity) -> Option<BoxTree> {
         ProcessTree::resume(identity).map(|tree| Box::new(tree) as BoxTree)
+    }
+}
+
+/// What the system says is installed.
+struct Installed;
+
+impl Programs for Installed {
+    fn marker(&self) -> u64 {
+        platform::software::changed_marker()
+    }
+
+    fn scan(&self) -> Result<Vec<Software>, String> {
+        platform::software::scan().map_err(|error| error.to_string())
+    }
+
+    fn users(&self) -> Vec<Name> {
+        platform::people::logged_in()
+    }
+
+    fn addresses(&self) -> Vec<IpAddr> {
+        platform::host::addresses()
     }
 }

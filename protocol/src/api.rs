@@ -23,8 +23,8 @@ pub use compliance::{
     VersionCompliance,
 };
 pub use inventory::{
-    Catalog, CatalogEntry, InstalledProduct, Inventory, Machine, MachineDetail, OtherSite, Program,
-    UnknownProgram, UnknownPrograms,
+    Catalog, CatalogEntry, ExportedMachine, InstalledProduct, Inventory, InventoryExport, InventorySeal,
+    Machine, MachineDetail, OtherSite, Program, UnknownProgram, UnknownPrograms,
 };
 pub use limits::{Group, Limit, Limits, Priority, Whom};
 pub use organisation::{OrgNode, Organisation, PlacementRule, Purchase, Purchases, Unregistered};

@@ -34,7 +34,7 @@ pub struct ComplianceArgs {
 
 /// What else there is to see of compliance.
 #[derive(Debug, Subcommand)]
-pub enum ComplianceCommand {
+pub(super) enum ComplianceCommand {
     /// What would be different if something was bought, sold or moved. Changes nothing
     WhatIf(Box<WhatIfArgs>),
     /// When the figures changed, and why

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use seatkeeper_client::{Client, ClientError, api};
+use seatkeeper_client::{Client, api};
 use seatkeeper_ledger::command::Command;
 use seatkeeper_ledger::inventory::{
     Catalog, ImportedMachine, MachineChange, MachineId, OtherSite, Software, Source,
@@ -279,7 +279,7 @@ async fn import(
                     let name = machine.host.clone();
                     machines.push((name, machine));
                 }
-                send(client, &mut signer, Source::File, machines).await?;
+                send(client, &mut signer, &there, Source::File, machines).await?;
                 let told = print::count(count, "machine is", "machines are");
                 print::line(format!("{told} imported from {}.", file.display()));
                 if !own.is_empty() {
@@ -332,7 +332,7 @@ async fn take_export(
         }
     }
     let count = u32::try_from(machines.len()).unwrap_or(u32::MAX);
-    send(client, signer, source, machines).await?;
+    send(client, signer, there, source, machines).await?;
     print::line(format!(
         "{} of the site {name} imported.",
         print::count(count, "machine is", "machines are")
@@ -345,16 +345,17 @@ async fn take_export(
 async fn send(
     client: &Client,
     signer: &mut SiteSigner,
+    there: &api::Inventory,
     source: Source,
     machines: Vec<(Name, ImportedMachine)>,
 ) -> Result<(), Fail> {
+    let there: BTreeSet<&str> = there.machines.iter().map(|machine| machine.id.as_str()).collect();
     let mut rounds: Vec<Vec<(Name, MachineChange)>> = Vec::new();
     for (name, machine) in machines {
         let id = MachineId::Other(source, name.clone()).to_string();
-        let known = match client.machine(&id).await {
-            Ok(known) => known.programs.iter().filter_map(Software::from_json).collect(),
-            Err(ClientError::Problem(problem)) if problem.code == "not-found" => BTreeSet::new(),
-            Err(error) => return Err(error.into()),
+        let known = match there.contains(id.as_str()) {
+            true => client.machine(&id).await?.programs.iter().filter_map(Software::from_json).collect(),
+            false => BTreeSet::new(),
         };
         let ImportedMachine { host, addresses, users, software } = machine;
         let wanted: BTreeSet<Software> = software.into_iter().collect();

@@ -15,6 +15,7 @@ use super::Inner;
 use super::duty::{Duty, POOL_KEY_CONTEXT};
 use super::log::Log;
 use super::queue;
+use super::recalculation;
 use super::record::{INDEX_BITS, Site, roster_number};
 use crate::keys::seal;
 use crate::middle::standing::{self, DeviceFacts};
@@ -116,7 +117,8 @@ async fn take_up(inner: &Arc<Inner>, log: &Arc<Log>, term: u64) -> bool {
     let duty = Duty::new(inner, log.clone(), term, kept.map(|duty| duty.leases.clone()));
     tracing::info!(term, "this machine is the holder now");
     inner.set_duty(Some(duty.clone()));
-    tokio::spawn(keep(inner.clone(), duty));
+    tokio::spawn(keep(inner.clone(), duty.clone()));
+    tokio::spawn(recalculation::keep(inner.clone(), duty));
     inner.learn_holder(term, inner.device);
     true
 }

@@ -40,6 +40,7 @@ mod machine;
 mod organisation;
 mod queue;
 mod reads;
+mod recalculation;
 mod record;
 mod seats;
 mod serve;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seatkeeper_ledger::command::{Command, Outcome};
-use seatkeeper_ledger::inventory::{Catalog, MachineChange, SOFTWARE_PER_MACHINE_MAX, Software, Translation};
+use seatkeeper_ledger::inventory::{Catalog, MachineChange, SOFTWARE_REPORTED_MAX, Software, Translation};
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::Name;
 use seatkeeper_protocol::wire::Query;
@@ -211,11 +211,11 @@ fn reported(catalog: &Catalog, installed: Vec<Software>) -> BTreeSet<Software> {
         .collect();
     wanted.sort();
     wanted.dedup();
-    if wanted.len() > SOFTWARE_PER_MACHINE_MAX {
+    if wanted.len() > SOFTWARE_REPORTED_MAX {
         tracing::warn!(
             programs = wanted.len(),
             "more programs are installed here than one machine reports; let the catalog ignore some"
         );
     }
-    wanted.into_iter().take(SOFTWARE_PER_MACHINE_MAX).map(|(_, software)| software).collect()
+    wanted.into_iter().take(SOFTWARE_REPORTED_MAX).map(|(_, software)| software).collect()
 }

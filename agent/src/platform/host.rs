@@ -1,4 +1,9 @@
-//! The machine: its name and its form.
+//! The machine: its name, its form and its addresses.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use seatkeeper_ledger::inventory::ADDRESSES_MAX;
 
 /// The name of the network interface that never leaves the machine.
 pub const LOOPBACK: &str = if cfg!(windows) {
@@ -26,6 +31,17 @@ fn raw_hostname() -> String {
 #[cfg(windows)]
 fn raw_hostname() -> String {
     std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+/// The machine's own addresses, without those that mean something on the machine or its cable alone: sorted, none twice,
+/// at most [`ADDRESSES_MAX`]. Empty when it has none, or doesn't say.
+pub fn addresses() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs()
+        .inspect_err(|error| tracing::debug!(%error, "the machine's addresses are not known"))
+        .unwrap_or_default();
+    let own = interfaces.iter().filter(|interface| !interface.is_loopback() && !interface.is_link_local());
+    let own: BTreeSet<IpAddr> = own.map(if_addrs::Interface::ip).filter(|ip| !ip.is_unspecified()).collect();
+    own.into_iter().take(ADDRESSES_MAX).collect()
 }
 
 /// Whether this is a laptop: it may be gone tomorrow, so it votes only when there are no desktops to do it.
@@ -77,6 +93,13 @@ mod tests {
     fn the_name_is_one_plain_label() {
         let name = hostname();
         assert!(!name.is_empty() && !name.contains('.') && !name.contains(char::is_control), "{name:?}");
+    }
+
+    #[test]
+    fn addresses_are_of_use_to_others() {
+        let found = addresses();
+        assert!(found.is_sorted() && found.len() <= ADDRESSES_MAX, "{found:?}");
+        assert!(!found.iter().any(|address| address.is_loopback() || address.is_unspecified()), "{found:?}");
     }
 
     #[cfg(target_os = "linux")]

@@ -6,12 +6,14 @@
 //! | [`child`] | the child of `seatkeeper run` |
 //! | [`clock`] | the two clocks |
 //! | [`files`] | permissions of files and folders |
-//! | [`host`] | the machine's name and form |
+//! | [`host`] | the machine's name, form and addresses |
 //! | [`idle`] | for how long people have had no input |
 //! | [`local`] | the local socket or pipe and who calls through it |
 //! | [`lock`] | one agent per state folder |
 //! | [`paths`] | where state and keys are kept |
+//! | [`people`] | who is logged in |
 //! | [`signals`] | being told to stop |
+//! | [`software`] | what is installed |
 //! | [`tree`] | watching a process and everything it started |
 
 pub mod child;
@@ -24,7 +26,9 @@ pub mod local;
 pub mod lock;
 pub(crate) mod menu;
 pub mod paths;
+pub mod people;
 pub mod signals;
+pub mod software;
 pub mod tree;
 
 #[cfg(windows)]

@@ -26,6 +26,10 @@ use windows_sys::Win32::System::Diagnostics::ToolHelp::{
 use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
 use windows_sys::Win32::System::Pipes::GetNamedPipeClientProcessId;
 use windows_sys::Win32::System::Power::{GetSystemPowerStatus, SYSTEM_POWER_STATUS};
+use windows_sys::Win32::System::RemoteDesktop::{
+    WTS_CURRENT_SERVER_HANDLE, WTS_INFO_CLASS, WTSActive, WTSDomainName, WTSEnumerateSessionsW,
+    WTSFreeMemory, WTSQuerySessionInformationW, WTSUserName,
+};
 use windows_sys::Win32::System::SystemInformation::GetTickCount;
 use windows_sys::Win32::System::Threading::{
     GetProcessTimes, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
@@ -246,6 +250,51 @@ pub(crate) fn processes() -> io::Result<Vec<Process>> {
             ERROR_NO_MORE_FILES => Ok(found),
             _ => Err(io::Error::last_os_error()),
         }
+    }
+}
+
+/// The users of the active sessions, as `DOMAIN\name`; empty when Windows doesn't say.
+pub(crate) fn active_users() -> Vec<String> {
+    let (mut sessions, mut count) = (null_mut(), 0);
+    // SAFETY: the call writes a list of its own and how long it is; the list is copied from and freed once.
+    let active: Vec<u32> = unsafe {
+        if WTSEnumerateSessionsW(WTS_CURRENT_SERVER_HANDLE, 0, 1, &mut sessions, &mut count) == 0 {
+            return Vec::new();
+        }
+        if sessions.is_null() {
+            return Vec::new();
+        }
+        let list = std::slice::from_raw_parts(sessions, usize::try_from(count).unwrap_or(0));
+        let active = list.iter().filter(|session| session.State == WTSActive);
+        let active = active.map(|session| session.SessionId).collect();
+        WTSFreeMemory(sessions.cast());
+        active
+    };
+    let name = |session| {
+        let name = session_text(session, WTSUserName)?;
+        match session_text(session, WTSDomainName) {
+            Some(domain) => Some(format!(r"{domain}\{name}")),
+            None => Some(name),
+        }
+    };
+    active.into_iter().filter_map(name).collect()
+}
+
+/// What Windows says of a session; `None`: nothing.
+fn session_text(session: u32, what: WTS_INFO_CLASS) -> Option<String> {
+    let (mut text, mut bytes) = (null_mut(), 0);
+    // SAFETY: the call writes a text of its own and how long it is, with the zero at its end; it is freed once.
+    unsafe {
+        if WTSQuerySessionInformationW(WTS_CURRENT_SERVER_HANDLE, session, what, &mut text, &mut bytes) == 0 {
+            return None;
+        }
+        if text.is_null() {
+            return None;
+        }
+        let wide = std::slice::from_raw_parts(text, usize::try_from(bytes).unwrap_or(0) / 2);
+        let said = String::from_utf16_lossy(wide.split(|unit| *unit == 0).next().unwrap_or_default());
+        WTSFreeMemory(text.cast());
+        (!said.is_empty()).then_some(said)
     }
 }
 

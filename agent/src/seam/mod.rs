@@ -95,11 +95,11 @@ pub trait Programs: Send + Sync + 'static {
     /// When the machine's lists cannot be read; a sentence.
     fn scan(&self) -> Result<Vec<Software>, String>;
 
-    /// Who is logged in now, sorted, at most [`seatkeeper_ledger::inventory::FACTS_MAX`].
+    /// Who is logged in now, sorted, at most [`seatkeeper_ledger::inventory::USERS_MAX`].
     fn users(&self) -> Vec<Name>;
 
     /// The machine's addresses that others may know it by, sorted, at most
-    /// [`seatkeeper_ledger::inventory::FACTS_MAX`].
+    /// [`seatkeeper_ledger::inventory::ADDRESSES_MAX`].
     fn addresses(&self) -> Vec<IpAddr>;
 }
 

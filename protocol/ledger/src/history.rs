@@ -7,7 +7,7 @@ use seatkeeper_protocol::id::{DeviceId, ProductId};
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Outcome, Refusal};
+use crate::command::{Command, Outcome, Refusal};
 use crate::ledger::{Answer, Ledger, Moment, limit};
 use crate::org::{NodeDifference, PurchaseId, Totals};
 use crate::records::Happening;
@@ -17,7 +17,7 @@ pub const CALCULATIONS_MAX: usize = 128;
 /// Products of one calculation. Others come with the next one.
 pub const CALCULATION_PRODUCTS_MAX: usize = 32;
 /// Nodes that are named for one product of a calculation.
-pub const CALCULATION_NODES_MAX: usize = 32;
+pub const CALCULATION_NODES_MAX: usize = 16;
 /// Reasons that are named for one calculation.
 pub const REASONS_MAX: usize = 32;
 /// Products whose figures are kept.
@@ -77,6 +77,30 @@ pub(crate) struct History {
     totals: BTreeMap<ProductId, Totals>,
     kept: VecDeque<Calculation>,
     next: u64,
+    /// Log index of the newest entry by which a calculation may come to something else.
+    pub(crate) changed: u64,
+}
+
+/// Whether the figures may differ after such a command.
+pub(crate) fn is_basis(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::SetNodes { .. }
+            | Command::SetPlacement { .. }
+            | Command::SetPurchases { .. }
+            | Command::RemovePurchase { .. }
+            | Command::Allocate { .. }
+            | Command::SetStopAtLegal { .. }
+            | Command::Report(_)
+            | Command::SetCatalog { .. }
+            | Command::ImportMachines { .. }
+            | Command::RemoveMachines { .. }
+            | Command::AddLicense { .. }
+            | Command::RemoveLicense { .. }
+            | Command::EndLicense { .. }
+            | Command::Leave
+            | Command::RevokeDevice { .. }
+    )
 }
 
 impl Ledger {
@@ -95,7 +119,9 @@ impl Ledger {
                 return Err(Refusal::Conflict("another calculation came first".into()));
             }
         }
-        if result.products.iter().all(|product| product.before == product.after) {
+        let same = |product: &ProductChange| product.before == product.after && product.nodes.is_empty();
+        let known = history.kept.back().is_some_and(|newest| newest.result == *result);
+        if known || result.products.iter().all(same) {
             return Ok(Outcome::Done);
         }
         let new = result.products.iter().filter(|product| product.before.is_none()).count();
@@ -123,6 +149,11 @@ impl Ledger {
     /// The newest figures that a calculation came to, by product.
     pub fn calculated_totals(&self) -> &BTreeMap<ProductId, Totals> {
         &self.state.history.totals
+    }
+
+    /// Log index of the newest entry by which a calculation may come to something else.
+    pub fn compliance_changed(&self) -> u64 {
+        self.state.history.changed
     }
 
     /// The calculations that are kept, oldest first.

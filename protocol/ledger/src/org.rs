@@ -61,6 +61,7 @@ mod tests;
 
 pub use calculation::Calculation;
 pub use ids::{NodeId, PurchaseId};
+pub(crate) use import::each_row;
 pub use import::{ImportError, read_cost, read_downgrade};
 pub use installs::{Installs, InstallsError};
 pub use json::{JsonError, downgrade_from_json};

@@ -20,6 +20,7 @@ mod api;
 mod audit;
 mod frames;
 mod heap;
+mod inventory;
 mod ledger;
 mod license;
 mod recipe;

@@ -23,8 +23,8 @@ const NODE: &str = "agent/src/node/";
 const EDGE: [&str; 9] = ["quic", "mdns", "disk", "http", "platform", "host", "cli", "demo", "node"];
 
 /// What calls an operating system, and where it may stand.
-const OS_CRATES: [&str; 8] =
-    ["rustix", "windows_sys", "nix", "signal_hook", "libc", "socket2", "x11rb", "zbus"];
+const OS_CRATES: [&str; 10] =
+    ["rustix", "windows_sys", "nix", "signal_hook", "libc", "socket2", "x11rb", "zbus", "if_addrs", "winreg"];
 const OS_MAY: [&str; 2] = [
     "agent/src/platform/",
     // Where the agent's socket is depends on who asks.

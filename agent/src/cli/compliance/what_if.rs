@@ -15,7 +15,7 @@ use super::super::print;
 /// What might be changed.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
-pub struct WhatIfArgs {
+pub(in crate::cli) struct WhatIfArgs {
     /// So many more were bought, at the root; may be repeated
     #[arg(long, value_name = "PRODUCT@VERSION=N", value_parser = parse_bought)]
     buy: Vec<(ProductAt, u32)>,

@@ -9,21 +9,11 @@ use seatkeeper_protocol::id::{DeviceId, IdError, Name, ProductId, PublicKey, Sit
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, Software, Translation};
+use super::{
+    ADDRESSES_MAX, Catalog, MACHINES_MAX, SOFTWARE_IN_ALL_MAX, SOFTWARE_REPORTED_MAX, Software, Translation,
+    USERS_MAX,
+};
 use crate::org::{Device, Installs, NodeId, Register};
-
-/// Software of one machine.
-pub const SOFTWARE_PER_MACHINE_MAX: usize = 1_000;
-/// Different software of one site.
-pub const SOFTWARE_MAX: usize = 20_000;
-/// Machines without an agent, and those of other sites.
-pub const MACHINES_MAX: usize = 20_000;
-/// Users, and addresses, of one machine.
-pub const FACTS_MAX: usize = 16;
-/// Rules of one catalog.
-pub const CATALOG_RULES_MAX: usize = 1_000;
-/// Other sites whose machines are counted here.
-pub const SITES_MAX: usize = 256;
 
 /// Where something is known from that did not come from an agent of this site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -63,9 +53,9 @@ pub struct Machine {
 pub struct MachineChange {
     /// Its host name.
     pub host: Name,
-    /// Its addresses, at most [`FACTS_MAX`].
+    /// Its addresses, at most [`ADDRESSES_MAX`].
     pub addresses: Vec<IpAddr>,
-    /// Who uses it, at most [`FACTS_MAX`].
+    /// Who uses it, at most [`USERS_MAX`].
     pub users: Vec<Name>,
     /// What is not installed any more.
     pub remove: Vec<Software>,
@@ -203,14 +193,14 @@ impl Inventory {
         let mut unknown: BTreeSet<&Software> = BTreeSet::new();
         let mut machines = self.machines.keys().filter(|id| id.is_other()).count();
         for (id, change) in changes {
-            if change.addresses.len().max(change.users.len()) > FACTS_MAX {
+            if change.addresses.len() > ADDRESSES_MAX || change.users.len() > USERS_MAX {
                 return Err(TooMuch::Facts);
             }
             let there = self.machines.get(id);
             machines += usize::from(there.is_none() && id.is_other());
             let (remove, add) = self.difference(by, id, change);
             let len = there.map_or(0, |machine| machine.software.len());
-            if len + add.len() - remove.len() > SOFTWARE_PER_MACHINE_MAX {
+            if len + add.len() - remove.len() > SOFTWARE_REPORTED_MAX {
                 return Err(TooMuch::OfMachine);
             }
             unknown.extend(add.into_iter().filter(|software| !by.numbers.contains_key(*software)));
@@ -218,7 +208,7 @@ impl Inventory {
         if machines > MACHINES_MAX {
             return Err(TooMuch::Machines);
         }
-        if self.software.len() + unknown.len() > SOFTWARE_MAX {
+        if self.software.len() + unknown.len() > SOFTWARE_IN_ALL_MAX {
             return Err(TooMuch::InAll);
         }
         Ok(())

@@ -6,11 +6,11 @@ use seatkeeper_protocol::id::{DeviceId, Name, ProductId, PublicKey, SiteId, Vers
 use seatkeeper_protocol::limits;
 use seatkeeper_protocol::time::WallTime;
 
-use super::books::{
-    CATALOG_RULES_MAX, FACTS_MAX, Installed, MACHINES_MAX, Machine, MachineChange, MachineId, OtherSite,
-    SITES_MAX, SOFTWARE_MAX, SOFTWARE_PER_MACHINE_MAX, Source, TooMuch,
+use super::books::{Installed, Machine, MachineChange, MachineId, OtherSite, Source, TooMuch};
+use super::{
+    Catalog, CatalogRule, MACHINES_MAX, RULES_MAX, SITES_MAX, SOFTWARE_IN_ALL_MAX, SOFTWARE_REPORTED_MAX,
+    Software, Translation, USERS_MAX,
 };
-use super::{Catalog, CatalogRule, Software, Translation};
 use crate::command::{Outcome, Refusal};
 use crate::ledger::{Answer, Ledger, Moment, limit};
 use crate::org::{Installs, NodeId, Register};
@@ -20,10 +20,10 @@ use crate::records::Happening;
 impl TooMuch {
     fn refusal(&self) -> Refusal {
         match self {
-            Self::Facts => limit("users, or addresses, of one machine", FACTS_MAX),
-            Self::OfMachine => limit("programs on one machine", SOFTWARE_PER_MACHINE_MAX),
+            Self::Facts => limit("users, or addresses, of one machine", USERS_MAX),
+            Self::OfMachine => limit("programs on one machine", SOFTWARE_REPORTED_MAX),
             Self::Machines => limit("machines without an agent", MACHINES_MAX),
-            Self::InAll => limit("different programs in one site", SOFTWARE_MAX),
+            Self::InAll => limit("different programs in one site", SOFTWARE_IN_ALL_MAX),
         }
     }
 }
@@ -72,8 +72,8 @@ impl Ledger {
                 kept.len()
             ))
         })?;
-        if kept.len() + rules.len() > CATALOG_RULES_MAX {
-            return Err(limit("entries in a catalog", CATALOG_RULES_MAX));
+        if kept.len() + rules.len() > RULES_MAX {
+            return Err(limit("entries in a catalog", RULES_MAX));
         }
         let all = [kept, rules].concat();
         let entries = count(all.len());

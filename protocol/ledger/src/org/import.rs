@@ -104,6 +104,41 @@ pub enum ImportError {
     /// Nodes that are no tree.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// Not the inventory of a machine.
+    #[error(
+        "the file is no inventory that GLPI-Agent wrote in JSON ({0}); write one with `glpi-inventory --json > FILE`"
+    )]
+    Glpi(String),
+    /// Only what changed on a machine.
+    #[error(
+        "the inventory is partial, it does not say all that is installed; write a whole one with `glpi-inventory --json > FILE`"
+    )]
+    Partial,
+    /// A machine without a name.
+    #[error(
+        "the inventory does not say what the machine is called; write its name into `content.hardware.name`"
+    )]
+    NoHost,
+    /// Too many machines.
+    #[error("row {row}: there are at most {max} machines in a file; split it")]
+    TooManyMachines {
+        /// Where the first that is too many stands.
+        row: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// Too much of a machine.
+    #[error("machine `{host}` has more than {max} {what}; {remedy}")]
+    MachineTooLarge {
+        /// Which machine.
+        host: Name,
+        /// How many there may be.
+        max: usize,
+        /// Of what.
+        what: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
+    },
 }
 
 const NODE_COLUMNS: &str = "id,parent,name,legal";
@@ -224,8 +259,9 @@ impl Rule {
 }
 
 /// A row of CSV.
-struct Row<'a> {
-    number: usize,
+pub(crate) struct Row<'a> {
+    /// The line of the file in which it begins, from 1.
+    pub(crate) number: usize,
     columns: &'a BTreeMap<&'static str, usize>,
     cells: &'a csv::StringRecord,
 }
@@ -260,7 +296,12 @@ pub fn read_downgrade(text: &str) -> Result<Downgrade, IdError> {
 }
 
 /// Calls `each` with each row that is not empty, until one is wrong.
-fn each_row(
+///
+/// `example` is a first line as it should be, `known` are the columns that there may be, `needed` those there must be.
+///
+/// # Errors
+/// The first row that is wrong.
+pub(crate) fn each_row(
     bytes: &[u8],
     example: &'static str,
     known: &[&'static str],
@@ -335,11 +376,12 @@ impl Lines<'_> {
 
 impl Row<'_> {
     /// What stands in a column; `None`: nothing.
-    fn text(&self, column: &str) -> Option<&str> {
+    pub(crate) fn text(&self, column: &str) -> Option<&str> {
         self.cells.get(*self.columns.get(column)?).filter(|text| !text.is_empty())
     }
 
-    fn wrong(&self, column: &'static str, expected: &'static str) -> ImportError {
+    /// The cell can't be meant.
+    pub(crate) fn wrong(&self, column: &'static str, expected: &'static str) -> ImportError {
         let found = self.text(column).unwrap_or_default().chars().take(64).collect();
         ImportError::Cell { row: self.number, column, found, expected }
     }
@@ -356,7 +398,7 @@ impl Row<'_> {
         })
     }
 
-    fn name(&self, column: &'static str) -> Result<Name, ImportError> {
+    pub(crate) fn name(&self, column: &'static str) -> Result<Name, ImportError> {
         self.id(column, |text| Name::new(text))
     }
 

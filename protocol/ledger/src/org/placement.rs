@@ -94,10 +94,12 @@ impl Glob {
     /// # Errors
     /// When it is empty or longer than a name may be.
     pub fn new(text: &str) -> Result<Self, PlacementError> {
+        // A few characters are longer in lower case; what is kept has to be readable again.
+        let text: String = lower(text).collect();
         if text.is_empty() || text.len() > limits::NAME_BYTES_MAX {
             return Err(PlacementError::Glob);
         }
-        Ok(Self(lower(text).collect()))
+        Ok(Self(text.chars().collect()))
     }
 
     /// Whether the whole of `text` fits.

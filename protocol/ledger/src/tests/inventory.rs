@@ -10,8 +10,8 @@ use super::organisation::{node, node_id, purchase, purchase_id};
 use crate::command::{Command, Outcome, Refusal};
 use crate::history::{Calculated, ProductChange, Reason};
 use crate::inventory::{
-    CATALOG_RULES_MAX, CatalogRule, FACTS_MAX, MachineChange, MachineId, Means, OtherSite,
-    SOFTWARE_PER_MACHINE_MAX, Software, Source, Translation, VersionFrom,
+    CatalogRule, MachineChange, MachineId, Means, OtherSite, RULES_MAX, SOFTWARE_REPORTED_MAX, Software,
+    Source, Translation, USERS_MAX, VersionFrom,
 };
 use crate::org::{Glob, Line, Match, NodeDifference, Rule, Totals};
 use crate::{Ledger, Organised};
@@ -275,7 +275,7 @@ fn another_site_is_counted_by_its_newest_export() {
 fn too_much_is_refused_as_a_whole() {
     let mut office = office();
     office.done_by_admin(set_catalog(0, catalog()));
-    let names: Vec<String> = (0..=SOFTWARE_PER_MACHINE_MAX).map(|n| format!("program {n}")).collect();
+    let names: Vec<String> = (0..=SOFTWARE_REPORTED_MAX).map(|n| format!("program {n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let is_limit = |outcome| matches!(outcome, Outcome::Refused(Refusal::Limit { .. }));
     assert!(is_limit(office.by_device(0, Command::Report(change("ws", &names, &[])))));
@@ -285,9 +285,9 @@ fn too_much_is_refused_as_a_whole() {
     ));
     assert_eq!(office.ledger.machines(None).count(), 0);
     let mut crowd = change("ws", &[], &[]);
-    crowd.users = vec![name("eva"); FACTS_MAX + 1];
+    crowd.users = vec![name("eva"); USERS_MAX + 1];
     assert!(is_limit(office.by_device(0, Command::Report(crowd))));
-    let rules = vec![rule("x", Means::Ignored); CATALOG_RULES_MAX];
+    let rules = vec![rule("x", Means::Ignored); RULES_MAX];
     assert!(is_limit(office.by_admin(set_catalog(1, rules.clone()))));
     assert!(matches!(office.by_admin(set_catalog(5, rules)), Outcome::Refused(Refusal::Invalid(_))));
     let twice = import(Source::File, &[good.clone(), good]);

@@ -213,5 +213,9 @@ fn the_first_rule_that_fits_places_a_device() {
     let many = glob(&"*a".repeat(60));
     assert!(!many.fits(&"a".repeat(59)) && many.fits(&"a".repeat(60)));
     assert!(!many.fits(&("a".repeat(10_000) + "b")));
+    // What is longer in lower case than a pattern may be would be refused when it is read again.
+    assert_eq!(Glob::new(&"İ".repeat(64)), Err(PlacementError::Glob));
+    let longest = glob(&"İ".repeat(42));
+    assert_eq!(Glob::new(&longest.to_string()), Ok(longest));
     assert!(glob("**").fits("") && !glob("?").fits("") && glob("a*b").fits("a*b"));
 }

@@ -1,0 +1,240 @@
+//! The holder compares what is installed with what was bought whenever one of them changes, or a purchase begins or
+//! ends, and commits what differs from the calculation before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seatkeeper_ledger::command::Command;
+use seatkeeper_ledger::history::{
+    CALCULATION_NODES_MAX, CALCULATION_PRODUCTS_MAX, Calculated, ProductChange, REASONS_MAX, Reason,
+};
+use seatkeeper_ledger::org::{Installs, NodeDifference, NodeId, NodeLine, PurchaseId, Register, Totals};
+use seatkeeper_ledger::{Happening, Ledger};
+use seatkeeper_protocol::id::ProductId;
+use seatkeeper_protocol::time::WallTime;
+
+use super::Inner;
+use super::compliance::Basis;
+use super::duty::Duty;
+
+/// Changes that come within this long are looked at together.
+const TOGETHER: Duration = Duration::from_secs(2);
+/// Of all time at most one part in so many goes into calculations.
+const SHARE: u32 = 20;
+/// The clock is looked at at least this often: it may have been set.
+const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
+/// After a calculation that was not committed.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// What the last calculation saw and came to.
+#[derive(Default)]
+struct Last {
+    changed: u64,
+    seq: u64,
+    time: WallTime,
+    /// When the next purchase begins or ends.
+    boundary: Option<WallTime>,
+    /// Those of each product's nodes that have any.
+    nodes: BTreeMap<ProductId, Vec<NodeLine>>,
+}
+
+/// What a calculation is of.
+struct Seen {
+    now: Last,
+    reasons: Vec<Reason>,
+    register: Register,
+    products: Vec<(ProductId, Installs)>,
+    /// The figures that the books have.
+    totals: BTreeMap<ProductId, Totals>,
+}
+
+/// Calculates as long as the duty lasts.
+pub(super) async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
+    let mut applied = duty.log.books.applied();
+    let mut last: Option<Last> = None;
+    let mut pause = Duration::ZERO;
+    loop {
+        applied.mark_unchanged();
+        let now = duty.time(&inner);
+        let seen = {
+            let ledger = duty.log.books.read();
+            let stale = last.as_ref().is_none_or(|last| {
+                let over = last.boundary.is_some_and(|boundary| now >= boundary);
+                over || last.changed != ledger.compliance_changed()
+            });
+            if stale { Seen::of(&ledger, last.as_ref(), now) } else { None }
+        };
+        let mut again = false;
+        if let Some(seen) = seen {
+            let began = inner.clock.mono();
+            let (came_to, result) = seen.calculate(last.as_ref()).await;
+            pause = Duration::from_millis(inner.clock.mono().ms_since(began)) * SHARE;
+            again = !commit(&inner, &duty, result).await;
+            if !again {
+                last = Some(came_to);
+            }
+        }
+        let boundary = last.as_ref().and_then(|last| last.boundary);
+        let ms = boundary.map_or(i64::MAX, |boundary| boundary.0.saturating_sub(now.0));
+        let next = if again { RETRY } else { Duration::from_millis(u64::try_from(ms).unwrap_or_default()) };
+        tokio::select! {
+            () = duty.stop.cancelled() => return,
+            changed = applied.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(next.min(LOOK_EVERY)) => {}
+        }
+        // Checkouts change nothing of it.
+        let known = last.as_ref().map(|last| last.changed);
+        if known == Some(duty.log.books.read().compliance_changed()) {
+            continue;
+        }
+        tokio::select! {
+            () = duty.stop.cancelled() => return,
+            () = tokio::time::sleep(TOGETHER.max(pause)) => {}
+        }
+    }
+}
+
+/// Purchases that begin to count, or cease to, after one time and up to another.
+fn begun_or_over(register: &Register, after: WallTime, until: WallTime) -> impl Iterator<Item = Reason> {
+    let within = move |time: WallTime| time > after && time <= until;
+    let reasons = move |(id, from, over): (PurchaseId, Option<WallTime>, Option<WallTime>)| {
+        let began = from.filter(|from| within(*from)).map(|_| Reason::Began(id.clone()));
+        let ended = over.filter(|over| within(*over)).map(|_| Reason::Ended(id));
+        began.into_iter().chain(ended)
+    };
+    boundaries(register).into_iter().flat_map(reasons)
+}
+
+/// When each purchase that is not for ever begins and ends.
+fn boundaries(register: &Register) -> Vec<(PurchaseId, Option<WallTime>, Option<WallTime>)> {
+    let purchases = register.purchases().iter();
+    let dated = purchases.filter(|(_, terms)| terms.valid_from.is_some() || terms.valid_until.is_some());
+    dated
+        .map(|(id, terms)| {
+            (id.clone(), terms.valid_from.map(|day| day.starts()), terms.valid_until.map(|day| day.ends()))
+        })
+        .collect()
+}
+
+impl Seen {
+    /// `None`: there is no organisation.
+    fn of(ledger: &Ledger, last: Option<&Last>, now: WallTime) -> Option<Self> {
+        let basis = Basis::of(ledger, now)?;
+        let mut products = basis.products(ledger);
+        // Those that are gone are told once.
+        products.extend(ledger.calculated_totals().keys().cloned());
+        let register = basis.register;
+        let products = products.into_iter().map(|product| {
+            let installs = ledger.installs(&product, &register);
+            (product, installs)
+        });
+        let times = boundaries(&register).into_iter().flat_map(|(_, from, over)| [from, over]).flatten();
+        let boundary = times.filter(|time| *time > now).min();
+        let seq = ledger.next_seq();
+        Some(Self {
+            reasons: reasons(ledger, &register, last, now),
+            products: products.collect(),
+            totals: ledger.calculated_totals().clone(),
+            register,
+            now: Last {
+                changed: ledger.compliance_changed(),
+                seq,
+                time: now,
+                boundary,
+                nodes: BTreeMap::new(),
+            },
+        })
+    }
+
+    async fn calculate(mut self, last: Option<&Last>) -> (Last, Calculated) {
+        let mut changes = Vec::new();
+        for (product, installs) in &self.products {
+            let found = self.register.compliance(product, installs, self.now.time);
+            let nodes: Vec<NodeLine> =
+                found.nodes.into_iter().filter(|line| line.own.requirement > 0).collect();
+            let before = self.totals.get(product).copied();
+            let bought = self.register.purchases().values().any(|terms| terms.product == *product);
+            let after = (bought || !nodes.is_empty()).then_some(found.totals);
+            let mut differ = last
+                .map(|last| difference(last.nodes.get(product).map_or(&[], Vec::as_slice), &nodes))
+                .unwrap_or_default();
+            if before != after || !differ.is_empty() {
+                let other_nodes = differ.len().saturating_sub(CALCULATION_NODES_MAX);
+                differ.truncate(CALCULATION_NODES_MAX);
+                changes.push(ProductChange {
+                    product: product.clone(),
+                    before,
+                    after,
+                    nodes: differ,
+                    other_nodes: u32::try_from(other_nodes).unwrap_or(u32::MAX),
+                });
+            }
+            self.now.nodes.insert(product.clone(), nodes);
+            // Others have their turn between two products.
+            tokio::task::yield_now().await;
+        }
+        (self.now, Calculated { reasons: self.reasons, products: changes })
+    }
+}
+
+/// Why it is calculated, since the last one, or since the last one that the books tell of.
+fn reasons(ledger: &Ledger, register: &Register, last: Option<&Last>, now: WallTime) -> Vec<Reason> {
+    let told = |what: &Happening| matches!(what, Happening::Recalculated { .. });
+    let known = || ledger.records().rev().find(|record| told(&record.what)).map_or(0, |record| record.seq);
+    let since = last.map_or_else(known, |last| last.seq.saturating_sub(1));
+    let by_admins = |what: &Happening| {
+        matches!(
+            what,
+            Happening::Organised { .. }
+                | Happening::LicenseAdded { .. }
+                | Happening::LicenseRemoved { .. }
+                | Happening::LicenseEnded { .. }
+        )
+    };
+    let mut records =
+        ledger.records_after(since).filter(|record| by_admins(&record.what)).map(|record| record.seq);
+    let first = records.next();
+    let mut reasons: Vec<Reason> =
+        first.map(|first| Reason::Registered(first, records.last().unwrap_or(first))).into_iter().collect();
+    if let Some(last) = last {
+        reasons.extend(begun_or_over(register, last.time, now));
+    }
+    if reasons.is_empty() {
+        reasons.push(Reason::Installs);
+    }
+    reasons.truncate(REASONS_MAX);
+    reasons
+}
+
+/// Nodes whose own figures differ; those that have none have no line.
+fn difference(before: &[NodeLine], after: &[NodeLine]) -> Vec<NodeDifference> {
+    let own = |lines: &[NodeLine]| -> BTreeMap<NodeId, seatkeeper_ledger::org::Line> {
+        lines.iter().map(|line| (line.node.clone(), line.own)).collect()
+    };
+    let (before, after) = (own(before), own(after));
+    let nodes = before.keys().chain(after.keys().filter(|node| !before.contains_key(*node)));
+    nodes
+        .map(|node| NodeDifference {
+            node: node.clone(),
+            before: before.get(node).copied(),
+            after: after.get(node).copied(),
+        })
+        .filter(|node| node.before != node.after)
+        .collect()
+}
+
+/// Whether the books have it now.
+async fn commit(inner: &Arc<Inner>, duty: &Arc<Duty>, result: Calculated) -> bool {
+    for products in result.products.chunks(CALCULATION_PRODUCTS_MAX) {
+        let part = Calculated { reasons: result.reasons.clone(), products: products.to_vec() };
+        match duty.propose_own(inner, Command::Calculated(part)).await {
+            Some(seatkeeper_ledger::command::Outcome::Done) => {}
+            other => {
+                tracing::debug!(?other, "a calculation was not kept");
+                return false;
+            }
+        }
+    }
+    true
+}
