@@ -270,7 +270,7 @@ fn the_machines_that_are_shipped_make_the_installs_that_are_shipped() {
         let users: Vec<&str> = machine.users.iter().map(Name::as_str).collect();
         let device =
             Device { id: None, host: machine.host.as_str(), addresses: &machine.addresses, users: &users };
-        let node = rules.node(&device).unwrap_or(&organisation.root().id).clone();
+        let node = rules.node(&device).unwrap_or_else(|| &organisation.root().id).clone();
         for software in &machine.software {
             match catalog.translate(software) {
                 Translation::Install(product, version) => {
