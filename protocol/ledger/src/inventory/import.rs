@@ -83,7 +83,8 @@ impl ImportedMachine {
     pub fn from_csv(bytes: &[u8]) -> Result<Vec<Self>, ImportError> {
         let mut machines: BTreeMap<String, Machine> = BTreeMap::new();
         each_row(bytes, EXAMPLE, &COLUMNS, &["host", "name"], ROWS_MAX, |row| {
-            let host = row.name("host")?;
+            let host = row.text("host").and_then(clean);
+            let host = host.ok_or_else(|| row.wrong("host", "what the machine is called"))?;
             let key = host.as_str().to_lowercase();
             if machines.len() == MACHINES_MAX && !machines.contains_key(&key) {
                 return Err(ImportError::TooManyMachines { row: row.number, max: MACHINES_MAX });

@@ -195,7 +195,7 @@ fn machines_that_cannot_be_meant_are_refused_by_row() {
         assert_eq!(error, says);
     };
     let with = |rows: &str| format!("{MACHINES}{rows}\n");
-    check(&with(",Editor,,,,"), "row 6: `host` can't be used: a name must not be empty");
+    check(&with(",Editor,,,,"), "row 6: `host` is \"\"; write what the machine is called");
     check(&with("pc,,Example,,,"), "row 6: `name` is \"\"; write what the program is called");
     check(&with("pc,,,1,,"), "row 6: `name` is \"\"; write what the program is called");
     check(
@@ -205,6 +205,11 @@ fn machines_that_cannot_be_meant_are_refused_by_row() {
     check(
         "host,program\n",
         "there is a column `program` that means nothing; the first line names the columns, as in \
+         `host,name,publisher,version,user,address`",
+    );
+    check(
+        "host,name,\"pro\n gram\"\n",
+        "there is a column `pro gram` that means nothing; the first line names the columns, as in \
          `host,name,publisher,version,user,address`",
     );
     check(
@@ -265,7 +270,7 @@ fn the_machines_that_are_shipped_make_the_installs_that_are_shipped() {
         let users: Vec<&str> = machine.users.iter().map(Name::as_str).collect();
         let device =
             Device { id: None, host: machine.host.as_str(), addresses: &machine.addresses, users: &users };
-        let node = rules.node(&device).unwrap_or(&organisation.root().id).clone();
+        let node = rules.node(&device).unwrap_or_else(|| &organisation.root().id).clone();
         for software in &machine.software {
             match catalog.translate(software) {
                 Translation::Install(product, version) => {

@@ -325,10 +325,10 @@ pub(crate) fn each_row(
     for (at, name) in header.iter().enumerate() {
         let name = name.to_lowercase();
         let Some(column) = known.iter().find(|known| **known == name) else {
-            return Err(ImportError::UnknownColumn(name, example));
+            return Err(ImportError::UnknownColumn(shown(&name), example));
         };
         if columns.insert(*column, at).is_some() {
-            return Err(ImportError::ColumnTwice(name));
+            return Err(ImportError::ColumnTwice(shown(&name)));
         }
     }
     if let Some(missing) = needed.iter().find(|needed| !columns.contains_key(**needed)) {
@@ -348,6 +348,11 @@ pub(crate) fn each_row(
         each(&Row { number, columns: &columns, cells: &cells })?;
     }
     Ok(())
+}
+
+/// A column's name on one line; in quotes it may go on for as long as the file does.
+fn shown(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(64).collect()
 }
 
 /// Counts lines. The reader's own count is that of the line in which the row before ended, or of the next one.
@@ -398,7 +403,7 @@ impl Row<'_> {
         })
     }
 
-    pub(crate) fn name(&self, column: &'static str) -> Result<Name, ImportError> {
+    fn name(&self, column: &'static str) -> Result<Name, ImportError> {
         self.id(column, |text| Name::new(text))
     }
 
