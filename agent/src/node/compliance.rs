@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use seatkeeper_ledger::Ledger;
 use seatkeeper_ledger::command::Refusal;
 use seatkeeper_ledger::history::{self, Reason};
 use seatkeeper_ledger::org::{self, Change, Difference, Installs, NodeId, PurchaseId, Register, Verdict};
-use seatkeeper_ledger::{Ledger, Record};
 use seatkeeper_protocol::api::{self, FORMAT};
 use seatkeeper_protocol::id::{Name, ProductId};
 use seatkeeper_protocol::time::WallTime;
@@ -15,6 +15,8 @@ use super::duty::Duty;
 
 /// Changes of one what-if.
 const CHANGES_MAX: usize = 1_000;
+/// Records of the audit that are told as reasons of one calculation.
+const RECORDS_MAX: usize = 10;
 
 /// What a calculation needs, as it is at one time.
 pub(super) struct Basis {
@@ -270,7 +272,7 @@ pub(super) fn calculations(duty: &Duty) -> api::Calculations {
     let calculation = |of: &history::Calculation| api::Calculation {
         number: of.number,
         time: of.time.rfc3339(),
-        reasons: of.result.reasons.iter().map(|why| reason(&ledger, why)).collect(),
+        reasons: of.result.reasons.iter().flat_map(|why| reason(&ledger, why)).collect(),
         products: of
             .result
             .products
@@ -288,23 +290,25 @@ pub(super) fn calculations(duty: &Duty) -> api::Calculations {
     api::Calculations { format: FORMAT, calculations: ledger.calculations().map(calculation).collect() }
 }
 
-/// One sentence. What an admin did is told in the audit's words as long as the books have it.
-fn reason(ledger: &Ledger, why: &Reason) -> String {
+/// A sentence each. What admins did is told in the audit's words as long as the books have it.
+fn reason(ledger: &Ledger, why: &Reason) -> Vec<String> {
     match why {
-        Reason::Installs => "what is installed changed".to_owned(),
-        Reason::Began(purchase) => format!("the purchase {purchase} began"),
-        Reason::Ended(purchase) => format!("the purchase {purchase} ended"),
+        Reason::Installs => vec!["what is installed changed".to_owned()],
+        Reason::Began(purchase) => vec![format!("the purchase {purchase} began")],
+        Reason::Ended(purchase) => vec![format!("the purchase {purchase} ended")],
         Reason::Registered(first, last) => {
-            let record: Option<Record> =
-                ledger.records_after(first.saturating_sub(1)).next().filter(|record| record.seq == *first);
-            let more = last.saturating_sub(*first);
-            match record {
-                Some(record) if more == 0 => record.what.text(),
-                Some(record) => {
-                    format!("{} (and up to {more} later records of the audit)", record.what.text())
-                }
-                None => format!("records {first} to {last} of the audit"),
+            let mut records = ledger
+                .records_after(first.saturating_sub(1))
+                .take_while(|record| record.seq <= *last)
+                .filter(|record| record.what.is_of_compliance())
+                .map(|record| record.what.text());
+            let mut told: Vec<String> = records.by_ref().take(RECORDS_MAX).collect();
+            match records.count() {
+                _ if told.is_empty() => told.push(format!("records {first} to {last} of the audit")),
+                0 => {}
+                more => told.push(format!("{more} more changes, up to record {last} of the audit")),
             }
+            told
         }
     }
 }

@@ -183,17 +183,8 @@ fn reasons(ledger: &Ledger, register: &Register, last: Option<&Last>, now: WallT
     let told = |what: &Happening| matches!(what, Happening::Recalculated { .. });
     let known = || ledger.records().rev().find(|record| told(&record.what)).map_or(0, |record| record.seq);
     let since = last.map_or_else(known, |last| last.seq.saturating_sub(1));
-    let by_admins = |what: &Happening| {
-        matches!(
-            what,
-            Happening::Organised { .. }
-                | Happening::LicenseAdded { .. }
-                | Happening::LicenseRemoved { .. }
-                | Happening::LicenseEnded { .. }
-        )
-    };
     let mut records =
-        ledger.records_after(since).filter(|record| by_admins(&record.what)).map(|record| record.seq);
+        ledger.records_after(since).filter(|record| record.what.is_of_compliance()).map(|record| record.seq);
     let first = records.next();
     let mut reasons: Vec<Reason> =
         first.map(|first| Reason::Registered(first, records.last().unwrap_or(first))).into_iter().collect();

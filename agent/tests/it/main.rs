@@ -4,6 +4,7 @@
 
 mod api;
 mod audit;
+mod compliance;
 #[cfg(target_os = "linux")]
 mod idle;
 mod launcher;

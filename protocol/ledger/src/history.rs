@@ -103,6 +103,19 @@ pub(crate) fn is_basis(command: &Command) -> bool {
     )
 }
 
+impl Happening {
+    /// Whether it is an admin's change by which the figures of compliance may differ.
+    pub fn is_of_compliance(&self) -> bool {
+        matches!(
+            self,
+            Self::Organised { .. }
+                | Self::LicenseAdded { .. }
+                | Self::LicenseRemoved { .. }
+                | Self::LicenseEnded { .. }
+        )
+    }
+}
+
 impl Ledger {
     /// Keeps what the holder calculated.
     pub(crate) fn calculated(&mut self, moment: Moment, device: DeviceId, result: &Calculated) -> Answer {

@@ -73,8 +73,8 @@ impl CatalogRule {
         let named = || entry.version.as_deref().and_then(|version| Version::new(version).ok());
         let version = named()
             .map(VersionFrom::Is)
-            .or(entry.version_from_name.map(VersionFrom::Name))
-            .or(entry.version_from_reported.map(VersionFrom::Reported));
+            .or_else(|| entry.version_from_name.map(VersionFrom::Name))
+            .or_else(|| entry.version_from_reported.map(VersionFrom::Reported));
         let means = match &entry.product {
             None => Means::Ignored,
             Some(product) => {

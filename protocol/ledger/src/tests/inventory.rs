@@ -121,7 +121,10 @@ pub(super) fn survey(chance: &mut Chance) -> Command {
         2..=5 => {
             let machines: Vec<_> = hosts
                 .into_iter()
-                .filter_map(|host| chance.one_in(2).then(|| (host, some_change(host, chance))))
+                .filter(|_| chance.one_in(2))
+                .collect::<Vec<_>>()
+                .into_iter()
+                .map(|host| (host, some_change(host, chance)))
                 .collect();
             import(source, &machines)
         }

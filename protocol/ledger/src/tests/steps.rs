@@ -395,7 +395,7 @@ impl Scene<'_> {
 
     fn by_holder(&self, chance: &mut Chance) -> Command {
         match chance.index(104) {
-            100.. => some_calculation(&self.ledger, chance),
+            100.. => some_calculation(self.ledger, chance),
             0..=46 => {
                 let waits = if chance.one_in(6) { self.some_waiting(None, chance) } else { None };
                 let id = waits.or_else(|| self.some_session(chance)).unwrap_or(SessionId([0; 16]));
