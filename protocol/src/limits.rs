@@ -65,8 +65,9 @@ pub const PRIORITY_MAX: u8 = 9;
 pub const OUTCOMES_PER_DEVICE: usize = 64;
 /// Largest command in the log, bytes.
 pub const COMMAND_BYTES_MAX: usize = 128 * 1024;
-/// Largest frame of a seat or join session, bytes. A roster of [`DEVICES_MAX`] devices fits.
-pub const SESSION_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest frame of a seat or join session, bytes. A roster of [`DEVICES_MAX`] devices fits, and the figures of as many
+/// nodes as an organisation may have.
+pub const SESSION_FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Largest roster, bytes.
 pub const ROSTER_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Largest frame of a consensus session, bytes.

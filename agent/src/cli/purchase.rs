@@ -87,18 +87,18 @@ pub struct TermsArgs {
     /// Which earlier versions it covers too: none, any, or versions with commas between them
     #[arg(long, value_name = "VERSIONS", value_parser = read_downgrade)]
     downgrade: Option<Downgrade>,
-    /// Its first day
+    /// Its first day, or none
     #[arg(long, value_name = "DAY", value_parser = parse_day)]
-    from: Option<Date>,
-    /// Its last day
+    from: Option<OrNone<Date>>,
+    /// Its last day, or none
     #[arg(long, value_name = "DAY", value_parser = parse_day)]
-    until: Option<Date>,
-    /// When it was bought
+    until: Option<OrNone<Date>>,
+    /// When it was bought, or none: it is not known
     #[arg(long, value_name = "DAY", value_parser = parse_day)]
-    bought: Option<Date>,
-    /// What covers one install, such as 1250.00
+    bought: Option<OrNone<Date>>,
+    /// What covers one install, such as 1250.00, or none: it is not known
     #[arg(long, value_name = "AMOUNT", value_parser = parse_cost)]
-    unit_cost: Option<u64>,
+    unit_cost: Option<OrNone<u64>>,
 }
 
 /// `allocation`.
@@ -135,12 +135,30 @@ fn parse_node(text: &str) -> Result<NodeId, IdError> {
     NodeId::new(text)
 }
 
-fn parse_day(text: &str) -> Result<Date, String> {
-    Date::read(text).ok_or_else(|| format!("`{text}` is not a day such as 2026-12-31"))
+/// A value that may be taken away.
+#[derive(Clone, Copy, Debug)]
+struct OrNone<T>(Option<T>);
+
+impl<T> OrNone<T> {
+    fn read(text: &str, read: impl FnOnce(&str) -> Option<T>, such_as: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        read(text).map(|value| Self(Some(value))).ok_or_else(|| format!("`{text}` is not {such_as}, or none"))
+    }
 }
 
-fn parse_cost(text: &str) -> Result<u64, String> {
-    read_cost(text).ok_or_else(|| format!("`{text}` is not an amount such as 1250.00"))
+/// What is said now, else what is known.
+fn set<T>(said: Option<OrNone<T>>, known: Option<T>) -> Option<T> {
+    said.map_or(known, |said| said.0)
+}
+
+fn parse_day(text: &str) -> Result<OrNone<Date>, String> {
+    OrNone::read(text, Date::read, "a day such as 2026-12-31")
+}
+
+fn parse_cost(text: &str) -> Result<OrNone<u64>, String> {
+    OrNone::read(text, read_cost, "an amount such as 1250.00")
 }
 
 fn parse_part(text: &str) -> Result<(NodeId, u32), String> {
@@ -155,10 +173,10 @@ impl TermsArgs {
             owner: self.owner.or(terms.owner),
             automatic: self.automatic.map_or(terms.automatic, |automatic| automatic == YesNo::Yes),
             downgrade: self.downgrade.unwrap_or(terms.downgrade),
-            valid_from: self.from.or(terms.valid_from),
-            valid_until: self.until.or(terms.valid_until),
-            purchased: self.bought.or(terms.purchased),
-            unit_cost: self.unit_cost.or(terms.unit_cost),
+            valid_from: set(self.from, terms.valid_from),
+            valid_until: set(self.until, terms.valid_until),
+            purchased: set(self.bought, terms.purchased),
+            unit_cost: set(self.unit_cost, terms.unit_cost),
             ..terms
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn inventory(duty: &Duty, after: Option<&str>) -> Result<api::Invento
     let mut machines = ledger.machines(after.as_ref());
     let page: Vec<_> =
         machines.by_ref().take(PAGE).map(|(id, it, node)| machine(&ledger, id, it, node)).collect();
-    let next = machines.next().and(page.last()).map(|last| last.id.clone());
+    let next = machines.next().and_then(|_| page.last()).map(|last| last.id.clone());
     Ok(api::Inventory {
         format: FORMAT,
         catalog: count(ledger.catalog().0.len()),

@@ -186,8 +186,10 @@ fn reasons(ledger: &Ledger, register: &Register, last: Option<&Last>, now: WallT
     let mut records =
         ledger.records_after(since).filter(|record| record.what.is_of_compliance()).map(|record| record.seq);
     let first = records.next();
-    let mut reasons: Vec<Reason> =
-        first.map(|first| Reason::Registered(first, records.last().unwrap_or(first))).into_iter().collect();
+    let mut reasons: Vec<Reason> = first
+        .map(|first| Reason::Registered(first, records.next_back().unwrap_or(first)))
+        .into_iter()
+        .collect();
     if let Some(last) = last {
         reasons.extend(begun_or_over(register, last.time, now));
     }

@@ -58,7 +58,7 @@ async fn an_organisation_is_registered_from_files() {
     assert_eq!(code, Some(65));
     assert!(told.contains("`E1`, which is not below the owner `W`"), "{told}");
     done(&office, &["allocation", "set", "PO-9", "W1=2"]).await;
-    done(&office, &["purchase", "set", "PO-9", "--automatic", "no"]).await;
+    done(&office, &["purchase", "set", "PO-9", "--automatic", "no", "--until", "none"]).await;
 
     let rules = file(&office, "rules.csv", "match,pattern,node\nhost,cad-*,E1\naddress,10.1.0.0/16,W1\n");
     done(&office, &["org", "rules", "--import", &rules]).await;
@@ -87,6 +87,7 @@ async fn an_organisation_is_registered_from_files() {
     let (license, bought) = (of("L1"), of("PO-9"));
     assert!(license.license && license.registered && license.manual.len() == 2);
     assert_eq!((bought.owner.as_str(), bought.automatic, bought.unit_cost), ("W", false, Some(1_250)));
+    assert_eq!(bought.valid_until, None);
     assert_eq!((bought.downgrade, bought.manual["W1"]), (vec!["2025".to_owned(), "2024".to_owned()], 2));
 }
 
