@@ -104,6 +104,11 @@ impl Glob {
 
     /// Whether the whole of `text` fits.
     pub fn fits(&self, text: &str) -> bool {
+        // Most patterns are of other texts: that is seen before anything is copied.
+        let first = self.0.first().filter(|char| !matches!(char, '*' | '?'));
+        if first.is_some() && first.copied() != lower(text).next() {
+            return false;
+        }
         let text: Vec<char> = lower(text).collect();
         let (mut at, mut from) = (0, 0);
         // Where the last `*` is, and how much of the text it has taken.
