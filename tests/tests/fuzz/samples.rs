@@ -5,6 +5,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use seatkeeper_ledger::command::{
     Actor, AdminRole, Checkout, Command, DeviceInfo, Entry, Form, Outcome, admin_message,
 };
+use seatkeeper_ledger::inventory::{Catalog, MachineChange, Software, Source};
 use seatkeeper_ledger::{Ledger, encode};
 use seatkeeper_protocol::api::{self, FORMAT};
 use seatkeeper_protocol::frame;
@@ -201,6 +202,7 @@ fn view() -> View {
 
 fn requests() -> Vec<Request> {
     let request = RequestId { epoch: 3, counter: 500 };
+    let product = ProductId::new("cad").expect("a product");
     let command = seatkeeper_ledger::encode_command(&Command::Leave).expect("a command");
     let queries = [
         Query::Status,
@@ -213,6 +215,15 @@ fn requests() -> Vec<Request> {
         Query::Events { after: Some(70_000) },
         Query::Limits,
         Query::Usage,
+        Query::Organisation,
+        Query::Purchases,
+        Query::Compliance(Some(product.clone())),
+        Query::WhatIf(br#"{"changes":[{"stop_at_legal":true}]}"#.to_vec()),
+        Query::Calculations,
+        Query::Inventory(Some("file:ws-1".into())),
+        Query::Machine("file:ws-1".into()),
+        Query::UnknownPrograms,
+        Query::Catalog,
     ];
     let mut requests = vec![
         Request::Device { request, command: command.clone(), nonce: None },
@@ -255,6 +266,7 @@ pub(crate) fn frames() -> Samples {
     let place = QueuePlace { session: SessionId([1; 16]), attach: 2, position: 1, ask: true };
     let pong = Pong {
         number: 1,
+        survey: Some(70_000),
         term: 3,
         live: vec![SessionId([1; 16])],
         released: vec![(SessionId([2; 16]), name("ada"))],
@@ -379,6 +391,19 @@ fn busy() -> Ledger {
     ask(None, Command::RemoveAdmin { name: name("bob") });
     ask(None, Command::RevokeDevice { device: device_id(4) });
     ask(Some(5), Command::Leave);
+    let change = |host: &str| MachineChange {
+        host: name(host),
+        addresses: vec![[10, 0, 0, 1].into()],
+        users: vec![name("eva")],
+        remove: Vec::new(),
+        add: Software::read("Example CAD 2026", "Example", "26.1").into_iter().collect(),
+    };
+    let rules =
+        Catalog::from_toml("[[software]]\nname = \"*cad*\"\nproduct = \"cad\"\nversion = { name = 1 }");
+    assert_eq!(ask(None, Command::SetCatalog { from: 0, rules: rules.expect("a catalog").0 }), Outcome::Done);
+    assert_eq!(ask(Some(6), Command::Report(change("ws-6"))), Outcome::Done);
+    let machines = vec![(name("old"), change("old"))];
+    assert_eq!(ask(None, Command::ImportMachines { source: Source::File, machines }), Outcome::Done);
     ask(Some(6), Command::Return { session: SessionId([27; 16]), attach: None });
     ask(Some(6), Command::Return { session: SessionId([99; 16]), attach: None });
     assert!(ledger.seats().len() > 5 && ledger.license(&name("L2")).is_some_and(|license| license.removed));

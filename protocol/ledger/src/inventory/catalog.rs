@@ -3,7 +3,7 @@
 use seatkeeper_protocol::id::{Name, ProductId, Version};
 use serde::{Deserialize, Serialize};
 
-use super::Software;
+use super::{Software, VERSION_PARTS_MAX};
 use crate::org::Glob;
 
 /// Says what software of some names is. All that it names has to fit.
@@ -60,6 +60,16 @@ pub enum Translation {
 }
 
 impl CatalogRule {
+    /// Whether the version, where it is taken from a text, has as many parts as one may.
+    pub(super) fn takes_parts(&self) -> bool {
+        match &self.means {
+            Means::Product { version: VersionFrom::Name(parts) | VersionFrom::Reported(parts), .. } => {
+                (1..=VERSION_PARTS_MAX).contains(parts)
+            }
+            Means::Product { version: VersionFrom::Is(_), .. } | Means::Ignored => true,
+        }
+    }
+
     fn fits(&self, software: &Software) -> bool {
         let may = |glob: &Option<Glob>, text: &Option<Name>| {
             glob.as_ref().is_none_or(|glob| glob.fits(text.as_ref().map_or("", Name::as_str)))

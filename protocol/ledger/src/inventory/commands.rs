@@ -9,7 +9,7 @@ use seatkeeper_protocol::time::WallTime;
 use super::books::{Installed, Machine, MachineChange, MachineId, OtherSite, Source, TooMuch};
 use super::{
     Catalog, CatalogRule, MACHINES_MAX, RULES_MAX, SITES_MAX, SOFTWARE_IN_ALL_MAX, SOFTWARE_REPORTED_MAX,
-    Software, Translation, USERS_MAX,
+    Software, Translation, USERS_MAX, VERSION_PARTS_MAX,
 };
 use crate::command::{Outcome, Refusal};
 use crate::ledger::{Answer, Ledger, Moment, limit};
@@ -74,6 +74,12 @@ impl Ledger {
         })?;
         if kept.len() + rules.len() > RULES_MAX {
             return Err(limit("entries in a catalog", RULES_MAX));
+        }
+        if let Some(rule) = rules.iter().find(|rule| !rule.takes_parts()) {
+            return Err(Refusal::Invalid(format!(
+                "the entry for `{}` takes no number of parts that a version may have; write 1 to {VERSION_PARTS_MAX}",
+                rule.name
+            )));
         }
         let all = [kept, rules].concat();
         let entries = count(all.len());

@@ -213,7 +213,10 @@ impl Match {
         match self {
             Self::Host(glob) => glob.fits(device.host),
             Self::Address(network) => device.addresses.iter().any(|address| network.contains(*address)),
-            Self::User(glob) => device.users.iter().any(|user| glob.fits(user)),
+            // Windows names its users with their domain in front, as nobody else does.
+            Self::User(glob) => device.users.iter().any(|user| {
+                glob.fits(user) || user.rsplit_once('\\').is_some_and(|(_, name)| glob.fits(name))
+            }),
             Self::Device(id) => device.id == Some(*id),
         }
     }

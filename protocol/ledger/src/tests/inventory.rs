@@ -293,6 +293,10 @@ fn too_much_is_refused_as_a_whole() {
     let rules = vec![rule("x", Means::Ignored); RULES_MAX];
     assert!(is_limit(office.by_admin(set_catalog(1, rules.clone()))));
     assert!(matches!(office.by_admin(set_catalog(5, rules)), Outcome::Refused(Refusal::Invalid(_))));
+    for parts in [0, 5] {
+        let bad = vec![rule("x", cad(VersionFrom::Reported(parts)))];
+        assert!(matches!(office.by_admin(set_catalog(0, bad)), Outcome::Refused(Refusal::Invalid(_))));
+    }
     let twice = import(Source::File, &[good.clone(), good]);
     assert!(matches!(office.by_admin(twice), Outcome::Refused(Refusal::Invalid(_))));
     assert_eq!(office.ledger.catalog().0.len(), catalog().len());

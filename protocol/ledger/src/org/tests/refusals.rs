@@ -186,6 +186,7 @@ fn the_first_rule_that_fits_places_a_device() {
         rule(Match::Address("10.1.0.0/16".parse().unwrap()), "E2"),
         rule(Match::Address("2001:db8::/33".parse().unwrap()), "W"),
         rule(Match::User(glob("*@workshop*")), "E"),
+        rule(Match::User(glob("shop-*")), "E"),
     ];
     let placement = Placement::new(rules, &office()).unwrap();
     let addresses = |text: &str| vec![text.parse().unwrap()];
@@ -199,6 +200,8 @@ fn the_first_rule_that_fits_places_a_device() {
     check(1, "cad-1-x", "10.1.2.3", "", Some("E2"));
     check(1, "cad-1-x", "::ffff:10.1.2.3", "", Some("E2"));
     check(1, "", "10.2.2.3", "Eva@Workshop.example", Some("E"));
+    check(1, "", "10.2.2.3", "OFFICE\\Shop-1", Some("E"));
+    check(1, "", "10.2.2.3", "workshop-1", None);
     check(1, "", "2001:db8:7fff::1", "", Some("W"));
     check(1, "", "2001:db8:8000::1", "", None);
     assert_eq!(
