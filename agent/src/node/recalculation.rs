@@ -1,15 +1,18 @@
 //! The holder compares what is installed with what was bought whenever one of them changes, or a purchase begins or
 //! ends, and commits what differs from the calculation before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use seatkeeper_ledger::command::Command;
+use seatkeeper_ledger::command::{Command, Outcome};
 use seatkeeper_ledger::history::{
-    CALCULATION_NODES_MAX, CALCULATION_PRODUCTS_MAX, Calculated, ProductChange, REASONS_MAX, Reason,
+    CALCULATION_NODES_MAX, CALCULATION_PRODUCTS_MAX, CALCULATION_QUOTAS_MAX, Calculated, ProductChange,
+    Quota, REASONS_MAX, Reason,
 };
-use seatkeeper_ledger::org::{Installs, NodeDifference, NodeId, NodeLine, PurchaseId, Register, Totals};
+use seatkeeper_ledger::org::{
+    Installs, NodeDifference, NodeId, NodeLine, PurchaseId, Register, Share, Totals,
+};
 use seatkeeper_ledger::{Happening, Ledger};
 use seatkeeper_protocol::id::ProductId;
 use seatkeeper_protocol::time::WallTime;
@@ -47,6 +50,9 @@ struct Seen {
     products: Vec<(ProductId, Installs)>,
     /// The figures that the books have.
     totals: BTreeMap<ProductId, Totals>,
+    quotas: BTreeMap<ProductId, BTreeMap<NodeId, u32>>,
+    /// The purchases that are licenses: only they have seats.
+    licenses: BTreeSet<PurchaseId>,
 }
 
 /// Calculates as long as the duty lasts.
@@ -123,7 +129,7 @@ impl Seen {
         let basis = Basis::of(ledger, now)?;
         let mut products = basis.products(ledger);
         // Those that are gone are told once.
-        products.extend(ledger.calculated_totals().keys().cloned());
+        products.extend(ledger.calculated_totals().keys().chain(ledger.quotas().keys()).cloned());
         let register = basis.register;
         let products = products.into_iter().map(|product| {
             let installs = ledger.installs(&product, &register);
@@ -136,6 +142,8 @@ impl Seen {
             reasons: reasons(ledger, &register, last, now),
             products: products.collect(),
             totals: ledger.calculated_totals().clone(),
+            quotas: ledger.quotas().clone(),
+            licenses: ledger.licenses().map(|(id, _)| PurchaseId::from(id.clone())).collect(),
             register,
             now: Last {
                 changed: ledger.compliance_changed(),
@@ -148,9 +156,10 @@ impl Seen {
     }
 
     async fn calculate(mut self, last: Option<&Last>) -> (Last, Calculated) {
-        let mut changes = Vec::new();
+        let (mut changes, mut quotas) = (Vec::new(), Vec::new());
         for (product, installs) in &self.products {
             let found = self.register.compliance(product, installs, self.now.time);
+            quotas.extend(self.new_quotas(product, &found.automatic));
             let nodes: Vec<NodeLine> =
                 found.nodes.into_iter().filter(|line| line.own.requirement > 0).collect();
             let before = self.totals.get(product).copied();
@@ -174,7 +183,27 @@ impl Seen {
             // Others have their turn between two products.
             tokio::task::yield_now().await;
         }
-        (self.now, Calculated { reasons: self.reasons, products: changes })
+        (self.now, Calculated { reasons: self.reasons, products: changes, quotas })
+    }
+}
+
+impl Seen {
+    /// The quotas of a product that differ from those in the books.
+    fn new_quotas(&self, product: &ProductId, automatic: &[Share]) -> Vec<Quota> {
+        let mut wanted: BTreeMap<&NodeId, u32> = BTreeMap::new();
+        for share in automatic.iter().filter(|share| self.licenses.contains(&share.purchase)) {
+            let seats = wanted.entry(&share.node).or_default();
+            *seats = seats.saturating_add(u32::try_from(share.count).unwrap_or(u32::MAX));
+        }
+        let none = BTreeMap::new();
+        let known = self.quotas.get(product).unwrap_or(&none);
+        let nodes: BTreeSet<&NodeId> = known.keys().chain(wanted.keys().copied()).collect();
+        let seats = |node: &NodeId| wanted.get(node).copied().unwrap_or_default();
+        nodes
+            .into_iter()
+            .filter(|node| known.get(*node).copied().unwrap_or_default() != seats(node))
+            .map(|node| Quota { product: product.clone(), node: node.clone(), seats: seats(node) })
+            .collect()
     }
 }
 
@@ -217,17 +246,26 @@ fn difference(before: &[NodeLine], after: &[NodeLine]) -> Vec<NodeDifference> {
         .collect()
 }
 
-/// Whether the books have it now.
+/// Whether the books have it now. What is too much for one command takes several.
 async fn commit(inner: &Arc<Inner>, duty: &Arc<Duty>, result: Calculated) -> bool {
-    for products in result.products.chunks(CALCULATION_PRODUCTS_MAX) {
-        let part = Calculated { reasons: result.reasons.clone(), products: products.to_vec() };
+    let mut products = result.products.chunks(CALCULATION_PRODUCTS_MAX);
+    let mut quotas = result.quotas.chunks(CALCULATION_QUOTAS_MAX);
+    loop {
+        let (products, quotas) = (products.next(), quotas.next());
+        if products.is_none() && quotas.is_none() {
+            return true;
+        }
+        let part = Calculated {
+            reasons: result.reasons.clone(),
+            products: products.unwrap_or_default().to_vec(),
+            quotas: quotas.unwrap_or_default().to_vec(),
+        };
         match duty.propose_own(inner, Command::Calculated(part)).await {
-            Some(seatkeeper_ledger::command::Outcome::Done) => {}
+            Some(Outcome::Done) => {}
             other => {
                 tracing::debug!(?other, "a calculation was not kept");
                 return false;
             }
         }
     }
-    true
 }

@@ -7,9 +7,9 @@ use seatkeeper_protocol::id::{DeviceId, ProductId};
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Command, Outcome, Refusal};
+use crate::command::{Outcome, Refusal};
 use crate::ledger::{Answer, Ledger, Moment, limit};
-use crate::org::{NodeDifference, PurchaseId, Totals};
+use crate::org::{NodeDifference, NodeId, PurchaseId, Totals};
 use crate::records::Happening;
 
 /// Calculations that are kept.
@@ -20,6 +20,10 @@ pub const CALCULATION_PRODUCTS_MAX: usize = 32;
 pub const CALCULATION_NODES_MAX: usize = 16;
 /// Reasons that are named for one calculation.
 pub const REASONS_MAX: usize = 32;
+/// Quotas that one calculation sets. Others come with the next one.
+pub const CALCULATION_QUOTAS_MAX: usize = 256;
+/// Quotas of one site.
+const QUOTAS_MAX: usize = 100_000;
 /// Products whose figures are kept.
 const PRODUCTS_MAX: usize = 20_000;
 
@@ -43,6 +47,20 @@ pub struct Calculated {
     pub reasons: Vec<Reason>,
     /// What differs from the calculation before.
     pub products: Vec<ProductChange>,
+    /// What differs from the quotas that the books have.
+    pub quotas: Vec<Quota>,
+}
+
+/// How many installs at a node the automatic pieces of licenses cover: so many seats its devices use before those of
+/// other nodes go first in the queue. Nothing is refused by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// The product.
+    pub product: ProductId,
+    /// The node.
+    pub node: NodeId,
+    /// How many; 0: none.
+    pub seats: u32,
 }
 
 /// The figures of a product that differ.
@@ -77,30 +95,9 @@ pub(crate) struct History {
     totals: BTreeMap<ProductId, Totals>,
     kept: VecDeque<Calculation>,
     next: u64,
+    pub(crate) quotas: BTreeMap<ProductId, BTreeMap<NodeId, u32>>,
     /// Log index of the newest entry by which a calculation may come to something else.
     pub(crate) changed: u64,
-}
-
-/// Whether the figures may differ after such a command.
-pub(crate) fn is_basis(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::SetNodes { .. }
-            | Command::SetPlacement { .. }
-            | Command::SetPurchases { .. }
-            | Command::RemovePurchase { .. }
-            | Command::Allocate { .. }
-            | Command::SetStopAtLegal { .. }
-            | Command::Report(_)
-            | Command::SetCatalog { .. }
-            | Command::ImportMachines { .. }
-            | Command::RemoveMachines { .. }
-            | Command::AddLicense { .. }
-            | Command::RemoveLicense { .. }
-            | Command::EndLicense { .. }
-            | Command::Leave
-            | Command::RevokeDevice { .. }
-    )
 }
 
 impl Happening {
@@ -117,6 +114,11 @@ impl Happening {
 }
 
 impl Ledger {
+    /// The figures may differ from now on.
+    pub(crate) fn figures_may_differ(&mut self, moment: Moment) {
+        self.state.history.changed = moment.index;
+    }
+
     /// Keeps what the holder calculated.
     pub(crate) fn calculated(&mut self, moment: Moment, device: DeviceId, result: &Calculated) -> Answer {
         let history = &mut self.state.history;
@@ -127,11 +129,24 @@ impl Ledger {
         if nodes > Some(CALCULATION_NODES_MAX) || result.reasons.len() > REASONS_MAX {
             return Err(limit("nodes, or reasons, of one calculation", CALCULATION_NODES_MAX));
         }
+        if result.quotas.len() > CALCULATION_QUOTAS_MAX
+            || history.quotas.values().map(BTreeMap::len).sum::<usize>() + result.quotas.len() > QUOTAS_MAX
+        {
+            return Err(limit("quotas", QUOTAS_MAX));
+        }
         for product in &result.products {
             if history.totals.get(&product.product) != product.before.as_ref() {
                 return Err(Refusal::Conflict("another calculation came first".into()));
             }
         }
+        for Quota { product, node, seats } in &result.quotas {
+            let of = history.quotas.entry(product.clone()).or_default();
+            match seats {
+                0 => _ = of.remove(node),
+                seats => _ = of.insert(node.clone(), *seats),
+            }
+        }
+        history.quotas.retain(|_, of| !of.is_empty());
         let same = |product: &ProductChange| product.before == product.after && product.nodes.is_empty();
         let known = history.kept.back().is_some_and(|newest| newest.result == *result);
         if known || result.products.iter().all(same) {
@@ -162,6 +177,16 @@ impl Ledger {
     /// The newest figures that a calculation came to, by product.
     pub fn calculated_totals(&self) -> &BTreeMap<ProductId, Totals> {
         &self.state.history.totals
+    }
+
+    /// For how many seats of a product the devices of a node are before others in the queue.
+    pub fn quota(&self, product: &ProductId, node: &NodeId) -> u32 {
+        self.state.history.quotas.get(product).and_then(|of| of.get(node)).copied().unwrap_or_default()
+    }
+
+    /// All quotas.
+    pub fn quotas(&self) -> &BTreeMap<ProductId, BTreeMap<NodeId, u32>> {
+        &self.state.history.quotas
     }
 
     /// Log index of the newest entry by which a calculation may come to something else.

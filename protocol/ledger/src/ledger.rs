@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 
 use crate::codec;
 use crate::command::{Actor, AdminRole, Command, Denial, Entry, Grant, Outcome, Refusal, admin_message};
-use crate::history::is_basis;
 use crate::memory::{ActorKey, FORGET_EVERY, Memory, OUTCOME_ENTRIES, RequestDigest};
 use crate::records::Happening;
 use crate::state::{Index, Site, State};
@@ -91,8 +90,7 @@ impl Ledger {
         let moment = Moment { index, time: entry.time };
         let actor = match &entry.actor {
             Actor::Holder(device) => {
-                let answer = self.by_holder(moment, term, *device, entry);
-                return self.acted(moment, &entry.command, answer).into();
+                return self.by_holder(moment, term, *device, entry).unwrap_or_else(Outcome::Refused).into();
             }
             Actor::Device(device) => ActorKey::Device(*device),
             Actor::Admin { name, .. } => ActorKey::Admin(name.clone()),
@@ -120,18 +118,9 @@ impl Ledger {
             Actor::Admin { name, .. } => self.by_admin(moment, name, &entry.command),
             Actor::Holder(_) => Err(Refusal::Bug("a holder's command is remembered".into())),
         };
-        let decided = Decided::from(self.acted(moment, &entry.command, answer));
+        let decided = Decided::from(answer.unwrap_or_else(Outcome::Refused));
         self.remember(moment, actor, entry.request, digest, &decided);
         decided
-    }
-
-    /// The outcome of a command that was looked at, and not remembered.
-    fn acted(&mut self, moment: Moment, command: &Command, answer: Answer) -> Outcome {
-        let outcome = answer.unwrap_or_else(Outcome::Refused);
-        if outcome == Outcome::Done && is_basis(command) {
-            self.state.history.changed = moment.index;
-        }
-        outcome
     }
 
     /// Whether the entry is its actor's: an enrolled device's, or signed by an admin.
@@ -352,6 +341,10 @@ impl Ledger {
 
     pub(crate) fn record(&mut self, moment: Moment, what: Happening) {
         self.count_use(moment, &what);
+        let gone = matches!(what, Happening::DeviceLeft { .. } | Happening::DeviceRevoked { .. });
+        if gone || what.is_of_compliance() {
+            self.figures_may_differ(moment);
+        }
         self.state.records.add(moment.index, moment.time, what);
     }
 }

@@ -69,8 +69,8 @@ pub use placement::{Device, Glob, Match, Network, Placement, PlacementError, Rul
 pub use purchase::{Purchase, PurchaseError};
 pub use register::{Register, RegisterError};
 pub use report::{
-    Compliance, Line, NodeLine, NotAssessed, NotUsed, PurchaseLine, Surplus, Totals, Transfer, Verdict,
-    VersionLine,
+    Compliance, Line, NodeLine, NotAssessed, NotUsed, PurchaseLine, Share, Surplus, Totals, Transfer,
+    Verdict, VersionLine,
 };
 pub use tree::{Node, Organisation, TreeError};
 pub use what_if::{Change, Difference, NodeDifference, PurchaseDifference};

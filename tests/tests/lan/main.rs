@@ -20,6 +20,7 @@ mod joining;
 mod lan;
 mod moving;
 mod office;
+mod organisation;
 mod power;
 mod program;
 mod seats;

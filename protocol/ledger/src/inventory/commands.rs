@@ -49,6 +49,7 @@ impl Ledger {
         for (id, change) in changes {
             inventory.change(by, self.state.register.as_ref(), id, change, moment.time);
         }
+        self.figures_may_differ(moment);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The result for people (rule 6).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use seatkeeper_protocol::id::{ProductId, Version};
@@ -28,6 +29,19 @@ pub struct Compliance {
     pub surplus: Vec<Surplus>,
     /// Installs covered by downgrade; by purchase, then in the tree's order, the newest version first.
     pub transfers: Vec<Transfer>,
+    /// What is covered by pieces that are not for one node alone, where; by purchase, then in the tree's order.
+    pub automatic: Vec<Share>,
+}
+
+/// What a purchase covers at a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The purchase.
+    pub purchase: PurchaseId,
+    /// Where.
+    pub node: NodeId,
+    /// How many installs.
+    pub count: u64,
 }
 
 /// Figures of the whole organisation. All but the cost are installs.
@@ -230,7 +244,17 @@ impl Compliance {
                 .sum(),
         };
         let versions = version_lines(of, &found.settled.covered);
-        Self { product: of.product.clone(), totals, nodes, versions, purchases, surplus, transfers }
+        let automatic = automatic(of, found);
+        Self {
+            product: of.product.clone(),
+            totals,
+            nodes,
+            versions,
+            purchases,
+            surplus,
+            transfers,
+            automatic,
+        }
     }
 }
 
@@ -292,6 +316,23 @@ fn transfers(of: &Calculation, found: &Found) -> Vec<Transfer> {
         }
     }
     transfers
+}
+
+fn automatic(of: &Calculation, found: &Found) -> Vec<Share> {
+    let mut sums: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+    for covered in &found.spread {
+        let class = of.pieces.classes.get(of.pieces.class_of.at(covered.piece));
+        if let Some(piece) =
+            of.pieces.pieces.get(covered.piece).filter(|_| class.is_some_and(|class| !class.manual))
+        {
+            *sums.entry((piece.purchase, covered.node)).or_default() += covered.count;
+        }
+    }
+    let share = |((purchase, node), count): ((usize, usize), u64)| {
+        let (purchase, ..) = of.purchases.get(purchase)?;
+        Some(Share { purchase: purchase.clone(), node: node_id(of, node), count })
+    };
+    sums.into_iter().filter_map(share).collect()
 }
 
 fn purchase_lines(of: &Calculation, found: &Found) -> (Vec<PurchaseLine>, Vec<Surplus>) {

@@ -8,7 +8,7 @@ use super::chance::Chance;
 use super::office::{Office, START, device, name, product, public};
 use super::organisation::{node, node_id, purchase, purchase_id};
 use crate::command::{Command, Outcome, Refusal};
-use crate::history::{Calculated, ProductChange, Reason};
+use crate::history::{Calculated, ProductChange, Quota, Reason};
 use crate::inventory::{
     CatalogRule, MachineChange, MachineId, Means, OtherSite, RULES_MAX, SOFTWARE_REPORTED_MAX, Software,
     Source, Translation, USERS_MAX, VersionFrom,
@@ -83,6 +83,7 @@ pub(super) fn calculated(before: Option<Totals>, after: Option<Totals>) -> Calcu
     Calculated {
         reasons: vec![Reason::Installs, Reason::Ended(purchase_id("PO-1"))],
         products: vec![product],
+        quotas: Vec::new(),
     }
 }
 
@@ -141,7 +142,12 @@ pub(super) fn some_calculation(ledger: &Ledger, chance: &mut Chance) -> Command 
     let known = ledger.calculated_totals().get(&product("cad")).copied();
     let before = if chance.one_in(6) { Some(totals(9)) } else { known };
     let after = (!chance.one_in(6)).then(|| totals(chance.small(0..=3)));
-    Command::Calculated(calculated(before, after))
+    let mut result = calculated(before, after);
+    for node in ["R", "E"].into_iter().filter(|_| chance.one_in(2)).collect::<Vec<_>>() {
+        let (product, node, seats) = (product("cad"), node_id(node), chance.small(0..=2));
+        result.quotas.push(Quota { product, node, seats });
+    }
+    Command::Calculated(result)
 }
 
 fn installed(office: &Office) -> BTreeMap<ProductId, u64> {
@@ -313,7 +319,9 @@ fn calculations_are_kept_where_they_differ() {
     let short = |short| Some(totals(short));
     let seq = office.ledger.next_seq();
     office.done_by_holder(Command::Calculated(calculated(None, short(2))));
-    office.done_by_holder(Command::Calculated(calculated(short(2), short(2))));
+    let mut same = calculated(short(2), short(2));
+    same.products[0].nodes.clear();
+    office.done_by_holder(Command::Calculated(same));
     let stale = office.by_holder(Command::Calculated(calculated(None, short(3))));
     assert!(matches!(stale, Outcome::Refused(Refusal::Conflict(_))));
     office.done_by_holder(Command::Calculated(calculated(short(2), short(1))));
@@ -339,6 +347,16 @@ fn calculations_are_kept_where_they_differ() {
         office.done_by_holder(Command::Calculated(calculated(before, after)));
     }
     assert_eq!(office.ledger.calculations().count(), crate::history::CALCULATIONS_MAX);
+    // Quotas are set beside, and not told: they follow from the rest.
+    let quota = |seats| {
+        let quotas = vec![Quota { product: product("cad"), node: node_id("E"), seats }];
+        Command::Calculated(Calculated { reasons: vec![], products: vec![], quotas })
+    };
+    let seq = office.ledger.next_seq();
+    office.done_by_holder(quota(3));
+    assert_eq!(office.ledger.quota(&product("cad"), &node_id("E")), 3);
+    office.done_by_holder(quota(0));
+    assert!(office.ledger.quotas().is_empty() && office.ledger.next_seq() == seq);
 }
 
 #[test]

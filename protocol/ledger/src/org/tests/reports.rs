@@ -4,7 +4,7 @@ use seatkeeper_protocol::license::{Date, Downgrade};
 
 use super::{NOW, bought, cad, node, node_id, office, purchase_id, version};
 use crate::org::{
-    Change, Installs, Line, Node, NotAssessed, NotUsed, Purchase, Register, Surplus, Transfer, Verdict,
+    Change, Installs, Line, Node, NotAssessed, NotUsed, Purchase, Register, Share, Surplus, Transfer, Verdict,
 };
 
 fn installs() -> Installs {
@@ -73,6 +73,8 @@ fn each_purchase_is_told_why() {
         count: 2,
     };
     assert_eq!(found.transfers, [moved]);
+    let share = |purchase, node, count| Share { purchase: purchase_id(purchase), node: node_id(node), count };
+    assert_eq!(found.automatic, [share("all", "R", 1), share("all", "E1", 2), share("some", "W1", 2)]);
     let totals = found.totals;
     assert_eq!((totals.owned, totals.required, totals.covered, totals.short), (9, 8, 5, 3));
     assert_eq!((totals.surplus, totals.surplus_cost), (4, 50_100));
