@@ -64,6 +64,7 @@ mod seats;
 mod snapshot;
 mod state;
 mod tombstones;
+mod units;
 mod usage;
 
 #[cfg(test)]

@@ -125,6 +125,7 @@ impl Ledger {
             lost: None,
         };
         self.state.devices.insert(key.device(), record);
+        self.place_device(key.device());
     }
 
     pub(crate) fn describe(&mut self, device: DeviceId, info: &DeviceInfo) -> Answer {
@@ -132,6 +133,7 @@ impl Ledger {
             return Err(Refusal::Bug("a device that describes itself is not enrolled".into()));
         };
         record.info = info.clone();
+        self.place_device(device);
         Ok(Outcome::Done)
     }
 
@@ -151,6 +153,7 @@ impl Ledger {
         self.end_sessions_of(moment, device)?;
         let name = self.device_name(&device);
         self.state.devices.remove(&device);
+        self.place_device(device);
         self.state.tombstones.forget(device);
         if let Some(pool_key) = &mut self.state.pool_key {
             pool_key.sealed.remove(&device);
@@ -176,6 +179,7 @@ impl Ledger {
         }
         let name = self.device_name(device);
         self.state.devices.remove(device);
+        self.place_device(*device);
         self.state.memories.remove(&ActorKey::Device(*device));
         self.state.tombstones.forget(*device);
         self.end_waiting_of(moment, *device);

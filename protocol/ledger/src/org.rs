@@ -11,6 +11,7 @@
 //! | `placement` | [`Placement`]: which device belongs to which node |
 //! | `import` | the same from CSV and JSON |
 //! | `purchase` | [`Purchase`] and the rules that it is refused by |
+//! | `reach` | which nodes a remainder is for: that of live seats |
 //! | `register` | [`Register`]: tree, rules and purchases that fit together |
 //! | `installs` | [`Installs`]: what is installed, by node and version |
 //! | `versions` | a total order of versions |
@@ -45,6 +46,7 @@ mod network;
 mod pieces;
 mod placement;
 mod purchase;
+mod reach;
 mod register;
 mod report;
 mod settle;

@@ -115,7 +115,7 @@ impl<'a> Twin<'a> {
     fn start(&mut self, start: &'a Start) -> bool {
         let demand = Demand { product: self.cad, version: start.version.as_ref(), features: &start.features };
         let on = self.pool.covering(&demand);
-        let wanted = Wanted { on: &on, version: demand.version, running: None };
+        let wanted = Wanted { on: &on, version: demand.version, running: None, node: 0 };
         let answer = self.pool.admit(self.now, &wanted);
         let possible =
             can_seat(&self.records, &self.running(), &Asks::New(&[demand]), self.now, self.thorough);
@@ -135,7 +135,7 @@ impl<'a> Twin<'a> {
         if start.version.is_some() {
             assert_eq!(may, self.pool.allowed_of(on, need.ttl_ms, need.share));
         }
-        self.pool.add_seat(id, &seat(&license, &need), may);
+        self.pool.add_seat(id, &seat(&license, &need), may, 0);
         self.seats.insert(id, (license, need));
         self.check_places(&before);
         true
@@ -150,7 +150,7 @@ impl<'a> Twin<'a> {
         let may = self.pool.allowed(&grown);
         let here = self.pool.place(id, self.now).unwrap();
         let in_place = may.contains(here) && self.pool.is_open(here, self.now);
-        let wanted = Wanted { on: &may, version, running: Some(id) };
+        let wanted = Wanted { on: &may, version, running: Some(id), node: 0 };
         let answer = if in_place {
             let license = self.pool.license(here).unwrap().id.clone();
             Some(Assignment { license, moves: Vec::new() })
@@ -165,7 +165,7 @@ impl<'a> Twin<'a> {
         let before = self.used();
         self.follow(moves);
         self.follow(vec![(id, license.clone())]);
-        self.pool.set_allowed(id, &license, may);
+        self.pool.set_allowed(id, &license, may, 0);
         self.seats.insert(id, (license, grown));
         self.check_places(&before);
     }
@@ -199,7 +199,7 @@ impl<'a> Twin<'a> {
         let (license, need) = self.seats.get_mut(&id).unwrap();
         need.pinned = true;
         let may = self.pool.allowed(need);
-        self.pool.set_allowed(id, license, may);
+        self.pool.set_allowed(id, license, may, 0);
     }
 
     fn license_stops(&mut self, at: usize, removed: bool) {
@@ -210,13 +210,18 @@ impl<'a> Twin<'a> {
 
     /// The pool is what a restore would make of the books.
     fn check_index(&self) {
-        let mut anew = Pool::new(self.records.iter());
+        let mut anew = pool_of(&self.records);
         for (id, (license, need)) in &self.seats {
             let may = anew.allowed(need);
-            anew.add_seat(*id, &seat(license, need), may);
+            anew.add_seat(*id, &seat(license, need), may, 0);
         }
         assert_eq!(anew, self.pool);
     }
+}
+
+/// Without an organisation.
+fn pool_of(records: &[LicenseRecord]) -> Pool {
+    Pool::new(records.iter().map(|record| (record, Registered::from(record.license()))))
 }
 
 /// What the pool looks at of a seat's record.
@@ -249,7 +254,7 @@ fn nobody_is_refused_whom_brute_force_can_seat() {
         let first = chance.below(catalog.len() - 4);
         let count = 1 + chance.below(4);
         let records: Vec<LicenseRecord> = (0..count).map(|n| catalog[first + n].clone()).collect();
-        let pool = Pool::new(records.iter());
+        let pool = pool_of(&records);
         let (now, thorough) = (*chance.one_of(&TIMES), seed % 20 == 0);
         let mut twin = Twin {
             cad: &cad,

@@ -135,6 +135,7 @@ fn outcomes() -> Vec<Outcome> {
         product: cad.clone(),
         version: Some(version.clone()),
         owned: 3,
+        reserved: 1,
         holders: vec![holder],
         waiting: 2,
         kept: false,
