@@ -72,7 +72,6 @@ impl Pool {
     /// Finds a license for a seat and who has to move for it. `None`: there is no way to seat everybody.
     pub(crate) fn admit(&self, now: WallTime, wanted: &Wanted<'_>) -> Option<Assignment> {
         let vacated = wanted.running.and_then(|seat| Some((self.place(seat, now)?, self.node(seat))));
-        let has_room = |number: usize, node: usize| self.has_room(number, node, now, vacated);
         let node = self.counted_node(wanted.node);
         let blind = planted(Fault::AdmissionBlind);
         // The place of a running seat may be the only one on a license that is full otherwise.
@@ -80,7 +79,9 @@ impl Pool {
         let mut with_room = wanted
             .on
             .both(look_at)
-            .filter(|number| self.is_open(*number, now) && (blind || has_room(*number, node)))
+            .filter(|number| {
+                self.is_open(*number, now) && (blind || self.has_room(*number, node, now, vacated))
+            })
             .filter_map(|number| Some((number, self.license(number)?)))
             .peekable();
         let first = with_room.peek().map(|(number, _)| *number);
@@ -88,7 +89,7 @@ impl Pool {
             wanted.version.and_then(|version| with_room.find(|(_, license)| license.version == *version));
         match exact.map(|(number, _)| number).or(first) {
             Some(number) => self.path(Step { license: number, node, came_by: None }, &[]),
-            None => self.search(now, wanted, has_room),
+            None => self.search(now, wanted, vacated),
         }
     }
 
@@ -98,7 +99,7 @@ impl Pool {
         &self,
         now: WallTime,
         wanted: &Wanted<'_>,
-        has_room: impl Fn(usize, usize) -> bool,
+        vacated: Option<(usize, usize)>,
     ) -> Option<Assignment> {
         let none = || PieceSet::empty(self.len());
         let mut seen = Seen { undivided: none(), all: none(), rest: none(), ..Seen::default() };
@@ -108,7 +109,7 @@ impl Pool {
         let mut steps: Vec<Step> = first.map(|license| Step { license, node, came_by: None }).collect();
         let mut at = 0;
         while let Some(step) = steps.get(at).copied() {
-            for ((node, may), seats) in self.to_move(step, now, &mut seen) {
+            for ((node, may), seats) in self.to_move(step, now, vacated, &mut seen) {
                 // Those with equal sets lead to the same licenses: one of them is enough.
                 let Some(seat) = seats.iter().find(|seat| wanted.running != Some(**seat)) else { continue };
                 for license in seen.anew(self, may, *node) {
@@ -116,7 +117,7 @@ impl Pool {
                         continue;
                     }
                     let next = Step { license, node: *node, came_by: Some((*seat, at)) };
-                    if has_room(license, *node) {
+                    if self.has_room(license, *node, now, vacated) {
                         return self.path(next, &steps);
                     }
                     steps.push(next);
@@ -129,20 +130,25 @@ impl Pool {
 
     /// The seats that are in the way at a step, by their nodes and by where they may stand. Those that were told before
     /// are left out.
-    fn to_move(&self, step: Step, now: WallTime, seen: &mut Seen) -> Vec<Seated<'_>> {
+    fn to_move(
+        &self,
+        step: Step,
+        now: WallTime,
+        gone: Option<(usize, usize)>,
+        seen: &mut Seen,
+    ) -> Vec<Seated<'_>> {
         let Step { license, node, .. } = step;
         let of_node = |node: usize| self.counted(license, now).flat_map(move |piece| piece.seated_at(node));
-        match self.in_the_way(license, node, now) {
+        match self.in_the_way(license, node, now, gone) {
             InTheWay::All if first_time(&mut seen.all, license) => {
                 self.counted(license, now).flat_map(|piece| &piece.seated).collect()
             }
             InTheWay::All => Vec::new(),
-            InTheWay::Rest if first_time(&mut seen.rest, license) => {
-                let mut nodes = self.beyond_their_own(license, now);
-                nodes.push(node);
+            InTheWay::Rest(nodes) if first_time(&mut seen.rest, license) => {
                 nodes.into_iter().flat_map(of_node).collect()
             }
-            InTheWay::Rest | InTheWay::Node => of_node(node).collect(),
+            InTheWay::Rest(_) => of_node(node).collect(),
+            InTheWay::Node(node) => of_node(node).collect(),
         }
     }
 

@@ -104,18 +104,9 @@ impl Load {
         }
     }
 
-    /// Whether a further seat of `node` has a place, when one of `gone` leaves: no more stand on the rest than there
-    /// is, or than did before.
-    fn has_room(&self, parts: &Parts, node: usize, gone: Option<usize>) -> bool {
-        let stay = self.of_node(node).saturating_sub(u32::from(gone == Some(node)));
-        if stay < parts.of_node(node) {
-            return true;
-        }
-        if !parts.reaches(node) {
-            // It takes the place of the one that leaves.
-            return gone == Some(node);
-        }
-        self.excess < parts.rest || gone.is_some_and(|gone| self.excess_of(gone, parts) > 0)
+    /// Whether a further seat of `node` has a place.
+    fn has_room(&self, parts: &Parts, node: usize) -> bool {
+        self.of_node(node) < parts.of_node(node) || (parts.reaches(node) && self.excess < parts.rest)
     }
 
     /// Whether no more seats stand on the rest after these changes, by node, than there are, or than did before; and
@@ -136,14 +127,14 @@ impl Load {
 }
 
 /// Whose seats make room for a seat of a node when they leave a full license.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum InTheWay {
     /// Anybody's.
     All,
-    /// Those of the same node.
-    Node,
-    /// Those, and the seats of every node that has more than is its own.
-    Rest,
+    /// Those of this node.
+    Node(usize),
+    /// Those of these nodes: the same one, and all that have more than is their own.
+    Rest(Vec<usize>),
 }
 
 /// A seat that changes its place. Places are a license and the node whose seat it is there.
@@ -177,19 +168,24 @@ impl Pool {
         usable.fold(0, u32::saturating_add)
     }
 
-    /// The seats that take up places of a license, by node.
-    fn load(&self, number: usize, now: WallTime) -> Cow<'_, Load> {
-        match self.piece(number) {
+    /// The seats that take up places of a license, by node, without the one at `gone`.
+    fn load(&self, number: usize, now: WallTime, gone: Option<(usize, usize)>) -> Cow<'_, Load> {
+        let piece = self.piece(number);
+        let parts = piece.and_then(|piece| piece.parts.as_ref());
+        let mut load = match piece {
             Some(piece) if piece.is_single() => Cow::Borrowed(&piece.load),
             _ => {
-                let parts = self.piece(number).and_then(|piece| piece.parts.as_ref());
                 let mut all = Load::default();
                 for (node, seats) in self.counted(number, now).flat_map(|piece| &piece.load.by_node) {
                     (0..*seats).for_each(|_| all.add(*node, parts));
                 }
                 Cow::Owned(all)
             }
+        };
+        if let Some((_, node)) = gone.filter(|(at, _)| *at == number) {
+            load.to_mut().take(node, parts);
         }
+        load
     }
 
     /// Whether a license has room for a seat of a device at `node`, when the one at `gone` leaves its place.
@@ -201,29 +197,32 @@ impl Pool {
         gone: Option<(usize, usize)>,
     ) -> bool {
         let Some(piece) = self.piece(number) else { return false };
-        let gone = gone.filter(|(at, _)| *at == number).map(|(_, node)| node);
-        (gone.is_some() || self.used(number, now) < piece.license.seats)
-            && piece.parts.as_ref().is_none_or(|parts| self.load(number, now).has_room(parts, node, gone))
+        let leaves = u32::from(gone.is_some_and(|(at, _)| at == number));
+        self.used(number, now).saturating_sub(leaves) < piece.license.seats
+            && piece.parts.as_ref().is_none_or(|parts| self.load(number, now, gone).has_room(parts, node))
     }
 
     /// Whose seats are in the way of a seat of `node` on a license that has no room for it.
-    pub(super) fn in_the_way(&self, number: usize, node: usize, now: WallTime) -> InTheWay {
-        match self.piece(number).and_then(|piece| piece.parts.as_ref()) {
-            Some(parts) if self.load(number, now).of_node(node) < parts.of_node(node) => InTheWay::All,
-            Some(parts) if parts.reaches(node) => InTheWay::Rest,
-            Some(_) => InTheWay::Node,
-            None => InTheWay::All,
-        }
-    }
-
-    /// The nodes that have more seats on a license than are their own.
-    pub(super) fn beyond_their_own(&self, number: usize, now: WallTime) -> Vec<usize> {
+    pub(super) fn in_the_way(
+        &self,
+        number: usize,
+        node: usize,
+        now: WallTime,
+        gone: Option<(usize, usize)>,
+    ) -> InTheWay {
         let Some(parts) = self.piece(number).and_then(|piece| piece.parts.as_ref()) else {
-            return Vec::new();
+            return InTheWay::All;
         };
-        let load = self.load(number, now);
-        let nodes = load.by_node.keys().copied();
-        nodes.filter(|node| load.excess_of(*node, parts) > 0).collect()
+        let load = self.load(number, now, gone);
+        if load.of_node(node) < parts.of_node(node) {
+            // The node's own places are not all taken, but what was given before is beyond the license's seats.
+            return InTheWay::All;
+        }
+        if !parts.reaches(node) {
+            return InTheWay::Node(node);
+        }
+        let beyond = load.by_node.keys().copied().filter(|node| load.excess_of(*node, parts) > 0);
+        InTheWay::Rest(beyond.chain([node]).collect())
     }
 
     /// That no license has more seats in use after these changes than it has, or than were in use before; nor has any
@@ -246,7 +245,10 @@ impl Pool {
             if more > 0 && i64::from(self.used(number, now)).saturating_add(more) > i64::from(seats) {
                 return Err(format!("grant more than the {seats} seats of {}", self.id(number)));
             }
-            if piece.parts.as_ref().is_some_and(|parts| !self.load(number, now).stays_within(parts, changed))
+            if piece
+                .parts
+                .as_ref()
+                .is_some_and(|parts| !self.load(number, now, None).stays_within(parts, changed))
             {
                 return Err(format!("give away seats of {} that are reserved", self.id(number)));
             }

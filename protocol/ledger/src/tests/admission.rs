@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use seatkeeper_protocol::id::{DeviceId, Name, SessionId};
 
-use super::brute::{Asks, Running, can_seat};
+use super::brute::{Asks, Division, Running, can_seat};
+use super::chance::Chance;
 use super::office::{DAY_MS, Office, START, device, name, product, session, want};
+use super::organisation::{node, node_id};
 use crate::Place;
 use crate::admission::Demand;
 use crate::command::{Checkout, Command, Outcome, Refusal};
+use crate::org::{Match, Node, NodeId, Purchase, Register, Rule};
 use crate::state::{LicenseRecord, SeatRecord, ShareKey};
 
 /// Licenses: id, version, seats, further lines. Then the script, a step a line:
@@ -291,13 +294,13 @@ fn possible(office: &Office, want: &Checkout, device: DeviceId) -> bool {
     before.sort_by_key(|waiting| waiting.place);
     let mut seated = Vec::new();
     for waiting in before {
-        seated.push(waiting.demand());
+        seated.push((node_at(office, waiting.device), waiting.demand()));
         if is_shared(office, &waiting.want, waiting.device) || !can_all(office, &seated) {
             seated.pop();
         }
     }
     let Checkout { product, version, features, .. } = want;
-    seated.push(Demand { product, version: version.as_ref(), features });
+    seated.push((node_at(office, device), Demand { product, version: version.as_ref(), features }));
     is_shared(office, want, device) || can_all(office, &seated)
 }
 
@@ -308,14 +311,55 @@ fn records(office: &Office) -> Vec<LicenseRecord> {
 fn running<'a>(office: &'a Office, records: &[LicenseRecord]) -> Vec<Running<'a>> {
     let state = &office.ledger.state;
     let number = |license: &Name| records.iter().position(|record| record.license().id == *license).unwrap();
-    let of =
-        |seat: &'a SeatRecord| Running { license: number(&seat.license), need: seat.need(&state.sessions) };
+    let of = |seat: &'a SeatRecord| {
+        let sessions = seat.sessions.iter().map(|id| state.sessions[id].device);
+        let nodes = [seat.device].into_iter().chain(sessions).map(|device| node_at(office, device));
+        Running { license: number(&seat.license), nodes: nodes.collect(), need: seat.need(&state.sessions) }
+    };
     state.seats.values().map(of).collect()
 }
 
-fn can_all(office: &Office, demands: &[Demand<'_>]) -> bool {
+/// Nodes are numbered by their places.
+fn place(register: &Register, node: &NodeId) -> usize {
+    register.organisation().nodes().iter().position(|other| other.id == *node).unwrap()
+}
+
+fn node_at(office: &Office, device: DeviceId) -> usize {
+    let register = office.ledger.register();
+    register.map_or(0, |register| place(register, office.ledger.node_of(&device).unwrap()))
+}
+
+/// For which nodes the licenses are, as their purchases say: by the plainest look at the tree.
+fn divisions(office: &Office, records: &[LicenseRecord]) -> Vec<Option<Division>> {
+    let Some(register) = office.ledger.register() else { return Vec::new() };
+    let nodes = register.organisation().nodes();
+    let reaches = |owner: &NodeId, node: &NodeId| {
+        let mut at = register.organisation().node(node);
+        while let Some(node) =
+            at.filter(|node| node.id != *owner && !(register.stop_at_legal() && node.legal))
+        {
+            at = node.parent.as_ref().and_then(|parent| register.organisation().node(parent));
+        }
+        at.is_some_and(|node| node.id == *owner)
+    };
+    let division = |record: &LicenseRecord| {
+        let license = record.license();
+        let registered = register.purchases().get(&license.id.clone().into()).cloned();
+        let terms = registered.unwrap_or_else(|| Purchase::of_license(license));
+        // Without an owner, and while the root is none: for everybody.
+        let owner = terms.owner.clone().or_else(|| nodes[0].legal.then(|| nodes[0].id.clone()))?;
+        let manual = terms.manual.iter().map(|(node, seats)| (place(register, node), *seats as usize));
+        let is_in_reach = |node: &Node| node.id == owner || (terms.automatic && reaches(&owner, &node.id));
+        let reach = (0..nodes.len()).filter(|place| is_in_reach(&nodes[*place]));
+        Some(Division { manual: manual.collect(), rest: terms.remainder() as usize, reach: reach.collect() })
+    };
+    records.iter().map(division).collect()
+}
+
+fn can_all(office: &Office, demands: &[(usize, Demand<'_>)]) -> bool {
     let records = records(office);
-    can_seat(&records, &running(office, &records), &Asks::New(demands), office.time, true)
+    let running = running(office, &records);
+    can_seat(&records, &divisions(office, &records), &running, &Asks::New(demands), office.time, true)
 }
 
 fn is_shared(office: &Office, want: &Checkout, device: DeviceId) -> bool {
@@ -333,8 +377,11 @@ fn is_shared(office: &Office, want: &Checkout, device: DeviceId) -> bool {
         need.granted.push(Demand { version: want.version.as_ref().or(version), ..demand });
         (number, need)
     });
-    shares
-        .any(|(number, need)| can_seat(&records, &running, &Asks::Running(number, &need), office.time, true))
+    let (divisions, node) = (divisions(office, &records), node_at(office, device));
+    shares.any(|(number, need)| {
+        let asks = Asks::Running(number, &need, node);
+        can_seat(&records, &divisions, &running, &asks, office.time, true)
+    })
 }
 
 /// Those whose turn it is for a seat of their own, longest first; that is as brute force says.
@@ -353,7 +400,13 @@ fn turns(office: &Office) -> Vec<SessionId> {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Start { n: u8, user: usize, version: usize, feature: usize, waits: bool },
+    Start {
+        n: u8,
+        user: usize,
+        version: usize,
+        feature: usize,
+        waits: bool,
+    },
     Again(u8),
     PassOver(u8),
     Back(u8),
@@ -362,6 +415,8 @@ enum Step {
     Remove(u8),
     Add(u8),
     Day(i64),
+    /// The organisation is changed as this seed says.
+    Organise(u64),
 }
 
 pub(super) const VERSIONS: [&str; 5] = ["", "@2026", "@2026.1", "@2025", "@2024"];
@@ -376,7 +431,8 @@ pub(super) const LICENSES: [(&str, u32, &str); 6] = [
     ("2026", 3, "downgrade = [\"2025\"]\nfeatures = [\"bim\"]\nreplaces = [\"L1\"]\nvalid_from = 2026-03-02"),
 ];
 
-fn step() -> impl Strategy<Value = Step> {
+/// `organised`: how often the organisation is changed.
+fn step(organised: u32) -> impl Strategy<Value = Step> {
     let start = (0..3_u8, 0..3_usize, 0..VERSIONS.len(), 0..FEATURES.len(), any::<bool>())
         .prop_map(|(n, user, version, feature, waits)| Step::Start { n, user, version, feature, waits });
     prop_oneof![
@@ -389,6 +445,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..6_u8).prop_map(Step::Remove),
         2 => (0..6_u8).prop_map(Step::Add),
         1 => (0..3_i64).prop_map(Step::Day),
+        organised => any::<u64>().prop_map(Step::Organise),
     ]
 }
 
@@ -411,6 +468,33 @@ fn ask(office: &mut Office, n: u8, want: Checkout, waits: bool) {
         let lost = before.iter().find(|other| !has_turn(other));
         assert_eq!(lost, None, "{id} overtook somebody: {outcome:?}");
     }
+}
+
+/// Some change of nodes, rules that place the three devices, or purchases.
+fn organise(office: &mut Office, chance: &mut Chance) {
+    let own = |legal: bool, node: Node| Node { legal, ..node };
+    if office.ledger.register().is_none() || chance.one_in(6) {
+        let nodes = [("R", None), ("E", Some("R")), ("E1", Some("E")), ("W", Some("R"))];
+        let set = nodes.map(|(id, parent)| own(!chance.one_in(3), node(id, parent))).to_vec();
+        office.by_admin(Command::SetNodes { set, remove: Vec::new() });
+    }
+    let some = |chance: &mut Chance| node_id(chance.pick(&["R", "E", "E1", "W"]));
+    if chance.one_in(3) {
+        let rules = (0..3).map(|n| Rule { matches: Match::Device(device(n)), node: some(chance) }).collect();
+        office.by_admin(Command::SetPlacement { from: 0, rules });
+    }
+    if chance.one_in(5) {
+        office.by_admin(Command::SetStopAtLegal { stop: chance.one_in(2) });
+    }
+    let at = chance.index(LICENSES.len());
+    let Some(record) = office.ledger.license(&name(&format!("L{at}"))) else { return };
+    let (license, seats) = (record.license().clone(), i64::from(record.license().seats));
+    let owner = (!chance.one_in(3)).then(|| some(chance));
+    let mut terms = Purchase { owner, automatic: !chance.one_in(3), ..Purchase::of_license(&license) };
+    for _ in 0..chance.index(3) {
+        terms.manual.insert(some(chance), chance.small(1..=seats));
+    }
+    office.by_admin(Command::SetPurchases { purchases: vec![(license.id.clone().into(), terms)] });
 }
 
 fn run(steps: Vec<Step>) {
@@ -457,6 +541,7 @@ fn run(steps: Vec<Step>) {
             }
             Step::Add(n) => _ = add(&mut office, n),
             Step::Day(days) => office.time = START.plus_ms(days * DAY_MS),
+            Step::Organise(seed) => organise(&mut office, &mut Chance::new(seed)),
         }
     }
     turns(&office);
@@ -467,7 +552,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
-    fn nobody_is_refused_in_any_office_whom_brute_force_can_seat(steps in proptest::collection::vec(step(), 1..40)) {
+    fn nobody_is_refused_in_any_office_whom_brute_force_can_seat(steps in proptest::collection::vec(step(0), 1..40)) {
         run(steps);
+    }
+
+    #[test]
+    fn nor_in_any_organisation(seed in any::<u64>(), steps in proptest::collection::vec(step(4), 1..40)) {
+        run([vec![Step::Organise(seed)], steps].concat());
     }
 }
