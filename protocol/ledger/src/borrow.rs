@@ -107,6 +107,9 @@ impl Ledger {
                 )));
             }
             check_until(license, moment.time, until).map_err(|last| too_long(license, last))?;
+            if let Some(pool) = pool {
+                self.check_node_borrow(moment.time, pool, start.asker(), until, true)?;
+            }
         }
         if let Some(borrow) = self.state.seats.get_mut(&id).and_then(|seat| seat.borrow.as_mut()) {
             (borrow.ends, borrow.serial) = (until, moment.index);
@@ -136,6 +139,7 @@ impl Ledger {
             return Err(Refusal::NoSeat(Box::new(self.denial(now, pool, start, false))));
         }
         let on = self.may_borrow(now, pool, &covering, until)?;
+        self.check_node_borrow(now, pool, start.asker(), until, false)?;
         let version = start.want.version.as_ref();
         let node = self.by.node(&start.device);
         for id in self.running(start) {

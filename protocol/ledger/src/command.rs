@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::org::{Node, NodeId, Purchase, PurchaseId, Rule};
 
+mod node_limits;
 mod outcome;
 
+pub use node_limits::{NodeLimit, NodeLimits, OverNodeLimit};
 pub use outcome::{Borrowed, Denial, Grant, Outcome, OverLimit, Refusal, SeatHolder, Waiting};
 
 /// The bytes of one log entry, by format.
@@ -390,6 +392,16 @@ pub enum Command {
     SetStopAtLegal {
         /// They do.
         stop: bool,
+    },
+    /// Sets what the devices of a node and of those below it may use of a product; without any limit: as much as there
+    /// is.
+    SetNodeLimits {
+        /// The product.
+        product: ProductId,
+        /// The node.
+        node: NodeId,
+        /// What they may use.
+        limits: NodeLimits,
     },
 }
 

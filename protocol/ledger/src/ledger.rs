@@ -222,6 +222,9 @@ impl Ledger {
             Command::RemovePurchase { purchase } => self.remove_purchase(moment, by, purchase),
             Command::Allocate { purchase, manual } => self.allocate(moment, by, purchase, manual),
             Command::SetStopAtLegal { stop } => self.set_stop_at_legal(moment, by, *stop),
+            Command::SetNodeLimits { product, node, limits } => {
+                self.set_node_limits(moment, by, product, node, limits)
+            }
             Command::Found(_)
             | Command::Borrow(_)
             | Command::ReturnBorrow { .. }

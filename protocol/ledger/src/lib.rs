@@ -54,6 +54,7 @@ mod ledger;
 mod licenses;
 mod members;
 mod memory;
+mod node_limits;
 mod query;
 mod queue;
 mod records;

@@ -137,6 +137,7 @@ impl Ledger {
             None => Register::new(organisation),
         };
         for node in remove {
+            self.check_without_limits(node)?;
             register.remove_node(node)?;
         }
         let organised = Organised::Nodes { set: count(set.len()), removed: count(remove.len()) };

@@ -84,7 +84,9 @@ impl Ledger {
                 (by, denial.what_of("seats"))
             }
             Err(other @ Refusal::NotLicensed { .. }) => (DeniedBy::License, other.to_string()),
-            Err(other @ Refusal::OverLimit(_)) => (DeniedBy::Limit, other.to_string()),
+            Err(other @ (Refusal::OverLimit(_) | Refusal::OverNodeLimit(_))) => {
+                (DeniedBy::Limit, other.to_string())
+            }
             _ => return,
         };
         let who = self.who(&want.user, device);

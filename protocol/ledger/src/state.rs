@@ -14,9 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::admission::{Demand, Need, PieceSet, Pool};
 use crate::audit::Records;
-use crate::command::{AdminRole, Checkout, DeviceInfo, DeviceSettings, Form, InviteKey, Sealed, Whom};
+use crate::command::{
+    AdminRole, Checkout, DeviceInfo, DeviceSettings, Form, InviteKey, NodeLimits, Sealed, Whom,
+};
 use crate::memory::{ActorKey, Memory};
-use crate::org::Register;
+use crate::org::{NodeId, Register};
 use crate::rules::Turn;
 use crate::tombstones::Tombstones;
 use crate::units::Reaches;
@@ -53,6 +55,7 @@ pub(crate) struct State {
     pub(crate) waiting: BTreeMap<SessionId, WaitRecord>,
     pub(crate) groups: BTreeMap<Name, BTreeSet<Name>>,
     pub(crate) limits: BTreeMap<(ProductId, Whom), u32>,
+    pub(crate) node_limits: BTreeMap<(ProductId, NodeId), NodeLimits>,
     pub(crate) priorities: BTreeMap<Whom, u8>,
     pub(crate) register: Option<Register>,
     pub(crate) tombstones: Tombstones,

@@ -5,7 +5,7 @@ use seatkeeper_protocol::license::Share;
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
-use super::Whom;
+use super::{OverNodeLimit, Whom};
 
 /// What `apply` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +167,9 @@ pub enum Refusal {
     /// An admin's limit is reached.
     #[error("{}", .0)]
     OverLimit(Box<OverLimit>),
+    /// An admin's limit of a node is reached.
+    #[error("{}", .0)]
+    OverNodeLimit(Box<OverNodeLimit>),
 }
 
 /// A limit that keeps somebody from one seat more.

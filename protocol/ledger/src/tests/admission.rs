@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use seatkeeper_protocol::id::{DeviceId, Name, SessionId};
 
-use super::brute::{Asks, Division, Running, can_seat};
+use super::brute::{Asks, Running, can_seat};
 use super::chance::Chance;
+use super::divided::{divisions, node_at, records};
 use super::office::{DAY_MS, Office, START, device, name, product, session, want};
 use super::organisation::{node, node_id};
 use crate::Place;
 use crate::admission::Demand;
 use crate::command::{Checkout, Command, Outcome, Refusal};
-use crate::org::{Match, Node, NodeId, Purchase, Register, Rule};
+use crate::org::{Match, Node, Purchase, Rule};
 use crate::state::{LicenseRecord, SeatRecord, ShareKey};
 
 /// Licenses: id, version, seats, further lines. Then the script, a step a line:
@@ -294,18 +295,14 @@ fn possible(office: &Office, want: &Checkout, device: DeviceId) -> bool {
     before.sort_by_key(|waiting| waiting.place);
     let mut seated = Vec::new();
     for waiting in before {
-        seated.push((node_at(office, waiting.device), waiting.demand()));
+        seated.push((node_at(&office.ledger, waiting.device), waiting.demand()));
         if is_shared(office, &waiting.want, waiting.device) || !can_all(office, &seated) {
             seated.pop();
         }
     }
     let Checkout { product, version, features, .. } = want;
-    seated.push((node_at(office, device), Demand { product, version: version.as_ref(), features }));
+    seated.push((node_at(&office.ledger, device), Demand { product, version: version.as_ref(), features }));
     is_shared(office, want, device) || can_all(office, &seated)
-}
-
-fn records(office: &Office) -> Vec<LicenseRecord> {
-    office.ledger.state.licenses.values().cloned().collect()
 }
 
 fn running<'a>(office: &'a Office, records: &[LicenseRecord]) -> Vec<Running<'a>> {
@@ -313,58 +310,21 @@ fn running<'a>(office: &'a Office, records: &[LicenseRecord]) -> Vec<Running<'a>
     let number = |license: &Name| records.iter().position(|record| record.license().id == *license).unwrap();
     let of = |seat: &'a SeatRecord| {
         let sessions = seat.sessions.iter().map(|id| state.sessions[id].device);
-        let nodes = [seat.device].into_iter().chain(sessions).map(|device| node_at(office, device));
+        let nodes = [seat.device].into_iter().chain(sessions).map(|device| node_at(&office.ledger, device));
         Running { license: number(&seat.license), nodes: nodes.collect(), need: seat.need(&state.sessions) }
     };
     state.seats.values().map(of).collect()
 }
 
-/// Nodes are numbered by their places.
-fn place(register: &Register, node: &NodeId) -> usize {
-    register.organisation().nodes().iter().position(|other| other.id == *node).unwrap()
-}
-
-fn node_at(office: &Office, device: DeviceId) -> usize {
-    let register = office.ledger.register();
-    register.map_or(0, |register| place(register, office.ledger.node_of(&device).unwrap()))
-}
-
-/// For which nodes the licenses are, as their purchases say: by the plainest look at the tree.
-fn divisions(office: &Office, records: &[LicenseRecord]) -> Vec<Option<Division>> {
-    let Some(register) = office.ledger.register() else { return Vec::new() };
-    let nodes = register.organisation().nodes();
-    let reaches = |owner: &NodeId, node: &NodeId| {
-        let mut at = register.organisation().node(node);
-        while let Some(node) =
-            at.filter(|node| node.id != *owner && !(register.stop_at_legal() && node.legal))
-        {
-            at = node.parent.as_ref().and_then(|parent| register.organisation().node(parent));
-        }
-        at.is_some_and(|node| node.id == *owner)
-    };
-    let division = |record: &LicenseRecord| {
-        let license = record.license();
-        let registered = register.purchases().get(&license.id.clone().into()).cloned();
-        let terms = registered.unwrap_or_else(|| Purchase::of_license(license));
-        // Without an owner, and while the root is none: for everybody.
-        let owner = terms.owner.clone().or_else(|| nodes[0].legal.then(|| nodes[0].id.clone()))?;
-        let manual = terms.manual.iter().map(|(node, seats)| (place(register, node), *seats as usize));
-        let is_in_reach = |node: &Node| node.id == owner || (terms.automatic && reaches(&owner, &node.id));
-        let reach = (0..nodes.len()).filter(|place| is_in_reach(&nodes[*place]));
-        Some(Division { manual: manual.collect(), rest: terms.remainder() as usize, reach: reach.collect() })
-    };
-    records.iter().map(division).collect()
-}
-
 fn can_all(office: &Office, demands: &[(usize, Demand<'_>)]) -> bool {
-    let records = records(office);
+    let records = records(&office.ledger);
     let running = running(office, &records);
-    can_seat(&records, &divisions(office, &records), &running, &Asks::New(demands), office.time, true)
+    can_seat(&records, &divisions(&office.ledger, &records), &running, &Asks::New(demands), office.time, true)
 }
 
 fn is_shared(office: &Office, want: &Checkout, device: DeviceId) -> bool {
     let state = &office.ledger.state;
-    let records = records(office);
+    let records = records(&office.ledger);
     let running = running(office, &records);
     let demand = Demand { product: &want.product, version: want.version.as_ref(), features: &want.features };
     let shares = state.seats.values().enumerate().filter(|(_, seat)| {
@@ -377,7 +337,7 @@ fn is_shared(office: &Office, want: &Checkout, device: DeviceId) -> bool {
         need.granted.push(Demand { version: want.version.as_ref().or(version), ..demand });
         (number, need)
     });
-    let (divisions, node) = (divisions(office, &records), node_at(office, device));
+    let (divisions, node) = (divisions(&office.ledger, &records), node_at(&office.ledger, device));
     shares.any(|(number, need)| {
         let asks = Asks::Running(number, &need, node);
         can_seat(&records, &divisions, &running, &asks, office.time, true)

@@ -106,6 +106,7 @@ variants![
     RemovePurchase,
     Allocate,
     SetStopAtLegal,
+    SetNodeLimits,
 ];
 
 pub(super) fn kind_of(outcome: &Outcome) -> &'static str {
@@ -129,6 +130,7 @@ pub(super) fn kind_of(outcome: &Outcome) -> &'static str {
             Refusal::UnknownFormat => "unknown format",
             Refusal::Bug(_) => "bug",
             Refusal::OverLimit(_) => "over limit",
+            Refusal::OverNodeLimit(_) => "over limit of a node",
         },
     }
 }

@@ -15,8 +15,8 @@ use super::office::{
 };
 use super::organisation::{node, node_id, purchase, purchase_id, rules};
 use crate::command::{
-    Actor, AdminRole, Borrow, Borrowed, Command, Denial, DeviceSettings, Entry, Form, Grant, Outcome,
-    OverLimit, Refusal, Sealed, SeatHolder, Waiting, Whom,
+    Actor, AdminRole, Borrow, Borrowed, Command, Denial, DeviceSettings, Entry, Form, Grant, NodeLimit,
+    NodeLimits, Outcome, OverLimit, OverNodeLimit, Refusal, Sealed, SeatHolder, Waiting, Whom,
 };
 use crate::{Ledger, decode, decode_outcome, encode, encode_outcome};
 
@@ -77,6 +77,11 @@ fn commands() -> Vec<Command> {
         Command::RemovePurchase { purchase: purchase_id("PO-1") },
         Command::Allocate { purchase: purchase_id("PO-1"), manual: BTreeMap::from([(node_id("E"), 4)]) },
         Command::SetStopAtLegal { stop: true },
+        Command::SetNodeLimits {
+            product: product("cad"),
+            node: node_id("E"),
+            limits: NodeLimits { seats: Some(300), borrowed: Some(2), borrow_days: None, kept: Some(1) },
+        },
     ]
 }
 
@@ -119,6 +124,7 @@ fn command_name(command: &Command) -> &'static str {
         Command::RemovePurchase { .. } => "remove-purchase",
         Command::Allocate { .. } => "allocate",
         Command::SetStopAtLegal { .. } => "set-stop-at-legal",
+        Command::SetNodeLimits { .. } => "set-node-limits",
     }
 }
 
@@ -183,6 +189,11 @@ fn outcomes() -> Vec<Outcome> {
             seats: 2,
             used: 3,
         })),
+        Refusal::OverNodeLimit(Box::new(OverNodeLimit {
+            product: product("cad"),
+            node: node_id("E"),
+            over: NodeLimit::Kept { kept: 2, of: 300, borrowed: 298 },
+        })),
     ];
     let mut outcomes = vec![Outcome::Done, Outcome::Granted(grant), Outcome::Waiting(Box::new(waiting))];
     outcomes.extend(refusals.into_iter().map(Outcome::Refused));
@@ -227,6 +238,7 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
         Refusal::UnknownFormat => "unknown-format",
         Refusal::Bug(_) => "bug",
         Refusal::OverLimit(_) => "over-limit",
+        Refusal::OverNodeLimit(_) => "over-node-limit",
     }
 }
 

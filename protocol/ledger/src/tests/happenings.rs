@@ -3,8 +3,9 @@
 use seatkeeper_protocol::id::{InviteId, SeatId, Version};
 
 use super::office::{DAY_MS, START, device, name, product};
+use super::organisation::node_id;
 use crate::audit::{Link, read_record};
-use crate::command::{AdminRole, Whom};
+use crate::command::{AdminRole, NodeLimits, Whom};
 use crate::{BorrowOver, DeniedBy, Happening, Organised, Record, Who};
 
 const PAGE: &str = include_str!("../../../AUDIT.md");
@@ -57,6 +58,12 @@ pub(super) fn happenings() -> Vec<Happening> {
         Happening::GroupSet { group: name("students"), members: 300, by: by() },
         Happening::PrioritySet { whom: Whom::Device(device), priority: 9, by: by() },
         Happening::Organised { what: Organised::Nodes { set: 300, removed: 1 }, by: by() },
+        Happening::NodeLimitsSet {
+            product: cad(),
+            node: node_id("E"),
+            limits: NodeLimits { seats: Some(300), kept: Some(1), ..NodeLimits::default() },
+            by: by(),
+        },
     ]
 }
 
@@ -92,6 +99,7 @@ fn number(what: &Happening) -> usize {
         Happening::GroupSet { .. } => 27,
         Happening::PrioritySet { .. } => 28,
         Happening::Organised { .. } => 29,
+        Happening::NodeLimitsSet { .. } => 30,
     }
 }
 

@@ -11,6 +11,7 @@ use super::chance::Chance;
 use super::counts::{Counts, happened, kind_of, variant};
 use super::holds::Before;
 use super::office::{Office, START};
+use super::organisation::first_nodes;
 use super::steps::{self, By, Scene, Step};
 use crate::command::{Actor, Borrowed, Command, Entry, Grant, Outcome, Refusal, Waiting, admin_message};
 use crate::memory::{OUTCOME_BYTES_PER_ACTOR, OUTCOME_ENTRIES};
@@ -48,7 +49,7 @@ struct Asked {
 }
 
 /// What is compared at once when nothing may have changed: how many there are of everything, and the books' numbers.
-type Outline = ([usize; 15], [u64; 2]);
+type Outline = ([usize; 16], [u64; 2]);
 
 /// The office.
 pub(super) struct RandomOffice {
@@ -69,8 +70,12 @@ pub(super) struct RandomOffice {
 }
 
 impl RandomOffice {
-    pub(super) fn open(compared: Compared) -> Self {
+    /// `organised`: it has an organisation from the beginning.
+    pub(super) fn open(compared: Compared, organised: bool) -> Self {
         let mut office = Office::open();
+        if organised {
+            office.done_by_admin(first_nodes());
+        }
         for text in steps::first_files() {
             office.done_by_admin(Command::AddLicense { text: text.clone() });
         }
@@ -517,6 +522,7 @@ impl RandomOffice {
             state.limits.len(),
             state.groups.len(),
             state.priorities.len(),
+            state.node_limits.len(),
             state.seats.values().filter(|seat| seat.borrow.is_some()).count(),
             state.register.as_ref().map_or(0, |register| register.organisation().nodes().len()),
             state.register.as_ref().map_or(0, |register| register.purchases().len()),
@@ -552,6 +558,7 @@ impl RandomOffice {
                 (true, Outcome::Granted(_)) | (false, Outcome::Waiting(_)) => {}
                 // All that covers it is gone, or there is a limit since: whoever asks is told so.
                 (false, Outcome::Refused(Refusal::NotLicensed { .. } | Refusal::OverLimit(_))) => {}
+                (false, Outcome::Refused(Refusal::OverNodeLimit(_))) => {}
                 _ => panic!("{place:?} asks and gets {outcome:?}"),
             }
             self.counts.add(if place.turn { "turns" } else { "places without a turn" }, 1);
