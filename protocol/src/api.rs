@@ -14,7 +14,7 @@ pub use audit::{
     AuditWitness,
 };
 pub use borrow::{Borrow, BorrowRequest, BorrowReturned, Borrows, ReturnRequest};
-pub use limits::{Group, Limit, Limits, Priority, Whom};
+pub use limits::{Group, Limit, Limits, NodeLimits, Priority, Whom};
 pub use organisation::{OrgNode, Organisation, PlacementRule, Purchase, Purchases, Unregistered};
 pub use seat::{
     AskSeat, IdleSource, ProofRequest, SeatActivity, SeatAsked, SeatEvent, SeatGranted, SeatProof,

@@ -58,7 +58,8 @@ impl Reaches {
         let owner = terms.owner.as_ref().map(place).unwrap_or_default();
         let reach = self.0.entry((owner, terms.automatic));
         let reach = reach.or_insert_with(|| register.reach(owner, terms.automatic).into()).clone();
-        let for_all = terms.manual.is_empty() && *reach == [0..organisation.nodes().len()];
+        let all = 0..organisation.nodes().len();
+        let for_all = terms.manual.is_empty() && reach.first() == Some(&all);
         let parts = Parts {
             rest: terms.remainder(),
             manual: terms.manual.iter().map(|(node, seats)| (place(node), *seats)).collect(),

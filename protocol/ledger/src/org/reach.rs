@@ -9,14 +9,12 @@ impl Register {
     /// neighbors. An automatic piece reaches all that is below the owner, but not what is below another legal entity
     /// there, if pieces stop at those; other pieces stay with the owner.
     pub(crate) fn reach(&self, owner: usize, automatic: bool) -> Vec<Range<usize>> {
-        if !automatic {
-            return Vec::from([owner..owner.saturating_add(1)]);
-        }
         let organisation = self.organisation();
-        let below = organisation.within(owner);
+        let behind_owner = owner.saturating_add(1);
+        let end = if automatic { organisation.within(owner).end } else { behind_owner };
         let mut reach = Vec::new();
-        let (mut begin, mut at) = (owner, owner.saturating_add(1));
-        while self.stop_at_legal() && at < below.end {
+        let (mut begin, mut at) = (owner, behind_owner);
+        while self.stop_at_legal() && at < end {
             if organisation.nodes().get(at).is_some_and(|node| node.legal) {
                 reach.push(begin..at);
                 begin = organisation.within(at).end;
@@ -25,7 +23,7 @@ impl Register {
                 at += 1;
             }
         }
-        reach.push(begin..below.end);
+        reach.push(begin..end);
         reach.retain(|range| !range.is_empty());
         reach
     }
