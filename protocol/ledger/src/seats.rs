@@ -334,8 +334,7 @@ impl Ledger {
             product: start.want.product.clone(),
             version: start.want.version.clone(),
             owned: licenses.fold(0_u32, |sum, license| sum.saturating_add(license.seats)),
-            // Without parts, whoever waits would be all that could keep a start from what is free.
-            reserved: if kept { 0 } else { pool.free(&open, now) },
+            reserved: if kept { 0 } else { pool.reserved(&open, self.by.node(&start.device), now) },
             holders: self.holders(now, start.want),
             waiting: self.how_many_before(now, pool, start),
             kept,

@@ -168,6 +168,15 @@ impl Pool {
         usable.fold(0, u32::saturating_add)
     }
 
+    /// How many seats of these licenses are free, but not for devices of a node.
+    pub(crate) fn reserved(&self, set: &PieceSet, node: usize, now: WallTime) -> u32 {
+        let full =
+            self.open(set, now).filter(|number| !self.has_room(*number, self.counted_node(node), now, None));
+        let free = full
+            .filter_map(|number| Some(self.license(number)?.seats.saturating_sub(self.used(number, now))));
+        free.fold(0, u32::saturating_add)
+    }
+
     /// The seats that take up places of a license, by node, without the one at `gone`.
     fn load(&self, number: usize, now: WallTime, gone: Option<(usize, usize)>) -> Cow<'_, Load> {
         let piece = self.piece(number);

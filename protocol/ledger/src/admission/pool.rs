@@ -305,14 +305,6 @@ impl Pool {
         set
     }
 
-    /// How many seats of these licenses are free.
-    pub(crate) fn free(&self, set: &PieceSet, now: WallTime) -> u32 {
-        let free = |number| {
-            self.license(number).map_or(0, |license| license.seats.saturating_sub(self.used(number, now)))
-        };
-        self.open(set, now).map(free).fold(0, u32::saturating_add)
-    }
-
     /// How many seats take up places of a license: none on a replaced one.
     pub(crate) fn used(&self, number: usize, now: WallTime) -> u32 {
         match self.pieces.get(number) {
