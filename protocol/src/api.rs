@@ -26,7 +26,7 @@ pub use inventory::{
     Catalog, CatalogEntry, ExportedMachine, InstalledProduct, Inventory, InventoryExport, InventorySeal,
     Machine, MachineDetail, OtherSite, Program, UnknownProgram, UnknownPrograms,
 };
-pub use limits::{Group, Limit, Limits, Priority, Whom};
+pub use limits::{Group, Limit, Limits, NodeLimits, Priority, Whom};
 pub use organisation::{OrgNode, Organisation, PlacementRule, Purchase, Purchases, Unregistered};
 pub use seat::{
     AskSeat, IdleSource, ProofRequest, SeatActivity, SeatAsked, SeatEvent, SeatGranted, SeatProof,

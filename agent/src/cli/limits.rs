@@ -2,39 +2,44 @@
 
 use clap::{Args, Subcommand};
 use seatkeeper_client::{Client, api};
-use seatkeeper_ledger::command::{Command, Whom};
+use seatkeeper_ledger::command::{Command, NodeLimits, Whom};
+use seatkeeper_ledger::org::NodeId;
 use seatkeeper_protocol::id::{Name, ProductId};
 
 use super::args::SignArgs;
 use super::device;
 use super::fail::Fail;
 use super::print;
+use super::purchase::parse_node;
 use super::sign::SiteSigner;
 
 /// `limits`.
 #[derive(Debug, Subcommand)]
 pub enum LimitsCommand {
-    /// Limit how many seats of a product somebody uses at once; 0 excludes
+    /// Limit how many seats of a product somebody uses at once; 0 excludes. For a node: all its limits anew
     Set {
         /// The product
         product: ProductId,
         /// For whom.
         #[command(flatten)]
-        whom: WhomArgs,
+        whom: LimitedArgs,
         /// How many seats
-        #[arg(long, value_name = "N")]
-        seats: u32,
+        #[arg(long, value_name = "N", required_unless_present = "node")]
+        seats: Option<u32>,
+        /// What else is limited.
+        #[command(flatten)]
+        more: NodeArgs,
         /// With which key.
         #[command(flatten)]
         sign: SignArgs,
     },
-    /// Remove a limit
+    /// Remove a limit, or all limits of a node
     Remove {
         /// The product
         product: ProductId,
         /// For whom.
         #[command(flatten)]
-        whom: WhomArgs,
+        whom: LimitedArgs,
         /// With which key.
         #[command(flatten)]
         sign: SignArgs,
@@ -78,6 +83,46 @@ pub struct WhomArgs {
     device: Option<String>,
 }
 
+/// For whom a limit is.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct LimitedArgs {
+    /// A user
+    #[arg(long, value_name = "NAME")]
+    user: Option<Name>,
+    /// The users of a group together
+    #[arg(long, value_name = "NAME")]
+    group: Option<Name>,
+    /// Whoever uses a machine: its id, the beginning of it, or its name
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+    /// The machines of a unit of the organisation and of those below it, together
+    #[arg(long, value_name = "NODE", value_parser = parse_node)]
+    node: Option<NodeId>,
+}
+
+/// What is limited for a node only.
+#[derive(Debug, Args)]
+pub struct NodeArgs {
+    /// With --node: how many borrowed seats at once
+    #[arg(long, value_name = "N", requires = "node")]
+    borrowed: Option<u32>,
+    /// With --node: for how many days a seat may be borrowed
+    #[arg(long, value_name = "N", requires = "node")]
+    borrow_days: Option<u32>,
+    /// With --node: how many of the seats that it may use must stay unborrowed
+    #[arg(long, value_name = "N", requires = "node")]
+    keep: Option<u32>,
+}
+
+impl LimitedArgs {
+    /// A node, or whom else.
+    fn of(self) -> Result<NodeId, WhomArgs> {
+        let Self { user, group, device, node } = self;
+        node.ok_or(WhomArgs { user, group, device })
+    }
+}
+
 impl WhomArgs {
     async fn whom(self, client: &Client) -> Result<Whom, Fail> {
         match (self.user, self.group, self.device) {
@@ -95,20 +140,40 @@ impl WhomArgs {
 pub(super) async fn limits(client: &Client, command: Option<LimitsCommand>, json: bool) -> Result<(), Fail> {
     let (command, sign, done) = match command {
         None => return list(client, json).await,
-        Some(LimitsCommand::Set { product, whom, seats, sign }) => {
-            let whom = whom.whom(client).await?;
-            let done = match seats {
-                0 => format!("{product} is not for {whom}."),
-                1 => format!("1 seat of {product} at most is for {whom}."),
-                seats => format!("{seats} seats of {product} at most are for {whom}."),
-            };
-            (Command::SetLimit { product, whom, seats: Some(seats) }, sign, done)
-        }
-        Some(LimitsCommand::Remove { product, whom, sign }) => {
-            let whom = whom.whom(client).await?;
-            let done = format!("{product} is not limited for {whom}.");
-            (Command::SetLimit { product, whom, seats: None }, sign, done)
-        }
+        Some(LimitsCommand::Set { product, whom, seats, more, sign }) => match whom.of() {
+            Ok(node) => {
+                let NodeArgs { borrowed, borrow_days, keep } = more;
+                let limits = NodeLimits { seats, borrowed, borrow_days, kept: keep };
+                if limits == NodeLimits::default() {
+                    let say = "say what is limited: --seats, --borrowed, --borrow-days or --keep";
+                    return Err(Fail::new(2, say));
+                }
+                let done = format!("Node {node} is limited in {product}: {limits}.");
+                (Command::SetNodeLimits { product, node, limits }, sign, done)
+            }
+            Err(whom) => {
+                let whom = whom.whom(client).await?;
+                let seats = seats.unwrap_or_default();
+                let done = match seats {
+                    0 => format!("{product} is not for {whom}."),
+                    1 => format!("1 seat of {product} at most is for {whom}."),
+                    seats => format!("{seats} seats of {product} at most are for {whom}."),
+                };
+                (Command::SetLimit { product, whom, seats: Some(seats) }, sign, done)
+            }
+        },
+        Some(LimitsCommand::Remove { product, whom, sign }) => match whom.of() {
+            Ok(node) => {
+                let done = format!("{product} is not limited for node {node}.");
+                let limits = NodeLimits::default();
+                (Command::SetNodeLimits { product, node, limits }, sign, done)
+            }
+            Err(whom) => {
+                let whom = whom.whom(client).await?;
+                let done = format!("{product} is not limited for {whom}.");
+                (Command::SetLimit { product, whom, seats: None }, sign, done)
+            }
+        },
         Some(LimitsCommand::Group { name, users, sign }) => {
             let count = u32::try_from(users.len()).unwrap_or(u32::MAX);
             let done = match count {
@@ -138,6 +203,12 @@ async fn list(client: &Client, json: bool) -> Result<(), Fail> {
     };
     let rows: Vec<_> = limits.limits.iter().map(row).collect();
     print::table(&["product", "for", "seats", "in use"], &rows, "No limits: everybody may use every seat.");
+    if !limits.nodes.is_empty() {
+        let rows: Vec<_> = limits.nodes.iter().map(node_row).collect();
+        let head = ["product", "node", "seats", "in use", "borrowed", "are", "days", "kept"];
+        print::line("");
+        print::table(&head, &rows, "");
+    }
     if !limits.priorities.is_empty() {
         let row = |priority: &api::Priority| vec![priority.priority.to_string(), whom(&priority.whom)];
         let rows: Vec<_> = limits.priorities.iter().map(row).collect();
@@ -151,6 +222,20 @@ async fn list(client: &Client, json: bool) -> Result<(), Fail> {
         print::table(&["group", "users"], &rows, "");
     }
     Ok(())
+}
+
+fn node_row(limits: &api::NodeLimits) -> Vec<String> {
+    let most = |limit: Option<u32>| limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
+    vec![
+        limits.product.clone(),
+        limits.node.clone(),
+        most(limits.seats),
+        limits.used.to_string(),
+        most(limits.borrowed),
+        limits.used_borrowed.to_string(),
+        most(limits.borrow_days),
+        most(limits.kept),
+    ]
 }
 
 fn whom(whom: &api::Whom) -> String {

@@ -131,7 +131,7 @@ fn parse_purchase(text: &str) -> Result<PurchaseId, IdError> {
     PurchaseId::new(text)
 }
 
-fn parse_node(text: &str) -> Result<NodeId, IdError> {
+pub(super) fn parse_node(text: &str) -> Result<NodeId, IdError> {
     NodeId::new(text)
 }
 

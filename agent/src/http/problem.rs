@@ -83,6 +83,7 @@ impl From<Refusal> for Problem {
         let status = match &refusal {
             Refusal::NotPermitted(_) => StatusCode::FORBIDDEN,
             Refusal::OverLimit(over) if over.seats == 0 => StatusCode::FORBIDDEN,
+            Refusal::OverNodeLimit(over) if over.excludes() => StatusCode::FORBIDDEN,
             Refusal::NotFound(_) => StatusCode::NOT_FOUND,
             Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
             Refusal::OtherTerm { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -101,6 +102,9 @@ fn no_seat(denial: &Denial, idle: &[(SeatId, u16)]) -> Problem {
     let mut detail = denial.with_idle(|seat| idle_of(idle, seat));
     detail.push_str(if denial.kept {
         "; wait too, or try again later"
+    } else if denial.reserved > 0 {
+        "; ask an admin to allocate some to this device's node with `seatkeeper allocation set`, or wait for one that it \
+         may use"
     } else {
         "; ask one of them to give a seat back, wait for one, or try again later"
     });
@@ -123,7 +127,8 @@ pub(super) fn refusal_code(refusal: &Refusal) -> &'static str {
         Refusal::NotFound(_) => "not-found",
         Refusal::Conflict(_) => "conflict",
         Refusal::OverLimit(over) if over.seats == 0 => "excluded",
-        Refusal::OverLimit(_) => "over-limit",
+        Refusal::OverNodeLimit(over) if over.excludes() => "excluded",
+        Refusal::OverLimit(_) | Refusal::OverNodeLimit(_) => "over-limit",
         Refusal::Limit { .. } => "limit",
         Refusal::Invalid(_) => "invalid",
         Refusal::UnknownFormat | Refusal::Bug(_) => "internal",

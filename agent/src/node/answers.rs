@@ -1,8 +1,9 @@
 //! The books as JSON (design section 9).
 
 use seatkeeper_election::Status as EngineStatus;
-use seatkeeper_ledger::command::{AdminRole, Form, Refusal, Whom};
-use seatkeeper_ledger::{LicenseState, Record, Used};
+use seatkeeper_ledger::command::{AdminRole, Form, NodeLimits, Refusal, Whom};
+use seatkeeper_ledger::org::NodeId;
+use seatkeeper_ledger::{Ledger, LicenseState, Record, Used};
 use seatkeeper_protocol::api::{self, FORMAT};
 use seatkeeper_protocol::id::{DeviceId, ProductId};
 use seatkeeper_protocol::license::Downgrade;
@@ -361,6 +362,26 @@ fn limits(duty: &Duty) -> api::Limits {
             .priorities()
             .map(|(first, priority)| api::Priority { whom: whom(first), priority })
             .collect(),
+        nodes: ledger.node_limits().map(|limits| node_limits(&ledger, limits)).collect(),
+    }
+}
+
+fn node_limits(
+    ledger: &Ledger,
+    (product, node, limits, used, used_borrowed): (&ProductId, &NodeId, NodeLimits, u32, u32),
+) -> api::NodeLimits {
+    let NodeLimits { seats, borrowed, borrow_days, kept } = limits;
+    let known = ledger.register().and_then(|register| register.organisation().node(node));
+    api::NodeLimits {
+        product: product.to_string(),
+        node: node.to_string(),
+        node_name: known.map_or_else(|| node.to_string(), |node| node.name.to_string()),
+        seats,
+        borrowed,
+        borrow_days,
+        kept,
+        used,
+        used_borrowed,
     }
 }
 

@@ -109,3 +109,37 @@ async fn a_file_that_is_wrong_changes_nothing_and_names_the_row() {
     let organisation = office.client.organisation().await.expect("the organisation");
     assert!(organisation.nodes.is_empty());
 }
+
+/// This machine is at the root, since no rule says otherwise.
+#[tokio::test]
+async fn live_seats_follow_what_is_allocated_and_what_units_may_use() {
+    let office = Office::with_two_seats().await;
+    done(&office, &["org", "import", &format!("{EXAMPLES}/organisation.csv")]).await;
+    done(&office, &["allocation", "set", "L1", "E1=1", "W1=1"]).await;
+    let (code, told) = refused(&office, &["run", "cad", "--", "true"]).await;
+    assert_eq!(code, Some(75));
+    assert!(told.contains("all 2 seats of cad are reserved for other nodes of the organisation"), "{told}");
+    assert!(told.contains("seatkeeper allocation set"), "{told}");
+    done(&office, &["allocation", "set", "L1", "E1=1"]).await;
+    office.done(&["run", "cad", "--", "true"]).await;
+
+    let (code, told) = refused(&office, &["limits", "set", "cad", "--node", "R"]).await;
+    assert_eq!(code, Some(2));
+    assert!(told.contains("--borrow-days"), "{told}");
+    let more = ["--seats", "0", "--borrowed", "2", "--borrow-days", "7", "--keep", "1"];
+    let told = done(&office, &[&["limits", "set", "cad", "--node", "R"], &more[..]].concat()).await;
+    assert!(told.contains("Node R is limited in cad: 0 seats, 2 borrowed seats, 7 days"), "{told}");
+    let (code, told) = refused(&office, &["run", "cad", "--", "true"]).await;
+    assert_eq!(code, Some(77));
+    assert!(told.contains("excludes the node `R` from cad"), "{told}");
+    let limits = office.client.limits().await.expect("the limits");
+    let known = limits.nodes.first().expect("it is listed");
+    assert_eq!((known.node.as_str(), known.node_name.as_str()), ("R", "Ringlund Group"));
+    assert_eq!((known.seats, known.borrow_days, known.kept, known.used), (Some(0), Some(7), Some(1), 0));
+    assert!(office.done(&["limits"]).await.contains("borrowed"));
+    done(&office, &["limits", "remove", "cad", "--node", "R"]).await;
+    office.done(&["run", "cad", "--", "true"]).await;
+    let (code, told) = refused(&office, &["limits", "set", "cad", "--node", "nowhere", "--seats", "1"]).await;
+    assert_eq!(code, Some(1));
+    assert!(told.contains("there is no node nowhere here"), "{told}");
+}

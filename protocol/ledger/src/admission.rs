@@ -23,12 +23,17 @@
 //! or not. So there is neither a gap nor a doubling. If more run than the new license has, no start gets a place there
 //! until returns have repaid it; starts that need another license are not held up.
 //!
+//! **Parts.** Some seats of a license may be for the devices of one node of the organisation, and the others for those
+//! that its owner reaches: see `parts`. A path then leads over licenses and nodes, since what is full for a seat of one
+//! node may have room for that of another.
+//!
 //! **Who waits.** A new seat is given only if those who wait longer could have theirs as well: see `queue`.
 //!
 //! **Which way.** Among the licenses with room the least flexible one is taken: the very version, then
 //! [`Flexibility`]. The path is the shortest one, in that order too, so that replicas choose alike.
 
 mod flow;
+mod parts;
 mod pieces;
 mod pool;
 mod queue;
@@ -42,6 +47,7 @@ use seatkeeper_protocol::license::{Downgrade, License, Share};
 use seatkeeper_protocol::time::WallTime;
 
 pub(crate) use flow::Wanted;
+pub(crate) use parts::{Change, Parts, Registered};
 pub(crate) use pieces::PieceSet;
 pub(crate) use pool::Pool;
 pub(crate) use queue::Line;

@@ -86,16 +86,30 @@ impl Ledger {
         if until > ends {
             // A borrow that is prolonged again and again would outlive a limit that was set since.
             self.check_kept_limits(start.asker())?;
-            let open =
-                |pool: &Pool| pool.place(id, moment.time).is_some_and(|at| pool.is_open(at, moment.time));
-            let license = record.license();
-            if record.removed || !self.by.pools.get(&product).is_some_and(open) {
+            let pool = self.by.pools.get(&product);
+            let own = pool.and_then(|pool| Some((pool, pool.number_of(&seat.license)?)));
+            let open = own.filter(|(pool, _)| {
+                pool.place(id, moment.time).is_some_and(|at| pool.is_open(at, moment.time))
+            });
+            let Some(license) = open.and_then(|(pool, own)| pool.license(own)).filter(|_| !record.removed)
+            else {
                 return Err(Refusal::Conflict(format!(
                     "the license {} of the borrowed seat has no seats any more; the borrow ends as it was agreed",
-                    license.id
+                    seat.license
+                )));
+            };
+            let node = self.by.node(&start.device);
+            if open.is_some_and(|(pool, own)| !pool.is_for(own, node)) {
+                return Err(Refusal::Conflict(format!(
+                    "the seats of the license {} are not for this device's node any more; the borrow ends as it was \
+                     agreed",
+                    seat.license
                 )));
             }
             check_until(license, moment.time, until).map_err(|last| too_long(license, last))?;
+            if let Some(pool) = pool {
+                self.check_node_borrow(moment.time, pool, start.asker(), until, true)?;
+            }
         }
         if let Some(borrow) = self.state.seats.get_mut(&id).and_then(|seat| seat.borrow.as_mut()) {
             (borrow.ends, borrow.serial) = (until, moment.index);
@@ -117,27 +131,34 @@ impl Ledger {
     ) -> Result<(Option<SeatId>, Assignment), Refusal> {
         let product = &start.want.product;
         let pool = self.by.pools.get(product).ok_or_else(|| start.not_licensed(false))?;
-        let covering = pool.open_set(&start.demand(), now);
-        if covering.iter().next().is_none() {
+        if pool.open_set(&start.demand(), now).is_empty() {
             return Err(start.not_licensed(pool.is_any_open(now)));
         }
+        let covering = self.usable_now(pool, &start.demand(), &start.device, now);
+        if covering.is_empty() {
+            return Err(Refusal::NoSeat(Box::new(self.denial(now, pool, start, false))));
+        }
         let on = self.may_borrow(now, pool, &covering, until)?;
+        self.check_node_borrow(now, pool, start.asker(), until, false)?;
         let version = start.want.version.as_ref();
+        let node = self.by.node(&start.device);
         for id in self.running(start) {
             let Some(seat) = self.state.seats.get(&id) else { continue };
             let mut may = pool.allowed(&start.need_with(seat, &self.state.sessions));
             may.keep_only(&on);
-            if let Some(at) = pool.place(id, now).filter(|at| may.contains(*at))
+            self.by.keep_usable(pool, &mut may, seat, &self.state.sessions);
+            let own_node = pool.node(id) == pool.counted_node(node);
+            if let Some(at) = pool.place(id, now).filter(|at| own_node && may.contains(*at))
                 && let Some(license) = pool.license(at)
             {
                 return Ok((Some(id), Assignment { license: license.id.clone(), moves: Vec::new() }));
             }
-            if let Some(found) = pool.admit(now, &Wanted { on: &may, version, running: Some(id) }) {
+            if let Some(found) = pool.admit(now, &Wanted { on: &may, version, running: Some(id), node }) {
                 return Ok((Some(id), found));
             }
         }
         self.check_limits(start.asker(), None)?;
-        let wanted = Wanted { on: &on, version, running: None };
+        let wanted = Wanted { on: &on, version, running: None, node };
         let free = pool.admit(now, &wanted);
         let kept = free.is_some();
         match free.and_then(|free| self.behind_others(now, pool, start, &wanted, free)) {
@@ -167,7 +188,7 @@ impl Ledger {
                 Ok(()) => on.insert(number),
             }
         }
-        if on.iter().next().is_some() {
+        if !on.is_empty() {
             return Ok(on);
         }
         match (lent, latest) {
@@ -221,7 +242,7 @@ impl Ledger {
         until: WallTime,
     ) -> Answer {
         let product = start.want.product.clone();
-        self.check_assignment(moment.time, &product, &assignment, running)?;
+        self.check_assignment(moment.time, &product, &assignment, running, start.device)?;
         let Assignment { license, moves } = assignment;
         let Some(record) = self.state.licenses.get(&license) else {
             return Err(Refusal::Bug("admission chose a license that is not there".into()));
@@ -264,7 +285,7 @@ impl Ledger {
             };
             if let Some(pool) = self.by.pools.get_mut(&product) {
                 let stays = PieceSet::empty(pool.len());
-                pool.add_seat(id, &new, stays);
+                pool.add_seat(id, &new, stays, self.by.nodes.get(&new.device).copied().unwrap_or_default());
             }
             self.state.seats.insert(id, new);
         } else if let Some(seat) = self.state.seats.get_mut(&id) {

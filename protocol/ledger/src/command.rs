@@ -16,8 +16,10 @@ use crate::history::Calculated;
 use crate::inventory::{CatalogRule, MachineChange, OtherSite, Source};
 use crate::org::{Node, NodeId, Purchase, PurchaseId, Rule};
 
+mod node_limits;
 mod outcome;
 
+pub use node_limits::{NodeLimit, NodeLimits, OverNodeLimit};
 pub use outcome::{Borrowed, Denial, Grant, Outcome, OverLimit, Refusal, SeatHolder, Waiting};
 
 /// The bytes of one log entry, by format.
@@ -427,6 +429,16 @@ pub enum Command {
     },
     /// By the holder: what a calculation of compliance came to that the books do not have yet.
     Calculated(Calculated),
+    /// Sets what the devices of a node and of those below it may use of a product; without any limit: as much as there
+    /// is.
+    SetNodeLimits {
+        /// The product.
+        product: ProductId,
+        /// The node.
+        node: NodeId,
+        /// What they may use.
+        limits: NodeLimits,
+    },
 }
 
 /// For whom a rule is.

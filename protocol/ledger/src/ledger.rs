@@ -232,6 +232,9 @@ impl Ledger {
                 self.remove_machines(moment, by, *source, machines.as_deref())
             }
             Command::TakeExport { site, export } => self.take_export(moment, by, *site, export),
+            Command::SetNodeLimits { product, node, limits } => {
+                self.set_node_limits(moment, by, product, node, limits)
+            }
             Command::Found(_)
             | Command::Borrow(_)
             | Command::ReturnBorrow { .. }

@@ -58,6 +58,7 @@ mod ledger;
 mod licenses;
 mod members;
 mod memory;
+mod node_limits;
 mod query;
 mod queue;
 mod records;
@@ -68,6 +69,7 @@ mod seats;
 mod snapshot;
 mod state;
 mod tombstones;
+mod units;
 mod usage;
 
 #[cfg(test)]

@@ -130,9 +130,11 @@ impl Ledger {
             pool.set_standing(record);
         }
         self.forget_removed(id);
-        if let Some(register) = &mut self.state.register {
-            // Was it registered as a purchase, too?
-            register.remove_purchase(&id.clone().into()).ok();
+        if let Some(register) = &mut self.state.register
+            && register.remove_purchase(&id.clone().into()).is_ok()
+        {
+            // It was registered as a purchase, too.
+            self.by.build_pool(&self.state, &product);
         }
         self.record(moment, Happening::LicenseRemoved { license: id.clone(), product, by: by.clone() });
         Ok(Outcome::Done)

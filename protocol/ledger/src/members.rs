@@ -126,6 +126,7 @@ impl Ledger {
             lost: None,
         };
         self.state.devices.insert(key.device(), record);
+        self.place_device(key.device());
     }
 
     pub(crate) fn describe(&mut self, device: DeviceId, info: &DeviceInfo) -> Answer {
@@ -133,6 +134,7 @@ impl Ledger {
             return Err(Refusal::Bug("a device that describes itself is not enrolled".into()));
         };
         record.info = info.clone();
+        self.place_device(device);
         Ok(Outcome::Done)
     }
 
@@ -153,6 +155,7 @@ impl Ledger {
         let name = self.device_name(&device);
         self.state.devices.remove(&device);
         self.forget_machine(&MachineId::Device(device));
+        self.place_device(device);
         self.state.tombstones.forget(device);
         if let Some(pool_key) = &mut self.state.pool_key {
             pool_key.sealed.remove(&device);
@@ -179,6 +182,7 @@ impl Ledger {
         let name = self.device_name(device);
         self.state.devices.remove(device);
         self.forget_machine(&MachineId::Device(*device));
+        self.place_device(*device);
         self.state.memories.remove(&ActorKey::Device(*device));
         self.state.tombstones.forget(*device);
         self.end_waiting_of(moment, *device);

@@ -12,6 +12,7 @@
 //! | `import` | the same from CSV and JSON |
 //! | `json` | purchases as the API writes them |
 //! | `purchase` | [`Purchase`] and the rules that it is refused by |
+//! | `reach` | which nodes a remainder is for: that of live seats |
 //! | `register` | [`Register`]: tree, rules and purchases that fit together |
 //! | `installs` | [`Installs`]: what is installed, by node and version |
 //! | `versions` | a total order of versions |
@@ -47,6 +48,7 @@ mod network;
 mod pieces;
 mod placement;
 mod purchase;
+mod reach;
 mod register;
 mod report;
 mod settle;

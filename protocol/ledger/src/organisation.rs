@@ -13,6 +13,7 @@ use crate::org::{Node, NodeId, Organisation, Purchase, PurchaseId, Register, Reg
 use crate::query::LicenseState;
 use crate::records::Happening;
 use crate::state::LicenseRecord;
+use crate::units::purchase_of;
 
 /// What an admin changed of the organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,6 +179,7 @@ impl Ledger {
             None => Register::new(organisation),
         };
         for node in remove {
+            self.check_without_limits(node)?;
             register.remove_node(node)?;
         }
         let organised = Organised::Nodes { set: count(set.len()), removed: count(remove.len()) };
@@ -265,6 +267,7 @@ impl Ledger {
         if places {
             self.surveyed_anew(moment);
         }
+        self.register_changed(places);
         self.record(moment, Happening::Organised { what, by: by.clone() });
         Ok(Outcome::Done)
     }
@@ -293,12 +296,10 @@ impl Ledger {
         let mut unregistered = Vec::new();
         for (name, record) in &self.state.licenses {
             let (id, license) = (PurchaseId::from(name.clone()), record.license());
-            let registered =
-                register.purchases().get(&id).filter(|terms| terms.check_within(license).is_ok());
-            let terms = registered.cloned().unwrap_or_else(|| Purchase::of_license(license));
+            let terms = purchase_of(&register, license).unwrap_or_else(|| Purchase::of_license(license));
             register.remove_purchase(&id).ok();
-            let stands =
-                matches!(self.license_state(name, now), Some(LicenseState::Active | LicenseState::Future));
+            let replaced = self.license_state(name, now) == Some(LicenseState::Replaced);
+            let stands = !record.removed && record.ended.is_none() && !replaced;
             if stands && let Err(why) = register.add_purchase(id.clone(), terms) {
                 unregistered.push((id, why));
             }

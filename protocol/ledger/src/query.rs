@@ -21,7 +21,7 @@ pub enum LicenseState {
     Active,
     /// A license that replaces it has begun; running seats stay, and take up places of that one.
     Replaced,
-    /// An entry ended it; running seats stay.
+    /// An entry ended it, or the last day that the office registered for it is over; running seats stay.
     Ended,
     /// An admin removed it; it is listed until its last running seat returns.
     Removed,
@@ -51,7 +51,7 @@ pub struct PoolSummary {
     pub version: Version,
     /// Where the license stands.
     pub state: LicenseState,
-    /// Seats that may be used now: the license's while it is active, else 0.
+    /// Seats that may be used now: the license's while it is active, or fewer if the office registered so; else 0.
     pub owned: u32,
     /// Seats in use that are not borrowed, with those that still run on licenses which this one replaces; 0 on a
     /// replaced one.
@@ -230,9 +230,10 @@ impl Ledger {
     fn pool(&self, id: &Name, record: &LicenseRecord, now: WallTime) -> PoolSummary {
         let license = record.license();
         let state = self.state_of(record, now);
-        let owned = if state == LicenseState::Active { license.seats } else { 0 };
         let pool = self.by.pools.get(&license.product);
         let place = pool.and_then(|pool| Some((pool, pool.number_of(id)?)));
+        let seats = place.and_then(|(pool, number)| pool.license(number)).map_or(0, |license| license.seats);
+        let owned = if state == LicenseState::Active { seats } else { 0 };
         let used = place.map_or(0, |(pool, number)| pool.used(number, now));
         let here =
             |seat: &&SeatId| place.is_some_and(|(pool, number)| pool.place(**seat, now) == Some(number));
@@ -265,6 +266,7 @@ impl Ledger {
             _ if record.ended.is_some() => LicenseState::Ended,
             Some((pool, number)) if pool.counts_on(number, now) != number => LicenseState::Replaced,
             Some((pool, number)) if pool.is_open(number, now) => LicenseState::Active,
+            Some((pool, number)) if pool.is_over(number, now) => LicenseState::Ended,
             _ => LicenseState::Future,
         }
     }

@@ -96,8 +96,8 @@ impl Ledger {
         let known = self.state.waiting.get(id).and_then(|waiting| {
             let pool = self.by.pools.get(&waiting.want.product);
             let (start, pool) = (waiting.start(), pool?);
-            let on = pool.covering(&waiting.demand());
-            let wanted = Wanted { on: &on, version: waiting.demand().version, running: None };
+            let on = self.usable(pool, &waiting.demand(), &waiting.device);
+            let wanted = self.wanted(waiting, &on);
             let denial = self.denial(now, pool, &start, pool.admit(now, &wanted).is_some());
             Some((waiting, denial))
         });
@@ -161,15 +161,12 @@ impl Ledger {
         waiting.passed || self.over_limit(waiting.asker(), None).is_some()
     }
 
-    /// How many of them wait for a license of these.
-    pub(crate) fn how_many_before(
-        &self,
-        now: WallTime,
-        pool: &Pool,
-        start: &Start<'_>,
-        open: &PieceSet,
-    ) -> u32 {
-        let competes = |waiting: &&WaitRecord| pool.open_set(&waiting.demand(), now).overlaps(open);
+    /// How many of them wait for a license that it could use as well.
+    pub(crate) fn how_many_before(&self, now: WallTime, pool: &Pool, start: &Start<'_>) -> u32 {
+        let open = self.usable_now(pool, &start.demand(), &start.device, now);
+        let competes = |waiting: &&WaitRecord| {
+            self.usable_now(pool, &waiting.demand(), &waiting.device, now).overlaps(&open)
+        };
         u32::try_from(self.before(start).filter(competes).count()).unwrap_or(u32::MAX)
     }
 
@@ -186,15 +183,20 @@ impl Ledger {
         let mut line = Line::new(pool);
         let mut seated = false;
         for waiting in self.before(start) {
-            let demand = waiting.demand();
-            let on = pool.covering(&demand);
+            let on = self.usable(pool, &waiting.demand(), &waiting.device);
             // Who can share a seat needs none.
             if self.find_share(now, &waiting.start()).is_some() {
                 continue;
             }
-            seated |= line.seat(now, &Wanted { on: &on, version: demand.version, running: None });
+            seated |= line.seat(now, &self.wanted(waiting, &on));
         }
         if seated { line.admit(now, wanted) } else { Some(free) }
+    }
+
+    /// A seat of its own for who waits.
+    fn wanted<'a>(&self, waiting: &'a WaitRecord, on: &'a PieceSet) -> Wanted<'a> {
+        let node = self.by.node(&waiting.device);
+        Wanted { on, version: waiting.demand().version, running: None, node }
     }
 
     /// Others go first until the session waits anew.
@@ -270,8 +272,9 @@ impl Ledger {
         let mut before: BTreeMap<PieceSet, u32> = BTreeMap::new();
         for waiting in queue {
             let demand = waiting.demand();
-            let (on, open) = (pool.covering(&demand), pool.open_set(&demand, now));
-            let wanted = Wanted { on: &on, version: demand.version, running: None };
+            let on = self.usable(pool, &demand, &waiting.device);
+            let open = self.usable_now(pool, &demand, &waiting.device, now);
+            let wanted = self.wanted(waiting, &on);
             let competing = before.iter().filter(|(other, _)| other.overlaps(&open));
             let position = competing.fold(1_u32, |sum, (_, count)| sum.saturating_add(*count));
             let shares = self

@@ -6,7 +6,8 @@ use seatkeeper_protocol::id::{DeviceId, InviteId, Name, ProductId, SeatId, Versi
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
-use crate::command::{AdminRole, Whom};
+use crate::command::{AdminRole, NodeLimits, Whom};
+use crate::org::NodeId;
 use crate::organisation::Organised;
 
 /// Something that happened.
@@ -331,6 +332,17 @@ pub enum Happening {
         /// The holder that calculated.
         device: DeviceId,
     },
+    /// The limits of a node were set or removed.
+    NodeLimitsSet {
+        /// Of which product.
+        product: ProductId,
+        /// Whose.
+        node: NodeId,
+        /// All of them; without any: there are none any more.
+        limits: NodeLimits,
+        /// The admin.
+        by: Name,
+    },
 }
 
 /// The rule that refused a start.
@@ -403,6 +415,7 @@ impl Happening {
             Self::PrioritySet { .. } => "priority-set",
             Self::Organised { what, .. } => what.kind(),
             Self::Recalculated { .. } => "recalculated",
+            Self::NodeLimitsSet { .. } => "node-limits-set",
             Self::DeviceLost { lost: true, .. } => "device-lost",
             Self::DeviceLost { lost: false, .. } => "device-found",
         }
@@ -498,6 +511,12 @@ impl Happening {
             Self::Recalculated { number, products, short, .. } => format!(
                 "calculation {number}: the figures of {products} products changed; {short} installs are not covered"
             ),
+            Self::NodeLimitsSet { product, node, limits, by } if *limits == NodeLimits::default() => {
+                format!("{by} removed the limits of {product} for the node {node}")
+            }
+            Self::NodeLimitsSet { product, node, limits, by } => {
+                format!("{by} limited the node {node} in {product}: {limits}")
+            }
             Self::DeviceLost { name, by, lost, .. } => {
                 format!("{by} reported the device {name} as {}", if *lost { "lost" } else { "found" })
             }
@@ -519,6 +538,7 @@ impl Happening {
             | Self::Borrowed { product, .. }
             | Self::BorrowOver { product, .. }
             | Self::LimitSet { product, .. }
+            | Self::NodeLimitsSet { product, .. }
             | Self::LicenseAdded { product, .. }
             | Self::LicenseRemoved { product, .. }
             | Self::LicenseEnded { product, .. } => Some(product),

@@ -1,6 +1,7 @@
 //! Limits and priorities: who may use how many seats, and who goes first in the queue.
 //!
-//! A limit is for a user, for a group of users together, or for a device; 0 seats exclude. It refuses new seats and
+//! A limit is for a user, for a group of users together, for a device, or for a node of the organisation (`node_limits`);
+//! 0 seats exclude. It refuses new seats and
 //! takes none away. Who waits and has come to his limit meanwhile keeps his place, and others go first.
 
 use std::cmp::Reverse;
@@ -9,7 +10,7 @@ use std::collections::BTreeSet;
 use seatkeeper_protocol::id::{DeviceId, Name, ProductId, SeatId};
 use seatkeeper_protocol::limits;
 
-use crate::command::{Outcome, OverLimit, Refusal, Whom};
+use crate::command::{Outcome, OverLimit, OverNodeLimit, Refusal, Whom};
 use crate::ledger::{Answer, Ledger, Moment, limit};
 use crate::records::Happening;
 use crate::state::{SeatRecord, WaitRecord};
@@ -160,11 +161,12 @@ impl Ledger {
     }
 
     /// The limit that keeps somebody from one seat more, if there is one. `joins` is a seat that he would share.
-    pub(crate) fn over_limit(&self, asker: Asker<'_>, joins: Option<SeatId>) -> Option<OverLimit> {
+    pub(crate) fn over_limit(&self, asker: Asker<'_>, joins: Option<SeatId>) -> Option<Refusal> {
         let joined = joins.and_then(|id| self.state.seats.get(&id));
-        self.limit_where(asker, |over| {
+        let over = self.limit_where(asker, |over| {
             over.used >= over.seats && !joined.is_some_and(|seat| self.counts_for(seat, &over.whom))
-        })
+        });
+        refusal(over, || self.over_node_limit(asker, joins))
     }
 
     fn limit_where(&self, asker: Asker<'_>, is_over: impl Fn(&OverLimit) -> bool) -> Option<OverLimit> {
@@ -186,11 +188,11 @@ impl Ledger {
     /// Refuses whoever uses more than a limit allows already, by the seat that he wants to keep.
     pub(crate) fn check_kept_limits(&self, asker: Asker<'_>) -> Result<(), Refusal> {
         let over = self.limit_where(asker, |over| over.used > over.seats);
-        over.map_or(Ok(()), |over| Err(Refusal::OverLimit(Box::new(over))))
+        refusal(over, || self.beyond_node_limit(asker)).map_or(Ok(()), Err)
     }
 
     pub(crate) fn check_limits(&self, asker: Asker<'_>, joins: Option<SeatId>) -> Result<(), Refusal> {
-        self.over_limit(asker, joins).map_or(Ok(()), |over| Err(Refusal::OverLimit(Box::new(over))))
+        self.over_limit(asker, joins).map_or(Ok(()), Err)
     }
 
     /// The limits: product, whom, seats, and how many of them are used.
@@ -208,4 +210,10 @@ impl Ledger {
     pub fn priorities(&self) -> impl Iterator<Item = (&Whom, u8)> {
         self.state.priorities.iter().map(|(whom, priority)| (whom, *priority))
     }
+}
+
+/// What somebody is refused by: his own limit, or else one of his node.
+fn refusal(over: Option<OverLimit>, node: impl FnOnce() -> Option<OverNodeLimit>) -> Option<Refusal> {
+    let own = over.map(|over| Refusal::OverLimit(Box::new(over)));
+    own.or_else(|| node().map(|over| Refusal::OverNodeLimit(Box::new(over))))
 }

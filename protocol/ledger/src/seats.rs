@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use seatkeeper_protocol::id::{DeviceId, Feature, Name, ProductId, SeatId, SessionId};
+use seatkeeper_protocol::license::License;
 use seatkeeper_protocol::limits;
 use seatkeeper_protocol::time::WallTime;
 
-use crate::admission::{Assignment, Demand, Need, PieceSet, Pool, Wanted};
+use crate::admission::{Assignment, Change, Demand, Need, PieceSet, Pool, Wanted};
 use crate::command::{Checkout, Denial, Grant, Outcome, Refusal, SeatHolder};
 use crate::ledger::{Answer, Ledger, Moment, limit};
 use crate::records::{DeniedBy, Happening, Who};
@@ -80,10 +81,12 @@ impl Ledger {
             }
             Err(Refusal::NoSeat(denial)) => {
                 let by = if denial.kept { DeniedBy::Queue } else { DeniedBy::NoSeat };
-                (by, format!("all {} seats are in use", denial.owned))
+                (by, denial.what_of("seats"))
             }
             Err(other @ Refusal::NotLicensed { .. }) => (DeniedBy::License, other.to_string()),
-            Err(other @ Refusal::OverLimit(_)) => (DeniedBy::Limit, other.to_string()),
+            Err(other @ (Refusal::OverLimit(_) | Refusal::OverNodeLimit(_))) => {
+                (DeniedBy::Limit, other.to_string())
+            }
             _ => return,
         };
         let who = self.who(&want.user, device);
@@ -168,12 +171,17 @@ impl Ledger {
             let seat = self.state.seats.get(&id)?;
             let mut need = start.need_with(seat, &self.state.sessions);
             let pinned = std::mem::take(&mut need.pinned);
-            let may = pool.allowed(&need);
+            let mut may = pool.allowed(&need);
             // A borrowed seat stays on the license in its ticket, which so has to cover the start as well as the one
             // that may have replaced it.
             let stays = !pinned || pool.number_of(&seat.license).is_some_and(|own| may.contains(own));
-            let fits = |at: &usize| stays && may.contains(*at) && pool.is_open(*at, now);
-            match pool.place(id, now).filter(fits) {
+            let place = pool.place(id, now);
+            let place = place.filter(|at| stays && may.contains(*at) && pool.is_open(*at, now));
+            let node = self.by.node(&start.device);
+            pool.keep_usable(&mut may, node);
+            // Where it stands its own node may share it, whatever was registered since.
+            let own_node = pool.node(id) == pool.counted_node(node);
+            match place.filter(|at| own_node || may.contains(*at)) {
                 Some(at) => {
                     let exact = pool
                         .license(at)
@@ -181,7 +189,10 @@ impl Ledger {
                     here.push((!exact, at, id));
                 }
                 None if pinned => {}
-                None => elsewhere.push((id, may)),
+                None => {
+                    self.by.keep_usable(pool, &mut may, seat, &self.state.sessions);
+                    elsewhere.push((id, may));
+                }
             }
         }
         if let Some((_, at, id)) = here.into_iter().min() {
@@ -189,7 +200,8 @@ impl Ledger {
             return Some((id, Assignment { license, moves: Vec::new() }));
         }
         elsewhere.into_iter().find_map(|(id, may)| {
-            let wanted = Wanted { on: &may, version: start.demand().version, running: Some(id) };
+            let (version, node) = (start.demand().version, pool.node(id));
+            let wanted = Wanted { on: &may, version, running: Some(id), node };
             Some((id, pool.admit(now, &wanted)?))
         })
     }
@@ -203,8 +215,8 @@ impl Ledger {
         assignment: Assignment,
     ) -> Answer {
         self.check_limits(start.asker(), Some(id))?;
-        self.check_assignment(moment.time, &start.want.product, &assignment, Some(id))?;
         let (seat, own) = self.seat_and_license(id)?;
+        self.check_assignment(moment.time, &start.want.product, &assignment, Some(id), seat.device)?;
         let stays = seat.borrow.is_some();
         let chosen = if stays { Some(own) } else { self.state.licenses.get(&assignment.license) };
         let Some(record) = chosen else {
@@ -254,17 +266,22 @@ impl Ledger {
             borrow: None,
         };
         let grant = grant(moment, start, id, &seat, record, false);
-        self.check_assignment(moment.time, &seat.product, &assignment, None)?;
+        self.check_assignment(moment.time, &seat.product, &assignment, None, start.device)?;
         self.next_seat()?;
         let Assignment { license, moves } = assignment;
         let left = self.move_seats(moves);
         if let Some(pool) = self.by.pools.get_mut(&seat.product) {
+            let node = self.by.nodes.get(&start.device).copied().unwrap_or_default();
             let may = match &start.want.version {
                 Some(_) => pool.allowed_of(covering, seat.ttl_ms, seat.share),
                 // From now on it is a seat of the version that it was granted.
-                None => pool.allowed(&start.need_of(&seat)),
+                None => {
+                    let mut may = pool.allowed(&start.need_of(&seat));
+                    pool.keep_usable(&mut may, node);
+                    may
+                }
             };
-            pool.add_seat(id, &seat, may);
+            pool.add_seat(id, &seat, may, node);
         }
         self.state.seats.insert(id, seat);
         self.add_session(moment, start, id);
@@ -290,11 +307,12 @@ impl Ledger {
     fn assign(&self, now: WallTime, start: &Start<'_>) -> Result<(Assignment, PieceSet), Refusal> {
         let (product, version) = (&start.want.product, &start.want.version);
         let pool = self.by.pools.get(product).ok_or_else(|| start.not_licensed(false))?;
-        let covering = pool.covering(&start.demand());
+        let covering = self.usable(pool, &start.demand(), &start.device);
         if pool.open(&covering, now).next().is_some() {
             self.check_limits(start.asker(), None)?;
         }
-        let wanted = Wanted { on: &covering, version: version.as_ref(), running: None };
+        let node = self.by.node(&start.device);
+        let wanted = Wanted { on: &covering, version: version.as_ref(), running: None, node };
         // Most starts that find no way are refused here, whoever waits.
         let free = pool.admit(now, &wanted);
         let kept = free.is_some();
@@ -316,58 +334,50 @@ impl Ledger {
             product: start.want.product.clone(),
             version: start.want.version.clone(),
             owned: licenses.fold(0_u32, |sum, license| sum.saturating_add(license.seats)),
+            reserved: if kept { 0 } else { pool.reserved(&open, self.by.node(&start.device), now) },
             holders: self.holders(now, start.want),
-            waiting: self.how_many_before(now, pool, start, &open),
+            waiting: self.how_many_before(now, pool, start),
             kept,
             next_return: None,
         }
         .with_next_return(self.borrow_ends(now, pool, &open))
     }
 
-    /// That the books hold after an assignment: whatever the solver answers, no license is granted beyond its seats
-    /// (invariant I1), and no seat is moved to a license that does not give it what it was granted (invariant I7).
-    /// `running` is the seat that is assigned; `None`: a new one.
+    /// That the books hold after an assignment: whatever the solver answers, no license is granted beyond its seats, nor
+    /// beyond those that are for a node (invariant I1), and no seat is moved to a license that does not give it what it
+    /// was granted (invariant I7). `running` is the seat that is assigned, to a device; `None`: a new one.
     pub(crate) fn check_assignment(
         &self,
         now: WallTime,
         product: &ProductId,
         assignment: &Assignment,
         running: Option<SeatId>,
+        device: DeviceId,
     ) -> Result<(), Refusal> {
         let Some(pool) = self.by.pools.get(product) else {
             return Err(Refusal::Bug(format!("admission found a seat of {product}, which has no license")));
         };
-        let mut change: BTreeMap<usize, i64> = BTreeMap::new();
         for (id, to) in &assignment.moves {
             let (seat, _) = self.seat_and_license(*id)?;
-            let fits = |record: &LicenseRecord| seat.need(&self.state.sessions).fits(record.license());
-            if !self.state.licenses.get(to).is_some_and(fits) {
+            let fits = |license: &License| seat.need(&self.state.sessions).fits(license);
+            if !pool.number_of(to).and_then(|to| pool.license(to)).is_some_and(fits) {
                 return Err(Refusal::Bug(format!(
                     "admission would move seat {id} to {to}, which is not for it"
                 )));
             }
         }
-        let moves = assignment.moves.iter().map(|(id, to)| (Some(*id), to));
-        for (id, to) in moves.chain([(running, &assignment.license)]) {
-            let from = id.map(|id| pool.place(id, now).ok_or(id)).transpose();
+        let node = pool.counted_node(self.by.node(&device));
+        let moves = assignment.moves.iter().map(|(id, to)| (Some(*id), to, pool.node(*id)));
+        let mut changes = Vec::new();
+        for (id, to, node) in moves.chain([(running, &assignment.license, node)]) {
+            let from = id.map(|id| pool.place(id, now).map(|at| (at, pool.node(id))).ok_or(id)).transpose();
             let from = from.map_err(|id| Refusal::Bug(format!("seat {id} stands nowhere")))?;
             let Some(to) = pool.number_of(to).filter(|number| pool.is_open(*number, now)) else {
                 return Err(Refusal::Bug(format!("admission would put a seat on {to}, which has none")));
             };
-            from.into_iter().for_each(|from| *change.entry(from).or_default() -= 1);
-            *change.entry(to).or_default() += 1;
+            changes.push(Change { from, to: (to, node) });
         }
-        for (number, change) in change.into_iter().filter(|(_, change)| *change > 0) {
-            let Some(license) = pool.license(number) else { continue };
-            let used = i64::from(pool.used(number, now));
-            if used.saturating_add(change) > i64::from(license.seats) {
-                return Err(Refusal::Bug(format!(
-                    "admission would grant more than the {} seats of {}",
-                    license.seats, license.id
-                )));
-            }
-        }
-        Ok(())
+        pool.check_changes(&changes, now).map_err(|why| Refusal::Bug(format!("admission would {why}")))
     }
 
     /// Moves seats in the books. Their ttl and sharing stay as granted (invariant I7). Answers the licenses that they
@@ -389,9 +399,12 @@ impl Ledger {
     /// Looks anew where a seat may stand: who uses it has changed.
     pub(crate) fn need_changed(&mut self, id: SeatId) {
         let Some(seat) = self.state.seats.get(&id) else { return };
+        let Some(pool) = self.by.pools.get(&seat.product) else { return };
+        let mut may = pool.allowed(&seat.need(&self.state.sessions));
+        self.by.keep_usable(pool, &mut may, seat, &self.state.sessions);
+        let node = self.by.node(&seat.device);
         if let Some(pool) = self.by.pools.get_mut(&seat.product) {
-            let may = pool.allowed(&seat.need(&self.state.sessions));
-            pool.set_allowed(id, &seat.license, may);
+            pool.set_allowed(id, &seat.license, may, node);
         }
     }
 

@@ -14,13 +14,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::admission::{Demand, Need, PieceSet, Pool};
 use crate::audit::Records;
-use crate::command::{AdminRole, Checkout, DeviceInfo, DeviceSettings, Form, InviteKey, Sealed, Whom};
+use crate::command::{
+    AdminRole, Checkout, DeviceInfo, DeviceSettings, Form, InviteKey, NodeLimits, Sealed, Whom,
+};
 use crate::history::History;
 use crate::inventory::{Installed, Inventory};
 use crate::memory::{ActorKey, Memory};
-use crate::org::Register;
+use crate::org::{NodeId, Register};
 use crate::rules::Turn;
 use crate::tombstones::Tombstones;
+use crate::units::Reaches;
 use crate::usage::Usage;
 
 /// Sessions of a site: with sharing there may be more than seats.
@@ -54,6 +57,7 @@ pub(crate) struct State {
     pub(crate) waiting: BTreeMap<SessionId, WaitRecord>,
     pub(crate) groups: BTreeMap<Name, BTreeSet<Name>>,
     pub(crate) limits: BTreeMap<(ProductId, Whom), u32>,
+    pub(crate) node_limits: BTreeMap<(ProductId, NodeId), NodeLimits>,
     pub(crate) priorities: BTreeMap<Whom, u8>,
     pub(crate) register: Option<Register>,
     pub(crate) inventory: Inventory,
@@ -392,12 +396,15 @@ pub(crate) struct Index {
     /// The borrowed seats, by the device that has the tickets.
     pub(crate) borrowed: BTreeMap<DeviceId, BTreeSet<SeatId>>,
     pub(crate) installed: Installed,
+    /// The places of the enrolled devices' nodes in the tree's order; none without an organisation.
+    pub(crate) nodes: BTreeMap<DeviceId, usize>,
 }
 
 impl Index {
     pub(crate) fn build(state: &State) -> Self {
         let installed = Installed::build(&state.inventory, state.register.as_ref());
         let mut index = Self { installed, ..Self::default() };
+        index.place_devices(state);
         let products: BTreeSet<&ProductId> =
             state.licenses.values().map(|record| &record.license().product).collect();
         products.into_iter().for_each(|product| index.build_pool(state, product));
@@ -408,10 +415,12 @@ impl Index {
         index
     }
 
-    /// After a license of the product was added or forgotten.
+    /// After a license of the product was added or forgotten, or other terms were registered of it.
     pub(crate) fn build_pool(&mut self, state: &State, product: &ProductId) {
         let of_product = |record: &&LicenseRecord| record.license().product == *product;
-        let mut pool = Pool::new(state.licenses.values().filter(of_product));
+        let mut reaches = Reaches::default();
+        let records = state.licenses.values().filter(of_product);
+        let mut pool = Pool::new(records.map(|record| (record, reaches.registered(state, record))));
         if pool.is_empty() {
             self.pools.remove(product);
             return;
@@ -419,8 +428,9 @@ impl Index {
         let mut allowed: BTreeMap<Need<'_>, PieceSet> = BTreeMap::new();
         for (id, seat) in state.seats.iter().filter(|(_, seat)| seat.product == *product) {
             let need = seat.need(&state.sessions);
-            let may = allowed.entry(need).or_insert_with_key(|need| pool.allowed(need)).clone();
-            pool.add_seat(*id, seat, may);
+            let mut may = allowed.entry(need).or_insert_with_key(|need| pool.allowed(need)).clone();
+            self.keep_usable(&pool, &mut may, seat, &state.sessions);
+            pool.add_seat(*id, seat, may, self.node(&seat.device));
         }
         self.pools.insert(product.clone(), pool);
     }

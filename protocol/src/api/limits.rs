@@ -13,6 +13,9 @@ pub struct Limits {
     pub groups: Vec<Group>,
     /// The priorities above 0.
     pub priorities: Vec<Priority>,
+    /// The limits of nodes of the organisation. An agent that does not know of any leaves it out.
+    #[serde(default)]
+    pub nodes: Vec<NodeLimits>,
 }
 
 /// For whom a rule is. One field is set.
@@ -40,6 +43,29 @@ pub struct Limit {
     pub seats: u32,
     /// How many of them are in use.
     pub used: u32,
+}
+
+/// What the devices of a node, and of those below it, may use of a product. The limits of the nodes above hold as well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeLimits {
+    /// Product.
+    pub product: String,
+    /// The node's id.
+    pub node: String,
+    /// The node's name.
+    pub node_name: String,
+    /// How many seats at once; 0 excludes; null: no limit.
+    pub seats: Option<u32>,
+    /// How many borrowed seats at once; null: no limit.
+    pub borrowed: Option<u32>,
+    /// For how many days a seat may be borrowed; null: no limit.
+    pub borrow_days: Option<u32>,
+    /// How many of the seats that they may use must stay unborrowed; null: none.
+    pub kept: Option<u32>,
+    /// How many seats are in use there.
+    pub used: u32,
+    /// How many of them are borrowed.
+    pub used_borrowed: u32,
 }
 
 /// A group of users.

@@ -56,6 +56,10 @@ impl PieceSet {
         words.flat_map(|(n, (word, other))| Numbers { next: n * WORD, rest: word & other })
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
     /// Whether a number is in both.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).any(|(word, other)| word & other != 0)

@@ -6,7 +6,8 @@ use seatkeeper_protocol::id::{DeviceId, Feature, Name, SeatId};
 use seatkeeper_protocol::license::{License, Share};
 use seatkeeper_protocol::time::WallTime;
 
-use super::{Demand, Need, PieceSet, flexibility, is_not_stricter};
+use super::parts::Load;
+use super::{Demand, Need, Parts, PieceSet, Registered, flexibility, is_not_stricter};
 use crate::state::{LicenseRecord, SeatRecord, ShareKey};
 
 /// The licenses of one product, also those without seats now, and who stands on them.
@@ -16,6 +17,8 @@ pub(crate) struct Pool {
     pieces: Vec<Piece>,
     number_of: BTreeMap<Name, usize>,
     terms: Terms,
+    /// The licenses that are not for all nodes alike. Without any, all seats count as the root's.
+    pub(super) divided: PieceSet,
     /// The licenses on which fewer seats stand than they have. On others there is no room, whatever the time.
     pub(super) roomy: PieceSet,
     places: BTreeMap<SeatId, Place>,
@@ -71,46 +74,74 @@ impl Terms {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
     piece: usize,
+    node: usize,
     may: PieceSet,
 }
+
+/// Seats of one node that may stand on the same licenses.
+pub(super) type Seated<'a> = (&'a (usize, PieceSet), &'a BTreeSet<SeatId>);
 
 /// One license.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
+    /// As the office registered it, which is not wider than its file.
     pub(super) license: License,
+    /// Which nodes its seats are for; `None`: all of them.
+    pub(super) parts: Option<Parts>,
+    /// From when on it has taken the place of those that it replaces. An office that begins to use it later does not
+    /// prolong those.
     starts: Option<WallTime>,
+    /// The end that the office registered, if that is before the license's own.
+    until: Option<WallTime>,
     ended: bool,
     removed: bool,
     /// Numbers of the licenses that this one says it replaces, and of those that say so of this one.
     replaces: Vec<usize>,
     replaced_by: Vec<usize>,
     used: u32,
-    /// Its seats by where they may stand.
-    pub(super) seated: BTreeMap<PieceSet, BTreeSet<SeatId>>,
+    /// Its seats by the nodes of their devices and by where they may stand.
+    pub(super) seated: BTreeMap<(usize, PieceSet), BTreeSet<SeatId>>,
+    pub(super) load: Load,
 }
 
 impl Piece {
-    fn of(record: &LicenseRecord) -> Self {
-        let license = record.license().clone();
+    fn of(record: &LicenseRecord, registered: Registered) -> Self {
+        let Registered { license, parts } = registered;
+        let own = record.license();
+        let until = license.valid_until.filter(|_| license.valid_until != own.valid_until);
         Self {
-            starts: license.valid_from.map(|from| from.starts()),
+            starts: own.valid_from.map(|from| from.starts()),
+            until: until.map(|until| until.ends()),
             ended: record.ended.is_some(),
             removed: record.removed,
             replaces: Vec::new(),
             replaced_by: Vec::new(),
             used: 0,
             seated: BTreeMap::new(),
+            load: Load::default(),
             license,
+            parts,
         }
     }
 
+    /// The seats of one node.
+    pub(super) fn seated_at(&self, node: usize) -> impl Iterator<Item = Seated<'_>> {
+        self.seated.range((node, PieceSet::default())..).take_while(move |((at, _), _)| *at == node)
+    }
+
     /// Whether it neither replaces another license nor is replaced by one.
-    fn is_single(&self) -> bool {
+    pub(super) fn is_single(&self) -> bool {
         self.replaces.is_empty() && self.replaced_by.is_empty()
     }
 
     fn has_begun(&self, now: WallTime) -> bool {
         self.starts.is_none_or(|from| now >= from)
+    }
+
+    /// Whether the office uses it on this day.
+    fn is_in_use(&self, now: WallTime) -> bool {
+        self.license.valid_from.is_none_or(|from| now >= from.starts())
+            && self.until.is_none_or(|until| now < until)
     }
 
     /// Whether those that it replaces have no seats any more. That holds beyond its own end: what was given up for it
@@ -122,10 +153,13 @@ impl Piece {
 
 impl Pool {
     /// A pool without seats in use.
-    pub(crate) fn new<'a>(records: impl Iterator<Item = &'a LicenseRecord>) -> Self {
-        let mut records: Vec<&LicenseRecord> = records.collect();
-        records.sort_by_cached_key(|record| flexibility(record.license()));
-        let mut pieces: Vec<Piece> = records.iter().map(|record| Piece::of(record)).collect();
+    pub(crate) fn new<'a>(licenses: impl Iterator<Item = (&'a LicenseRecord, Registered)>) -> Self {
+        let mut licenses: Vec<_> = licenses.collect();
+        licenses.sort_by_cached_key(|(_, registered)| flexibility(&registered.license));
+        let (records, registered): (Vec<_>, Vec<_>) = licenses.into_iter().unzip();
+        let pieces = records.iter().zip(registered);
+        let mut pieces: Vec<Piece> =
+            pieces.map(|(record, registered)| Piece::of(record, registered)).collect();
         for (old, replaced) in records.iter().enumerate() {
             for (new, _) in records.iter().enumerate().filter(|(_, record)| record.replaces(replaced)) {
                 pieces.get_mut(new).into_iter().for_each(|piece| piece.replaces.push(old));
@@ -137,7 +171,10 @@ impl Pool {
         let terms = Terms::of(&pieces);
         // A license has at least one seat.
         let roomy = PieceSet::full(pieces.len());
-        Self { pieces, number_of, terms, roomy, ..Self::default() }
+        let mut divided = PieceSet::empty(pieces.len());
+        let parts = pieces.iter().enumerate().filter(|(_, piece)| piece.parts.is_some());
+        parts.for_each(|(number, _)| divided.insert(number));
+        Self { pieces, number_of, terms, divided, roomy, ..Self::default() }
     }
 
     /// A license ended, was removed, or came back.
@@ -152,8 +189,13 @@ impl Pool {
         self.number_of.get(license).copied()
     }
 
+    /// What a license gives in this office.
     pub(crate) fn license(&self, number: usize) -> Option<&License> {
         self.pieces.get(number).map(|piece| &piece.license)
+    }
+
+    pub(super) fn piece(&self, number: usize) -> Option<&Piece> {
+        self.pieces.get(number)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -223,8 +265,14 @@ impl Pool {
 
     /// Whether seats may start on a license. Only a start compares times; an end is an entry (design section 5).
     pub(crate) fn is_open(&self, number: usize, now: WallTime) -> bool {
-        self.pieces.get(number).is_some_and(|piece| !piece.removed && !piece.ended && piece.has_begun(now))
-            && self.counts_on(number, now) == number
+        self.pieces.get(number).is_some_and(|piece| {
+            !piece.removed && !piece.ended && piece.has_begun(now) && piece.is_in_use(now)
+        }) && self.counts_on(number, now) == number
+    }
+
+    /// Whether the last day that the office registered for a license is over.
+    pub(crate) fn is_over(&self, number: usize, now: WallTime) -> bool {
+        self.piece(number).is_some_and(|piece| piece.until.is_some_and(|until| now >= until))
     }
 
     /// Whether any license has seats.
@@ -250,7 +298,7 @@ impl Pool {
         single.into_iter().chain(numbers.into_iter().filter_map(|number| self.pieces.get(number)))
     }
 
-    /// The licenses on which a start may have a seat now.
+    /// The licenses that cover a start and have seats now.
     pub(crate) fn open_set(&self, demand: &Demand<'_>, now: WallTime) -> PieceSet {
         let mut set = PieceSet::empty(self.pieces.len());
         self.open(&self.covering(demand), now).for_each(|number| set.insert(number));
@@ -281,6 +329,21 @@ impl Pool {
         self.places.get(&seat).map(|place| self.counts_on(place.piece, now))
     }
 
+    /// The node whose seat it is.
+    pub(crate) fn node(&self, seat: SeatId) -> usize {
+        self.places.get(&seat).map_or(0, |place| place.node)
+    }
+
+    /// The node that a device's seats count for here.
+    pub(crate) fn counted_node(&self, node: usize) -> usize {
+        if self.is_divided() { node } else { 0 }
+    }
+
+    /// Whether any license is not for all nodes alike.
+    pub(crate) fn is_divided(&self) -> bool {
+        !self.divided.is_empty()
+    }
+
     /// The seats that take up places of these licenses, longest first.
     pub(crate) fn seats_of<'a>(
         &'a self,
@@ -301,9 +364,9 @@ impl Pool {
         keys.filter_map(|key| self.shareable.get(&key)).flatten().copied().collect()
     }
 
-    /// Puts a seat into the books.
-    pub(crate) fn add_seat(&mut self, id: SeatId, seat: &SeatRecord, may: PieceSet) {
-        self.stand(id, &seat.license, may);
+    /// Puts a seat into the books, of a device at this node.
+    pub(crate) fn add_seat(&mut self, id: SeatId, seat: &SeatRecord, may: PieceSet, node: usize) {
+        self.stand(id, &seat.license, may, node);
         let key = ShareKey::of(seat.share, &seat.user, seat.device);
         if let Some(key) = key.filter(|_| seat.released_by.is_none()) {
             self.shareable.entry(key).or_default().insert(id);
@@ -329,16 +392,17 @@ impl Pool {
 
     /// Moves a seat to another license.
     pub(crate) fn move_seat(&mut self, id: SeatId, to: &Name) {
-        if let Some(may) = self.leave(id) {
-            self.stand(id, to, may);
+        if let Some(Place { may, node, .. }) = self.leave(id) {
+            self.stand(id, to, may, node);
         }
     }
 
-    /// The seat may stand on these licenses from now on.
-    pub(crate) fn set_allowed(&mut self, id: SeatId, license: &Name, may: PieceSet) {
-        if self.places.get(&id).is_some_and(|place| place.may != may) {
+    /// The seat may stand on these licenses from now on, and is one of this node.
+    pub(crate) fn set_allowed(&mut self, id: SeatId, license: &Name, may: PieceSet, node: usize) {
+        let node = self.counted_node(node);
+        if self.places.get(&id).is_some_and(|place| place.may != may || place.node != node) {
             self.leave(id);
-            self.stand(id, license, may);
+            self.stand(id, license, may, node);
         }
     }
 
@@ -347,33 +411,43 @@ impl Pool {
         self.license(self.places.get(&seat)?.piece).map(|license| &license.id)
     }
 
-    pub(super) fn stand(&mut self, id: SeatId, license: &Name, may: PieceSet) {
+    pub(super) fn stand(&mut self, id: SeatId, license: &Name, may: PieceSet, node: usize) {
+        let (node, is_divided) = (self.counted_node(node), self.is_divided());
         let Some(number) = self.number_of(license) else { return };
         let Some(piece) = self.pieces.get_mut(number) else { return };
         piece.used = piece.used.saturating_add(1);
         if piece.used >= piece.license.seats {
             self.roomy.remove(number);
         }
-        match piece.seated.get_mut(&may) {
-            Some(seats) => _ = seats.insert(id),
-            None => _ = piece.seated.insert(may.clone(), BTreeSet::from([id])),
+        if is_divided {
+            piece.load.add(node, piece.parts.as_ref());
         }
-        self.places.insert(id, Place { piece: number, may });
+        let kind = (node, may);
+        match piece.seated.get_mut(&kind) {
+            Some(seats) => _ = seats.insert(id),
+            None => _ = piece.seated.insert(kind.clone(), BTreeSet::from([id])),
+        }
+        self.places.insert(id, Place { piece: number, node, may: kind.1 });
     }
 
-    fn leave(&mut self, id: SeatId) -> Option<PieceSet> {
-        let Place { piece: number, may } = self.places.remove(&id)?;
+    fn leave(&mut self, id: SeatId) -> Option<Place> {
+        let Place { piece: number, node, may } = self.places.remove(&id)?;
+        let is_divided = self.is_divided();
         let piece = self.pieces.get_mut(number)?;
+        if is_divided {
+            piece.load.take(node, piece.parts.as_ref());
+        }
         piece.used = piece.used.saturating_sub(1);
         if piece.used < piece.license.seats {
             self.roomy.insert(number);
         }
-        if let Some(seats) = piece.seated.get_mut(&may) {
+        let kind = (node, may);
+        if let Some(seats) = piece.seated.get_mut(&kind) {
             seats.remove(&id);
             if seats.is_empty() {
-                piece.seated.remove(&may);
+                piece.seated.remove(&kind);
             }
         }
-        Some(may)
+        Some(Place { piece: number, node, may: kind.1 })
     }
 }

@@ -56,7 +56,7 @@ impl<'a> Line<'a> {
             trial.move_seat(seat, &to);
             self.moved.insert(seat, to);
         }
-        trial.stand(id, &license, wanted.on.clone());
+        trial.stand(id, &license, wanted.on.clone(), wanted.node);
         true
     }
 

@@ -5,7 +5,7 @@ use seatkeeper_protocol::license::Share;
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
 
-use super::Whom;
+use super::{OverNodeLimit, Whom};
 
 /// What `apply` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +167,9 @@ pub enum Refusal {
     /// An admin's limit is reached.
     #[error("{}", .0)]
     OverLimit(Box<OverLimit>),
+    /// An admin's limit of a node is reached.
+    #[error("{}", .0)]
+    OverNodeLimit(Box<OverNodeLimit>),
 }
 
 /// A limit that keeps somebody from one seat more.
@@ -212,6 +215,8 @@ pub struct Denial {
     pub version: Option<Version>,
     /// Seats owned that would fit.
     pub owned: u32,
+    /// Of them, how many are free and not for this device: they are reserved for other nodes of the organisation.
+    pub reserved: u32,
     /// Who has them; at most [`Denial::HOLDERS_MAX`].
     pub holders: Vec<SeatHolder>,
     /// How many wait before this start for seats that it could use.
@@ -251,6 +256,21 @@ impl Denial {
         Told(self, minutes).to_string()
     }
 
+    /// What is with the seats that there are.
+    pub(crate) fn what_of(&self, seats: &str) -> String {
+        let Self { owned, reserved, .. } = self;
+        if *reserved == 0 {
+            format!("all {owned} {seats} are in use")
+        } else if reserved == owned {
+            format!("all {owned} {seats} are reserved for other nodes of the organisation")
+        } else {
+            format!(
+                "{reserved} of the {owned} {seats} are free but reserved for other nodes of the organisation, and the \
+                 others are in use"
+            )
+        }
+    }
+
     fn write(
         &self,
         f: &mut std::fmt::Formatter<'_>,
@@ -261,7 +281,7 @@ impl Denial {
             let many = if self.waiting == 1 { "1 waits" } else { &format!("{} wait", self.waiting) };
             return write!(f, "{many} before you for what is free of {product}{version}");
         }
-        write!(f, "all {} seats of {product}{version} are in use", self.owned)?;
+        write!(f, "{}", self.what_of(&format!("seats of {product}{version}")))?;
         for (n, holder) in self.holders.iter().enumerate() {
             write!(f, "{}{} on {}", if n == 0 { ": " } else { ", " }, holder.user, holder.device_name)?;
             if let Some(minutes) = minutes(holder.seat).filter(|minutes| *minutes > 0) {

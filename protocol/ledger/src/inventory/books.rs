@@ -249,6 +249,10 @@ impl Inventory {
         self.machines.insert(id.clone(), machine);
     }
 
+    pub(crate) fn machine(&self, id: &MachineId) -> Option<&Machine> {
+        self.machines.get(id)
+    }
+
     pub(super) fn forget(&mut self, by: &mut Installed, id: &MachineId) {
         let Some(machine) = self.machines.remove(id) else { return };
         by.forget(id, &machine);

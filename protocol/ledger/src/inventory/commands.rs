@@ -34,6 +34,7 @@ impl Ledger {
         self.change_machines(moment, &[(MachineId::Device(device), change)])?;
         // It was known from a file until it got an agent.
         self.forget_machine(&MachineId::Other(Source::File, change.host.clone()));
+        self.place_device(device);
         Ok(Outcome::Done)
     }
 

@@ -223,7 +223,7 @@ impl Purchase {
     }
 
     /// With its owner named, if it may be registered in this organisation.
-    pub(super) fn checked(mut self, organisation: &Organisation) -> Result<Self, PurchaseError> {
+    pub(crate) fn checked(mut self, organisation: &Organisation) -> Result<Self, PurchaseError> {
         if self.quantity == 0 || self.quantity > QUANTITY_MAX {
             return Err(PurchaseError::Quantity(self.quantity));
         }

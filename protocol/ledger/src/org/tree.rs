@@ -188,7 +188,7 @@ impl Organisation {
     }
 
     /// Its place in the tree's order.
-    pub(super) fn place(&self, id: &NodeId) -> Option<usize> {
+    pub(crate) fn place(&self, id: &NodeId) -> Option<usize> {
         self.places.get(id).copied()
     }
 
@@ -198,7 +198,7 @@ impl Organisation {
     }
 
     /// The places of a node and of all below it.
-    pub(super) fn within(&self, place: usize) -> Range<usize> {
+    pub(crate) fn within(&self, place: usize) -> Range<usize> {
         place..self.ends.get(place).copied().unwrap_or(place)
     }
 

@@ -6,10 +6,14 @@ use proptest::prelude::*;
 use seatkeeper_protocol::id::{DeviceId, Name, SessionId};
 
 use super::brute::{Asks, Running, can_seat};
+use super::chance::Chance;
+use super::divided::{divisions, node_at, records};
 use super::office::{DAY_MS, Office, START, device, name, product, session, want};
+use super::organisation::{node, node_id};
 use crate::Place;
 use crate::admission::Demand;
 use crate::command::{Checkout, Command, Outcome, Refusal};
+use crate::org::{Match, Node, Purchase, Rule};
 use crate::state::{LicenseRecord, SeatRecord, ShareKey};
 
 /// Licenses: id, version, seats, further lines. Then the script, a step a line:
@@ -291,36 +295,36 @@ fn possible(office: &Office, want: &Checkout, device: DeviceId) -> bool {
     before.sort_by_key(|waiting| waiting.place);
     let mut seated = Vec::new();
     for waiting in before {
-        seated.push(waiting.demand());
+        seated.push((node_at(&office.ledger, waiting.device), waiting.demand()));
         if is_shared(office, &waiting.want, waiting.device) || !can_all(office, &seated) {
             seated.pop();
         }
     }
     let Checkout { product, version, features, .. } = want;
-    seated.push(Demand { product, version: version.as_ref(), features });
+    seated.push((node_at(&office.ledger, device), Demand { product, version: version.as_ref(), features }));
     is_shared(office, want, device) || can_all(office, &seated)
-}
-
-fn records(office: &Office) -> Vec<LicenseRecord> {
-    office.ledger.state.licenses.values().cloned().collect()
 }
 
 fn running<'a>(office: &'a Office, records: &[LicenseRecord]) -> Vec<Running<'a>> {
     let state = &office.ledger.state;
     let number = |license: &Name| records.iter().position(|record| record.license().id == *license).unwrap();
-    let of =
-        |seat: &'a SeatRecord| Running { license: number(&seat.license), need: seat.need(&state.sessions) };
+    let of = |seat: &'a SeatRecord| {
+        let sessions = seat.sessions.iter().map(|id| state.sessions[id].device);
+        let nodes = [seat.device].into_iter().chain(sessions).map(|device| node_at(&office.ledger, device));
+        Running { license: number(&seat.license), nodes: nodes.collect(), need: seat.need(&state.sessions) }
+    };
     state.seats.values().map(of).collect()
 }
 
-fn can_all(office: &Office, demands: &[Demand<'_>]) -> bool {
-    let records = records(office);
-    can_seat(&records, &running(office, &records), &Asks::New(demands), office.time, true)
+fn can_all(office: &Office, demands: &[(usize, Demand<'_>)]) -> bool {
+    let records = records(&office.ledger);
+    let running = running(office, &records);
+    can_seat(&records, &divisions(&office.ledger, &records), &running, &Asks::New(demands), office.time, true)
 }
 
 fn is_shared(office: &Office, want: &Checkout, device: DeviceId) -> bool {
     let state = &office.ledger.state;
-    let records = records(office);
+    let records = records(&office.ledger);
     let running = running(office, &records);
     let demand = Demand { product: &want.product, version: want.version.as_ref(), features: &want.features };
     let shares = state.seats.values().enumerate().filter(|(_, seat)| {
@@ -333,8 +337,11 @@ fn is_shared(office: &Office, want: &Checkout, device: DeviceId) -> bool {
         need.granted.push(Demand { version: want.version.as_ref().or(version), ..demand });
         (number, need)
     });
-    shares
-        .any(|(number, need)| can_seat(&records, &running, &Asks::Running(number, &need), office.time, true))
+    let (divisions, node) = (divisions(&office.ledger, &records), node_at(&office.ledger, device));
+    shares.any(|(number, need)| {
+        let asks = Asks::Running(number, &need, node);
+        can_seat(&records, &divisions, &running, &asks, office.time, true)
+    })
 }
 
 /// Those whose turn it is for a seat of their own, longest first; that is as brute force says.
@@ -353,7 +360,13 @@ fn turns(office: &Office) -> Vec<SessionId> {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Start { n: u8, user: usize, version: usize, feature: usize, waits: bool },
+    Start {
+        n: u8,
+        user: usize,
+        version: usize,
+        feature: usize,
+        waits: bool,
+    },
     Again(u8),
     PassOver(u8),
     Back(u8),
@@ -362,6 +375,8 @@ enum Step {
     Remove(u8),
     Add(u8),
     Day(i64),
+    /// The organisation is changed as this seed says.
+    Organise(u64),
 }
 
 pub(super) const VERSIONS: [&str; 5] = ["", "@2026", "@2026.1", "@2025", "@2024"];
@@ -376,7 +391,8 @@ pub(super) const LICENSES: [(&str, u32, &str); 6] = [
     ("2026", 3, "downgrade = [\"2025\"]\nfeatures = [\"bim\"]\nreplaces = [\"L1\"]\nvalid_from = 2026-03-02"),
 ];
 
-fn step() -> impl Strategy<Value = Step> {
+/// `organised`: how often the organisation is changed.
+fn step(organised: u32) -> impl Strategy<Value = Step> {
     let start = (0..3_u8, 0..3_usize, 0..VERSIONS.len(), 0..FEATURES.len(), any::<bool>())
         .prop_map(|(n, user, version, feature, waits)| Step::Start { n, user, version, feature, waits });
     prop_oneof![
@@ -389,6 +405,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..6_u8).prop_map(Step::Remove),
         2 => (0..6_u8).prop_map(Step::Add),
         1 => (0..3_i64).prop_map(Step::Day),
+        organised => any::<u64>().prop_map(Step::Organise),
     ]
 }
 
@@ -410,6 +427,35 @@ fn ask(office: &mut Office, n: u8, want: Checkout, waits: bool) {
         let has_turn = |other: &&SessionId| queue.iter().any(|place| place.turn && place.session == **other);
         let lost = before.iter().find(|other| !has_turn(other));
         assert_eq!(lost, None, "{id} overtook somebody: {outcome:?}");
+    }
+}
+
+/// Some change of nodes, rules that place the three devices, or purchases.
+fn organise(office: &mut Office, chance: &mut Chance) {
+    let own = |legal: bool, node: Node| Node { legal, ..node };
+    if office.ledger.register().is_none() || chance.one_in(6) {
+        let nodes = [("R", None), ("E", Some("R")), ("E1", Some("E")), ("W", Some("R"))];
+        let set = nodes.map(|(id, parent)| own(!chance.one_in(4), node(id, parent))).to_vec();
+        office.by_admin(Command::SetNodes { set, remove: Vec::new() });
+    }
+    let some = |chance: &mut Chance| node_id(chance.pick(&["R", "E", "E1", "W"]));
+    if chance.one_in(3) {
+        let rules = (0..3).map(|n| Rule { matches: Match::Device(device(n)), node: some(chance) }).collect();
+        office.by_admin(Command::SetPlacement { from: 0, rules });
+    }
+    if chance.one_in(5) {
+        office.by_admin(Command::SetStopAtLegal { stop: chance.one_in(2) });
+    }
+    for _ in 0..chance.index(5) {
+        let at = chance.index(LICENSES.len());
+        let Some(record) = office.ledger.license(&name(&format!("L{at}"))) else { continue };
+        let (license, seats) = (record.license().clone(), i64::from(record.license().seats));
+        let owner = chance.one_in(3).then(|| some(chance));
+        let mut terms = Purchase { owner, automatic: !chance.one_in(4), ..Purchase::of_license(&license) };
+        for _ in 0..=chance.index(2) {
+            terms.manual.insert(some(chance), chance.small(1..=seats));
+        }
+        office.by_admin(Command::SetPurchases { purchases: vec![(license.id.clone().into(), terms)] });
     }
 }
 
@@ -457,6 +503,7 @@ fn run(steps: Vec<Step>) {
             }
             Step::Add(n) => _ = add(&mut office, n),
             Step::Day(days) => office.time = START.plus_ms(days * DAY_MS),
+            Step::Organise(seed) => organise(&mut office, &mut Chance::new(seed)),
         }
     }
     turns(&office);
@@ -467,7 +514,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
-    fn nobody_is_refused_in_any_office_whom_brute_force_can_seat(steps in proptest::collection::vec(step(), 1..40)) {
+    fn nobody_is_refused_in_any_office_whom_brute_force_can_seat(steps in proptest::collection::vec(step(0), 1..40)) {
         run(steps);
+    }
+
+    #[test]
+    fn nor_in_any_organisation(seed in any::<u64>(), steps in proptest::collection::vec(step(3), 1..40)) {
+        run([vec![Step::Organise(seed), Step::Organise(!seed)], steps].concat());
     }
 }

@@ -112,6 +112,7 @@ variants![
     RemoveMachines,
     TakeExport,
     Calculated,
+    SetNodeLimits,
 ];
 
 pub(super) fn kind_of(outcome: &Outcome) -> &'static str {
@@ -135,6 +136,7 @@ pub(super) fn kind_of(outcome: &Outcome) -> &'static str {
             Refusal::UnknownFormat => "unknown format",
             Refusal::Bug(_) => "bug",
             Refusal::OverLimit(_) => "over limit",
+            Refusal::OverNodeLimit(_) => "over limit of a node",
         },
     }
 }

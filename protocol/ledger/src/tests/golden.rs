@@ -16,8 +16,8 @@ use super::office::{
 };
 use super::organisation::{node, node_id, purchase, purchase_id, rules};
 use crate::command::{
-    Actor, AdminRole, Borrow, Borrowed, Command, Denial, DeviceSettings, Entry, Form, Grant, Outcome,
-    OverLimit, Refusal, Sealed, SeatHolder, Waiting, Whom,
+    Actor, AdminRole, Borrow, Borrowed, Command, Denial, DeviceSettings, Entry, Form, Grant, NodeLimit,
+    NodeLimits, Outcome, OverLimit, OverNodeLimit, Refusal, Sealed, SeatHolder, Waiting, Whom,
 };
 use crate::inventory::Source;
 use crate::{Ledger, decode, decode_outcome, encode, encode_outcome};
@@ -85,6 +85,11 @@ fn commands() -> Vec<Command> {
         Command::RemoveMachines { source: Source::Site(site(90)), machines: Some(vec![name("d1")]) },
         export(91, 1_000),
         Command::Calculated(calculated(None, Some(crate::org::Totals { short: 2, ..Default::default() }))),
+        Command::SetNodeLimits {
+            product: product("cad"),
+            node: node_id("E"),
+            limits: NodeLimits { seats: Some(300), borrowed: Some(2), borrow_days: None, kept: Some(1) },
+        },
     ]
 }
 
@@ -133,6 +138,7 @@ fn command_name(command: &Command) -> &'static str {
         Command::RemoveMachines { .. } => "remove-machines",
         Command::TakeExport { .. } => "take-export",
         Command::Calculated(_) => "calculated",
+        Command::SetNodeLimits { .. } => "set-node-limits",
     }
 }
 
@@ -149,6 +155,7 @@ fn outcomes() -> Vec<Outcome> {
         product: cad.clone(),
         version: Some(version.clone()),
         owned: 3,
+        reserved: 1,
         holders: vec![holder],
         waiting: 2,
         kept: false,
@@ -196,6 +203,11 @@ fn outcomes() -> Vec<Outcome> {
             seats: 2,
             used: 3,
         })),
+        Refusal::OverNodeLimit(Box::new(OverNodeLimit {
+            product: product("cad"),
+            node: node_id("E"),
+            over: NodeLimit::Kept { kept: 2, of: 300, borrowed: 298 },
+        })),
     ];
     let mut outcomes = vec![Outcome::Done, Outcome::Granted(grant), Outcome::Waiting(Box::new(waiting))];
     outcomes.extend(refusals.into_iter().map(Outcome::Refused));
@@ -240,6 +252,7 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
         Refusal::UnknownFormat => "unknown-format",
         Refusal::Bug(_) => "bug",
         Refusal::OverLimit(_) => "over-limit",
+        Refusal::OverNodeLimit(_) => "over-node-limit",
     }
 }
 

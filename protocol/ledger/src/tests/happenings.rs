@@ -3,8 +3,9 @@
 use seatkeeper_protocol::id::{InviteId, SeatId, Version};
 
 use super::office::{DAY_MS, START, device, name, product};
+use super::organisation::node_id;
 use crate::audit::{Link, read_record};
-use crate::command::{AdminRole, Whom};
+use crate::command::{AdminRole, NodeLimits, Whom};
 use crate::{BorrowOver, DeniedBy, Happening, Organised, Record, Who};
 
 const PAGE: &str = include_str!("../../../AUDIT.md");
@@ -58,6 +59,12 @@ pub(super) fn happenings() -> Vec<Happening> {
         Happening::PrioritySet { whom: Whom::Device(device), priority: 9, by: by() },
         Happening::Organised { what: Organised::Nodes { set: 300, removed: 1 }, by: by() },
         Happening::Recalculated { number: 300, products: 2, short: 7, device },
+        Happening::NodeLimitsSet {
+            product: cad(),
+            node: node_id("E"),
+            limits: NodeLimits { seats: Some(300), kept: Some(1), ..NodeLimits::default() },
+            by: by(),
+        },
     ]
 }
 
@@ -94,6 +101,7 @@ fn number(what: &Happening) -> usize {
         Happening::PrioritySet { .. } => 28,
         Happening::Organised { .. } => 29,
         Happening::Recalculated { .. } => 30,
+        Happening::NodeLimitsSet { .. } => 31,
     }
 }
 

@@ -8,7 +8,8 @@ use seatkeeper_protocol::license::Lost;
 use seatkeeper_protocol::limits::{BORROW_END_AFTER_MS, CLOCK_OFF_MS};
 
 use crate::Ledger;
-use crate::command::{Actor, Borrowed, Command, Entry, Outcome, Whom};
+use crate::command::{Actor, Borrowed, Command, Entry, NodeLimits, Outcome, Whom};
+use crate::org::NodeId;
 use crate::state::BorrowRecord;
 
 /// The books before a command, as far as they are compared.
@@ -18,6 +19,8 @@ pub(super) struct Before {
     /// Seats, and how many of them are used.
     limits: BTreeMap<(ProductId, Whom), (u32, u32)>,
     groups: BTreeMap<Name, BTreeSet<Name>>,
+    /// Seats used and borrowed at nodes with limits, and below them.
+    nodes: BTreeMap<(ProductId, NodeId), (u32, u32)>,
     lost: BTreeSet<DeviceId>,
     seats: usize,
     attaches: BTreeMap<DeviceId, u32>,
@@ -33,6 +36,7 @@ impl Before {
                 .map(|(product, whom, seats, used)| ((product.clone(), whom.clone()), (seats, used)))
                 .collect(),
             groups: ledger.state.groups.clone(),
+            nodes: at_nodes(ledger).into_iter().map(|(key, (_, used))| (key, used)).collect(),
             lost: lost.map(|(id, _)| *id).collect(),
             seats: ledger.seats().len(),
             attaches: ledger.devices().map(|(id, record)| (*id, record.attaches)).collect(),
@@ -44,6 +48,9 @@ impl Before {
     pub(super) fn compare(&self, ledger: &Ledger, entry: &Entry, outcome: &Outcome) {
         self.borrows_last(ledger, entry, outcome);
         self.limits_keep(ledger);
+        if matches!(outcome, Outcome::Granted(_) | Outcome::Borrowed(_)) {
+            self.node_limits_keep(ledger);
+        }
         if let (Actor::Device(device), Outcome::Granted(_) | Outcome::Waiting(_) | Outcome::Borrowed(_)) =
             (&entry.actor, outcome)
             // A repetition is answered as it was, and acts no more.
@@ -121,6 +128,19 @@ impl Before {
         }
     }
 
+    /// No grant lets a node use or borrow more than its limits allow.
+    fn node_limits_keep(&self, ledger: &Ledger) {
+        for (key, (limits, (used, borrowed))) in at_nodes(ledger) {
+            let (used_before, borrowed_before) = self.nodes[&key];
+            let most = |limit: Option<u32>, before: u32| limit.map_or(u32::MAX, |limit| limit.max(before));
+            assert!(used <= most(limits.seats, used_before), "{key:?} uses {used}: {limits:?}");
+            assert!(
+                borrowed <= most(limits.borrowed, borrowed_before),
+                "{key:?} borrows {borrowed}: {limits:?}"
+            );
+        }
+    }
+
     /// Nobody comes to use more than his limit allows.
     fn limits_keep(&self, ledger: &Ledger) {
         if ledger.state.groups != self.groups {
@@ -136,6 +156,14 @@ impl Before {
             );
         }
     }
+}
+
+fn at_nodes(ledger: &Ledger) -> BTreeMap<(ProductId, NodeId), (NodeLimits, (u32, u32))> {
+    let limits = ledger.node_limits();
+    let by_node = |(product, node, limits, used, borrowed): (&ProductId, &NodeId, NodeLimits, u32, u32)| {
+        ((product.clone(), node.clone()), (limits, (used, borrowed)))
+    };
+    limits.map(by_node).collect()
 }
 
 fn borrows(ledger: &Ledger) -> BTreeMap<SeatId, (Name, BorrowRecord)> {

@@ -182,6 +182,7 @@ impl Office {
             });
             assert_eq!(more, None, "I1: beyond the seats by the grant of {granted}");
         }
+        super::divided::check_grant(&self.twin, &self.ledger, issued);
         let (before, after) = (&self.twin.state.seats, &self.ledger.state.seats);
         let moved = after
             .iter()

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use seatkeeper_protocol::id::Version;
-use seatkeeper_protocol::license::Downgrade;
+use seatkeeper_protocol::license::{Downgrade, License};
 
 use super::chance::Chance;
 use super::office::{Office, name, product};
-use crate::command::{Command, Outcome, Refusal};
-use crate::org::{Glob, Installs, Match, Node, NodeId, Purchase, PurchaseId, Register, RegisterError, Rule};
+use crate::command::{Command, NodeLimits, Outcome, Refusal};
+use crate::org::{Glob, Installs, Match, Node, NodeId, Purchase, PurchaseId, RegisterError, Rule};
 use crate::{Ledger, Organised};
 
 pub(super) fn node_id(text: &str) -> NodeId {
@@ -50,17 +50,26 @@ fn allocate(id: &str, manual: &[(&str, u32)]) -> Command {
     Command::Allocate { purchase: purchase_id(id), manual }
 }
 
+/// The nodes that a random office may begin with.
+pub(super) fn first_nodes() -> Command {
+    let legal = Node { legal: true, ..node("E", Some("R")) };
+    set_nodes(&[node("R", None), legal, node("E1", Some("E")), node("W", Some("R"))], &[])
+}
+
 /// Something of the organisation, at random: often what fits together.
-pub(super) fn organise(register: Option<&Register>, chance: &mut Chance) -> Command {
+pub(super) fn organise(ledger: &Ledger, chance: &mut Chance) -> Command {
     const NODES: [&str; 4] = ["R", "E", "E1", "W"];
-    let some = |chance: &mut Chance| if chance.one_in(4) { chance.pick(&NODES) } else { "R" };
+    let register = ledger.register();
+    let some = |chance: &mut Chance| if chance.one_in(3) { chance.pick(&NODES) } else { "R" };
     let any = chance.pick(&["PO-1", "PO-2", "L0", "L1"]);
     let known = register.and_then(|register| register.purchases().keys().next()).map(PurchaseId::as_str);
     let known = known.filter(|_| !chance.one_in(4)).unwrap_or(any);
-    match chance.index(12) {
+    match chance.index(21) {
         0 | 1 => {
             let (new, below) = (chance.pick(&NODES), some(chance));
-            let mut set = vec![node("R", None), node("E", Some("R")), node(new, Some(below))];
+            let legal = !chance.one_in(3);
+            let mut set =
+                vec![node("R", None), node("E", Some("R")), Node { legal, ..node(new, Some(below)) }];
             set.truncate(chance.small(1..=3));
             let remove = if chance.one_in(3) { vec![chance.pick(&NODES)] } else { Vec::new() };
             set_nodes(&set, &remove)
@@ -71,11 +80,56 @@ pub(super) fn organise(register: Option<&Register>, chance: &mut Chance) -> Comm
             let from = if chance.one_in(2) { 0 } else { chance.small(1..=3) };
             Command::SetPlacement { from, rules }
         }
-        4..=6 => buy(any, purchase(chance.small(0..=6))),
-        7 | 8 => Command::RemovePurchase { purchase: purchase_id(known) },
-        9 | 10 => allocate(known, &[(some(chance), chance.small(0..=3))]),
+        4 | 5 => {
+            let hosts = ["ws-*", "invited", "admitted", "moved", "renamed"];
+            let by_host = |chance: &mut Chance| Match::Host(Glob::new(chance.pick(&hosts)).unwrap());
+            let rule = |chance: &mut Chance| Rule {
+                matches: match ledger.devices().nth(chance.index(8)) {
+                    Some((device, _)) => Match::Device(*device),
+                    None => by_host(chance),
+                },
+                node: node_id(chance.pick(&NODES)),
+            };
+            Command::SetPlacement { from: 0, rules: (0..4).map(|_| rule(chance)).collect() }
+        }
+        6 | 7 => buy(any, purchase(chance.small(0..=6))),
+        8..=11 => {
+            let nth = chance.index(ledger.licenses().len().max(1));
+            let Some((id, record)) = ledger.licenses().nth(nth) else { return set_nodes(&[], &[]) };
+            buy(id.as_str(), registered(record.license(), chance, NODES))
+        }
+        12 | 13 => Command::RemovePurchase { purchase: purchase_id(known) },
+        14 | 15 => allocate(known, &[(some(chance), chance.small(0..=3))]),
+        16..=18 => limit_node(ledger, node_id(chance.pick(&NODES)), chance),
         _ => Command::SetStopAtLegal { stop: chance.one_in(2) },
     }
+}
+
+/// A license as a purchase: mostly with all its seats, some of them for nodes.
+fn registered(license: &License, chance: &mut Chance, nodes: [&str; 4]) -> Purchase {
+    let mut terms = Purchase::of_license(license);
+    terms.quantity -= u32::from(terms.quantity > 1 && chance.one_in(5));
+    terms.owner = chance.one_in(3).then(|| node_id(chance.pick(&nodes)));
+    terms.automatic = !chance.one_in(4);
+    if chance.one_in(8) {
+        terms.downgrade = Downgrade::None;
+    }
+    for _ in 0..chance.index(3) {
+        let seats = chance.small(1..=i64::from(terms.quantity));
+        terms.manual.insert(node_id(chance.pick(&nodes)), seats);
+    }
+    terms
+}
+
+/// Limits of nodes come and go.
+fn limit_node(ledger: &Ledger, node: NodeId, chance: &mut Chance) -> Command {
+    let known = ledger.node_limits().next().map(|(product, node, ..)| (product.clone(), node.clone()));
+    if let Some((product, node)) = known.filter(|_| chance.one_in(2)) {
+        return Command::SetNodeLimits { product, node, limits: NodeLimits::default() };
+    }
+    let mut some = |most| chance.one_in(2).then(|| chance.small(0..=most));
+    let limits = NodeLimits { seats: some(9), borrowed: some(3), borrow_days: some(30), kept: some(4) };
+    Command::SetNodeLimits { product: product("cad"), node, limits }
 }
 
 fn office() -> Office {

@@ -7,10 +7,13 @@ use std::panic::AssertUnwindSafe;
 use seatkeeper_protocol::id::{DeviceId, RequestId, SessionId};
 use seatkeeper_protocol::limits;
 
+mod compare;
+
 use super::chance::Chance;
 use super::counts::{Counts, happened, kind_of, variant};
 use super::holds::Before;
 use super::office::{Office, START};
+use super::organisation::first_nodes;
 use super::steps::{self, By, Scene, Step};
 use crate::command::{Actor, Borrowed, Command, Entry, Grant, Outcome, Refusal, Waiting, admin_message};
 use crate::memory::{OUTCOME_BYTES_PER_ACTOR, OUTCOME_ENTRIES};
@@ -51,7 +54,7 @@ struct Asked {
 }
 
 /// What is compared at once when nothing may have changed: how many there are of everything, and the books' numbers.
-type Outline = ([usize; 15], [u64; 2]);
+type Outline = ([usize; 16], [u64; 2]);
 
 /// The office.
 pub(super) struct RandomOffice {
@@ -74,8 +77,12 @@ pub(super) struct RandomOffice {
 }
 
 impl RandomOffice {
-    pub(super) fn open(compared: Compared) -> Self {
+    /// `organised`: it has an organisation from the beginning.
+    pub(super) fn open(compared: Compared, organised: bool) -> Self {
         let mut office = Office::open();
+        if organised {
+            office.done_by_admin(first_nodes());
+        }
         for text in steps::first_files() {
             office.done_by_admin(Command::AddLicense { text: text.clone() });
         }
@@ -538,61 +545,12 @@ impl RandomOffice {
             state.limits.len(),
             state.groups.len(),
             state.priorities.len(),
+            state.node_limits.len(),
             state.seats.values().filter(|seat| seat.borrow.is_some()).count(),
             state.register.as_ref().map_or(0, |register| register.organisation().nodes().len()),
             state.register.as_ref().map_or(0, |register| register.purchases().len()),
         ];
         (many, [state.next_seat, state.records.next_seq()])
-    }
-
-    /// That hearing some requests again has changed nothing.
-    pub(super) fn compare(&mut self) {
-        let state = &self.office.ledger.state;
-        (self.once.state.index, self.once.state.hash) = (state.index, state.hash);
-        assert!(self.once == self.office.ledger, "I4: the state of who heard each request once differs");
-        self.office.check();
-        self.check_turns();
-        self.counts.add("comparisons", 1);
-    }
-
-    /// Whose turn it is gets a seat if he asks, and nobody else who waits does.
-    fn check_turns(&mut self) {
-        let ledger = &self.office.ledger;
-        for place in ledger.queue(self.office.time) {
-            let waiting = ledger.waiting_session(&place.session).expect("who has a place waits");
-            if ledger.device(&place.device).is_none_or(|record| record.lost.is_some()) {
-                continue;
-            }
-            let epoch = ledger.epoch(&ActorKey::Device(place.device)).unwrap_or(0) + 1;
-            let actor = Actor::Device(place.device);
-            let command = Command::Wait(waiting.want.clone());
-            let entry = self.entry(actor, RequestId { epoch, counter: 1 }, command);
-            let outcome =
-                ledger.clone().apply(self.office.index + 1, self.office.term, &encode(&entry).unwrap());
-            match (place.turn, &outcome) {
-                (true, Outcome::Granted(_)) | (false, Outcome::Waiting(_)) => {}
-                // All that covers it is gone, or there is a limit since: whoever asks is told so.
-                (false, Outcome::Refused(Refusal::NotLicensed { .. } | Refusal::OverLimit(_))) => {}
-                _ => panic!("{place:?} asks and gets {outcome:?}"),
-            }
-            self.counts.add(if place.turn { "turns" } else { "places without a turn" }, 1);
-        }
-    }
-
-    /// A refusal changes nothing but memory, records and the count of refusals.
-    fn unchanged_if_refused(&mut self, mut before: Ledger) {
-        self.compare();
-        let ledger = &self.office.ledger;
-        let Some((index, _, Outcome::Refused(_))) = self.told.back() else { return };
-        // The step may have been none, or have asked twice: the second time is compared by `once`.
-        if *index != before.index() + 1 || ledger.index() != *index {
-            return;
-        }
-        (before.state.index, before.state.hash) = (ledger.state.index, ledger.state.hash);
-        before.state.memories = ledger.state.memories.clone();
-        before.state.records = ledger.state.records.clone();
-        before.state.usage = ledger.state.usage.clone();
-        assert!(before == *ledger, "a refusal has changed something");
     }
 }
 

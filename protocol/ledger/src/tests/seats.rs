@@ -225,7 +225,7 @@ fn a_wrong_solver_cannot_oversubscribe() {
     let check = |license: &str, moves: &[(SeatId, &str)]| {
         let moves = moves.iter().map(|(seat, to)| (*seat, name(to))).collect();
         let assignment = Assignment { license: name(license), moves };
-        office.ledger.check_assignment(office.time, &product("cad"), &assignment, None)
+        office.ledger.check_assignment(office.time, &product("cad"), &assignment, None, device(0))
     };
     assert_eq!(check("L2", &[]), Ok(()));
     assert_eq!(check("L1", &[(seat, "L2")]), Ok(()));

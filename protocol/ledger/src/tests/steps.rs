@@ -148,12 +148,12 @@ enum Kind {
 /// Of 1,000 steps. A signature takes as long as many other commands, a restart as many more.
 const KINDS: [(usize, Kind); 11] = [
     (560, Kind::Device),
-    (60, Kind::Admin),
+    (68, Kind::Admin),
     (110, Kind::Holder),
     (130, Kind::Again),
     (30, Kind::AskLate),
     (20, Kind::OtherTerm),
-    (20, Kind::Bytes),
+    (12, Kind::Bytes),
     (40, Kind::Damaged),
     (10, Kind::Time),
     (10, Kind::NewTerm),
@@ -432,11 +432,11 @@ impl Scene<'_> {
     }
 
     fn by_admin(&self, chance: &mut Chance) -> Command {
-        match chance.index(174) {
-            147..=161 => survey(chance),
-            162.. => organise(self.ledger.register(), chance),
-            130..=144 => organise(self.ledger.register(), chance),
-            145..=146 => Command::RevokeInvite { invite: invite_id(chance) },
+        match chance.index(186) {
+            155..=169 => survey(chance),
+            170.. => organise(self.ledger, chance),
+            130..=148 => organise(self.ledger, chance),
+            149..=150 => Command::RevokeInvite { invite: invite_id(chance) },
             100..=109 => self.lose(chance),
             110..=119 => self.limit(chance),
             120..=124 => {
@@ -451,7 +451,7 @@ impl Scene<'_> {
             }
             0..=29 => Command::AddLicense { text: chance.pick(&FILES) },
             30..=36 => Command::RemoveLicense { license: self.some_license(chance) },
-            37..=52 => {
+            37..=52 | 151..=154 => {
                 Command::Admit { key: device_key(chance.small(0..=DEVICES - 1)), info: info("admitted") }
             }
             53..=55 => Command::RevokeDevice { device: self.some_device(chance) },
@@ -459,7 +459,7 @@ impl Scene<'_> {
                 let session = self.some_session(chance).and_then(|id| self.ledger.session(&id));
                 Command::ReleaseSeat { seat: session.map_or(SeatId(1), |session| session.seat) }
             }
-            68..=75 => invite(chance.small(0..=INVITES - 1), chance.small(1..=3)),
+            68..=75 | 98 => invite(chance.small(0..=INVITES - 1), chance.small(1..=3)),
             76..=77 => Command::RevokeInvite { invite: invite_id(chance) },
             78..=82 => {
                 let settings = DeviceSettings { always_on: Some(true), ..DeviceSettings::default() };
