@@ -202,11 +202,16 @@ async fn list(client: &Client, json: bool) -> Result<(), Fail> {
         vec![limit.product.clone(), whom(&limit.whom), limit.seats.to_string(), limit.used.to_string()]
     };
     let rows: Vec<_> = limits.limits.iter().map(row).collect();
-    print::table(&["product", "for", "seats", "in use"], &rows, "No limits: everybody may use every seat.");
+    if !rows.is_empty() || limits.nodes.is_empty() {
+        let none = "No limits: everybody may use every seat.";
+        print::table(&["product", "for", "seats", "in use"], &rows, none);
+    }
     if !limits.nodes.is_empty() {
         let rows: Vec<_> = limits.nodes.iter().map(node_row).collect();
-        let head = ["product", "node", "seats", "in use", "borrowed", "are", "days", "kept"];
-        print::line("");
+        let head = ["product", "node", "seats", "in use", "borrowed", "in use", "days", "kept"];
+        if !limits.limits.is_empty() {
+            print::line("");
+        }
         print::table(&head, &rows, "");
     }
     if !limits.priorities.is_empty() {
