@@ -75,6 +75,7 @@ impl Ledger {
             place: known.map_or(moment.index, |known| known.place),
             priority: known
                 .map_or_else(|| self.priority_of(&start.want.user, start.device), |known| known.priority),
+            over_quota: known.map_or_else(|| self.is_over_quota(start.asker()), |known| known.over_quota),
             ttl_ms: ttls.map(|license| license.ttl_ms).min().unwrap_or(limits::TTL_MS_MIN),
             passed: false,
         };
@@ -149,10 +150,16 @@ impl Ledger {
 
     /// Who waits longer than this start and is not passed over, longest first.
     fn before<'a>(&'a self, start: &Start<'_>) -> impl Iterator<Item = &'a WaitRecord> {
-        let new = || (Reverse(self.priority_of(&start.want.user, start.device)), u64::MAX);
-        let turn = self.state.waiting.get(&start.want.session).map_or_else(new, WaitRecord::turn);
+        let new = || {
+            let priority = Reverse(self.priority_of(&start.want.user, start.device));
+            (priority, self.is_over_quota(start.asker()), u64::MAX)
+        };
+        // Mostly nobody waits, and nothing is looked up.
         let queue = self.by.queues.get(&start.want.product).into_iter();
-        let before = queue.flat_map(move |queue| queue.range(..turn));
+        let before = queue.flat_map(move |queue| {
+            let turn = self.state.waiting.get(&start.want.session).map_or_else(new, WaitRecord::turn);
+            queue.range(..turn)
+        });
         before.filter_map(|(_, id)| self.state.waiting.get(id)).filter(|waiting| !self.is_held_back(waiting))
     }
 

@@ -15,8 +15,9 @@ use crate::ledger::{Answer, Ledger, Moment, limit};
 use crate::records::Happening;
 use crate::state::{SeatRecord, WaitRecord};
 
-/// Where a start stands in the queue: the highest priority first, then the longest wait.
-pub(crate) type Turn = (Reverse<u8>, u64);
+/// Where a start stands in the queue: the highest priority first, then whose node has seats left in its quota, then the
+/// longest wait.
+pub(crate) type Turn = (Reverse<u8>, bool, u64);
 
 /// Who asks for a seat.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +29,7 @@ pub(crate) struct Asker<'a> {
 
 impl WaitRecord {
     pub(crate) fn turn(&self) -> Turn {
-        (Reverse(self.priority), self.place)
+        (Reverse(self.priority), self.over_quota, self.place)
     }
 
     pub(crate) fn asker(&self) -> Asker<'_> {

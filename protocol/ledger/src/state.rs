@@ -350,6 +350,8 @@ pub struct WaitRecord {
     pub place: u64,
     /// What it had when it began to wait: the higher goes first.
     pub priority: u8,
+    /// Its node used as many seats then as its quota is: others of the same priority go first.
+    pub over_quota: bool,
     /// How long the place lives without contact, milliseconds: the shortest ttl that its seat may have.
     pub ttl_ms: u64,
     /// Not heard of lately: others go first.

@@ -21,6 +21,7 @@ use crate::admission::{Demand, Parts, PieceSet, Pool, Registered};
 use crate::inventory::MachineId;
 use crate::ledger::Ledger;
 use crate::org::{Device, NodeId, Purchase, Register};
+use crate::rules::Asker;
 use crate::state::{DeviceRecord, Index, LicenseRecord, SeatRecord, SessionRecord, State};
 
 /// The place of a device's node in the tree's order, by its name and by what it has reported of itself; the root's is 0.
@@ -128,6 +129,17 @@ impl Ledger {
         let mut set = pool.open_set(demand, now);
         pool.keep_usable(&mut set, self.by.node(device));
         set
+    }
+
+    /// Whether the devices of an asker's node use as many seats as the node's quota is. Without any quotas nobody is.
+    pub(crate) fn is_over_quota(&self, asker: Asker<'_>) -> bool {
+        let Some(quotas) = self.state.history.quotas.get(asker.product) else { return false };
+        let node = self.node_of(&asker.device);
+        let quota = node.and_then(|node| quotas.get(node)).copied().unwrap_or_default();
+        let place = self.by.node(&asker.device);
+        let here = |seat: &&SeatRecord| seat.product == *asker.product && self.by.node(&seat.device) == place;
+        let used = self.state.seats.values().filter(here).count();
+        used >= usize::try_from(quota).unwrap_or(usize::MAX)
     }
 
     /// Looks anew where a device is, and so whose seats it uses: it came, described itself, or is no more.

@@ -433,7 +433,7 @@ impl Scene<'_> {
 
     fn by_admin(&self, chance: &mut Chance) -> Command {
         match chance.index(186) {
-            155..=169 => survey(chance),
+            156..=169 => survey(chance),
             170.. => organise(self.ledger, chance),
             130..=148 => organise(self.ledger, chance),
             149..=150 => Command::RevokeInvite { invite: invite_id(chance) },
@@ -468,7 +468,7 @@ impl Scene<'_> {
             83..=88 => {
                 add_admin(BOB.0, BOB.1, chance.pick(&[AdminRole::Admin, AdminRole::Admin, AdminRole::Reader]))
             }
-            89..=91 => Command::RemoveAdmin { name: name(chance.pick(&[BOB.0, BOB.0, "nobody"])) },
+            89..=91 | 155 => Command::RemoveAdmin { name: name(chance.pick(&[BOB.0, BOB.0, "nobody"])) },
             92..=93 => trust("acme", VENDOR, chance.pick(&[&["cad"], &["cad", "bim"]])),
             94..=97 => {
                 let number = self.pool_key_number(chance).saturating_add(chance.small(0..=1));

@@ -8,7 +8,8 @@ use super::office::{DAY_MS, Office, device, device_key, info, name, product, ref
 use super::organisation::{first_nodes, node, node_id, purchase_id};
 use crate::Ledger;
 use crate::admission::Assignment;
-use crate::command::{Command, NodeLimit, NodeLimits, Outcome, Refusal};
+use crate::command::{Command, NodeLimit, NodeLimits, Outcome, Refusal, Whom};
+use crate::history::{Calculated, Quota};
 use crate::org::{Glob, Match, Node, Purchase, Rule};
 use crate::query::LicenseState;
 
@@ -327,4 +328,37 @@ fn who_waits_and_whose_node_came_to_its_limit_holds_nobody_up() {
     limit(&mut office, "E", NodeLimits::default());
     assert!(matches!(office.refused(2, want(4, "jan", "cad")), Refusal::NoSeat(_)), "his turn again");
     assert!(matches!(office.wait(1, want(2, "eva", "cad")), Outcome::Granted(_)));
+}
+
+#[test]
+fn whose_node_has_seats_left_in_its_quota_goes_first_and_nothing_else_comes_of_it() {
+    let quota = |node: &str, seats| {
+        let quotas = vec![Quota { product: product("cad"), node: node_id(node), seats }];
+        Command::Calculated(Calculated { reasons: Vec::new(), products: Vec::new(), quotas })
+    };
+    let first = |office: &Office| {
+        let places = office.ledger.queue(office.time);
+        places.iter().find(|place| place.position == 1).map(|place| place.device)
+    };
+    let mut office = office(1);
+    office.granted(0, want(1, "eva", "cad"));
+    office.waits(2, want(2, "max", "cad"));
+    office.waits(1, want(3, "kim", "cad"));
+    assert_eq!(first(&office), Some(device(2)));
+    office.give_back(2, 2, None);
+    office.give_back(1, 3, None);
+    office.done_by_holder(quota("E", 1));
+    office.waits(2, want(4, "max", "cad"));
+    office.waits(1, want(5, "kim", "cad"));
+    assert_eq!(first(&office), Some(device(1)));
+    office.give_back(0, 1, None);
+    // It is a matter of who is first: a free seat is never withheld from who asks alone.
+    assert!(matches!(office.wait(1, want(5, "kim", "cad")), Outcome::Granted(_)));
+    office.give_back(1, 5, None);
+    assert!(matches!(office.wait(2, want(4, "max", "cad")), Outcome::Granted(_)));
+    // A priority still comes before it.
+    office.done_by_admin(Command::SetPriority { whom: Whom::User(name("ida")), priority: 1 });
+    office.waits(1, want(6, "kim", "cad"));
+    office.waits(2, want(7, "ida", "cad"));
+    assert_eq!(first(&office), Some(device(2)));
 }
