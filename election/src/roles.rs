@@ -161,6 +161,11 @@ impl Holder<'_> {
         self.candidate.is_some_and(|candidate| candidate.healthy)
     }
 
+    /// Has answered lately. One that has yet to answer a new leader has no lag.
+    fn heard(&self) -> bool {
+        !self.member.lost && self.member.silent_ms == Some(0) && self.lag.is_some()
+    }
+
     /// Has answered lately and has nearly everything.
     fn answers(&self) -> bool {
         self.member.silent_ms == Some(0) && self.lag.is_some_and(|lag| lag < LAG_MAX)
@@ -292,11 +297,14 @@ impl<'a> Table<'a> {
             return Some(Step::Demote(leaver.node()));
         }
         if count > want {
+            let out = |of: &dyn Fn(&Holder<'a>) -> bool| {
+                worst(self.others.iter().copied().filter(|voter| of(voter) && self.can_spare(voter)))
+            };
             // Whoever still answers helps to commit that; so the others go first.
-            let out = worst(unfit().filter(Holder::gone))
-                .or_else(|| worst(unfit()))
-                .or_else(|| worst(silent()))
-                .or_else(|| worst(self.others.iter().copied()));
+            let out = out(&|voter| !voter.fit() && voter.gone())
+                .or_else(|| out(&|voter| !voter.fit()))
+                .or_else(|| out(&|voter| !voter.live()))
+                .or_else(|| out(&|_| unfit().next().is_none()));
             return out.map(|voter| Step::Demote(voter.node()));
         }
         let standby = best(self.ready())?;
@@ -311,6 +319,14 @@ impl<'a> Table<'a> {
         }
         let weakest = worst(self.others.iter().copied())?;
         if standby.rank() < weakest.rank() { promote } else { None }
+    }
+
+    /// Whether most of the voters answer when this one is out: else that could never be committed, nor anything after it.
+    fn can_spare(&self, voter: &Holder<'_>) -> bool {
+        let left = || self.others.iter().filter(|other| other.node() != voter.node());
+        let me = usize::from(self.me.member.voter);
+        let answering = me + left().filter(|other| other.heard()).count();
+        2 * answering > me + left().count()
     }
 
     /// How many voters there should be, given who could vote now and who votes already.

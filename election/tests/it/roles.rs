@@ -126,6 +126,19 @@ fn shrinking() {
     check("L1 V2 V3 S4 S5 S6w -7", "remove 6");
     // Two devices are left in the site: one vote.
     check("L1 V2", "demote 2");
+    // Whoever answers is needed until the one that does not is out.
+    check("L1 V2! V3~", "demote 3");
+    check("L1 V2! V3_", "rest");
+    check("L1 V2! V3c", "demote 3");
+    check("L1 V2! V3", "demote 2");
+    check("L1 V2!~ V3", "demote 2");
+    check("L1 V2x V3~ V4 V5~", "demote 5");
+    // A new leader has yet to hear of anybody.
+    let mut new = view("L1 V2! V3");
+    new.members[2].matched = None;
+    assert_eq!(say(plan(&new)), "rest");
+    new.members[2].silent_ms = Some(3_000);
+    assert_eq!(say(plan(&new)), "demote 3");
 }
 
 #[test]
@@ -249,8 +262,8 @@ fn what_comes_before_everything() {
     assert_eq!(say(plan(&leaving)), "transfer 2");
 }
 
-/// From any office, the plan comes to rest if every step succeeds, and never leaves the leader without a vote or the
-/// site without voters on the way.
+/// From any office, the plan comes to rest if every step succeeds, and never leaves the leader without a vote, the
+/// site without voters, or those who answer without a majority, on the way.
 #[test]
 fn every_plan_ends() {
     let marks = ["", "~", "g", "x", "!", "c", "w", "b", "h", "%"];
@@ -272,9 +285,16 @@ fn every_plan_ends() {
     }
 }
 
+fn answer_in_majority(view: &View) -> bool {
+    let voters = || view.members.iter().filter(|member| member.voter);
+    let answering = voters().filter(|member| !member.lost && member.silent_ms == Some(0)).count();
+    2 * answering > voters().count()
+}
+
 fn settle(office: &str) {
     let mut view = view(office);
     for _ in 0..60 {
+        let could_commit = answer_in_majority(&view);
         let Some(step) = plan(&view) else { return };
         let member = |view: &mut View, node: u64, voter: bool| {
             view.members.iter_mut().find(|member| member.peer.node == node).unwrap().voter = voter;
@@ -309,6 +329,7 @@ fn settle(office: &str) {
             Step::AddStandby(_) | Step::FinishJoint => panic!("{office}: {step:?}"),
         }
         assert!(view.members.iter().any(|member| member.voter && member.peer.node == view.me), "{office}");
+        assert!(answer_in_majority(&view) || !could_commit, "{office}: {step:?}");
     }
     panic!("{office} never rests");
 }

@@ -13,6 +13,9 @@ use seatkeeper_protocol::time::WallTime;
 use super::device::wall_at;
 use super::watch::Applied;
 
+#[cfg(test)]
+mod tests;
+
 /// An entry when it was applied first, anywhere.
 #[derive(Clone, Debug)]
 pub struct First {
@@ -285,6 +288,8 @@ impl History {
             (Command::Leave, Outcome::Done) => {
                 let Actor::Device(device) = entry.actor else { return };
                 self.enrolled.remove(&device);
+                // It may come back, and is a new one to the books then.
+                self.lost.remove(&device);
                 self.waiting.retain(|_, place| place.device != device);
                 for session in self.sessions.values_mut().filter(|session| session.device == device) {
                     session.ended.get_or_insert(now);
