@@ -85,6 +85,7 @@ pub(super) async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
         let ms = boundary.map_or(i64::MAX, |boundary| boundary.0.saturating_sub(now.0));
         let next = if again { RETRY } else { Duration::from_millis(u64::try_from(ms).unwrap_or_default()) };
         tokio::select! {
+            biased;
             () = duty.stop.cancelled() => return,
             changed = applied.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(next.min(LOOK_EVERY)) => {}
@@ -95,6 +96,7 @@ pub(super) async fn keep(inner: Arc<Inner>, duty: Arc<Duty>) {
             continue;
         }
         tokio::select! {
+            biased;
             () = duty.stop.cancelled() => return,
             () = tokio::time::sleep(TOGETHER.max(pause)) => {}
         }

@@ -103,9 +103,9 @@ pub(crate) struct Assignment {
 
 /// How much else a license may be needed for: few and near earlier versions, few features, an early end; the id makes
 /// the order total. The less, the sooner it is taken.
-type Flexibility = (usize, Reverse<usize>, usize, bool, Option<WallTime>, Name);
+pub(crate) type Flexibility = (usize, Reverse<usize>, usize, bool, Option<WallTime>, Name);
 
-fn flexibility(license: &License) -> Flexibility {
+pub(crate) fn flexibility(license: &License) -> Flexibility {
     let earlier = match &license.downgrade {
         Downgrade::None => 0,
         Downgrade::To(versions) => versions.len(),

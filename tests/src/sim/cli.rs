@@ -44,7 +44,7 @@ const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::LeasesAcrossTerms, 112),
     (Fault::UnsyncedVote, 56),
     (Fault::UnsyncedAppend, 3),
-    (Fault::DoubleApply, 1),
+    (Fault::DoubleApply, 7),
     (Fault::StaleHolderCommand, 35),
     (Fault::ExpireAnyAttach, 15),
     (Fault::ReturnAnyAttach, 21),
@@ -53,9 +53,9 @@ const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::SnapshotForgets, 0),
     (Fault::AnyGeneration, 1),
     (Fault::AdmissionBlind, 0),
-    (Fault::ReturnBeforeRetired, 13),
+    (Fault::ReturnBeforeRetired, 5),
     (Fault::ReturnWhileUsed, 21),
-    (Fault::BorrowByWallClock, 717),
+    (Fault::BorrowByWallClock, 637),
 ];
 
 fn line(text: impl std::fmt::Display) {

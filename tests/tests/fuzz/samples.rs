@@ -217,7 +217,7 @@ fn requests() -> Vec<Request> {
         Query::Usage,
         Query::Organisation,
         Query::Purchases,
-        Query::Compliance(Some(product.clone())),
+        Query::Compliance(Some(product)),
         Query::WhatIf(br#"{"changes":[{"stop_at_legal":true}]}"#.to_vec()),
         Query::Calculations,
         Query::Inventory(Some("file:ws-1".into())),

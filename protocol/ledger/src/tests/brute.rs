@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use seatkeeper_protocol::license::License;
 use seatkeeper_protocol::time::WallTime;
 
-use crate::admission::{Demand, Need};
+use crate::admission::{Demand, Need, flexibility};
 use crate::state::LicenseRecord;
 
 /// A seat in use: the number of its license, the nodes of those who use it, and what it needs.
@@ -75,9 +75,11 @@ fn replaces(new: &LicenseRecord, old: &LicenseRecord, now: WallTime) -> bool {
     !new.removed && begun && new.license().replaces.contains(&old.license().id)
 }
 
-/// The license whose places the seats of `at` take up.
+/// The license whose places the seats of `at` take up. Two may replace the same one only once it is removed; then it is
+/// the less flexible of them.
 pub(crate) fn counts_on(records: &[LicenseRecord], at: usize, now: WallTime) -> usize {
-    let newer = (0..records.len()).find(|new| replaces(&records[*new], &records[at], now));
+    let newer = (0..records.len()).filter(|new| replaces(&records[*new], &records[at], now));
+    let newer = newer.min_by_key(|new| flexibility(records[*new].license()));
     newer.map_or(at, |newer| counts_on(records, newer, now))
 }
 
