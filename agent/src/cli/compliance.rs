@@ -103,11 +103,21 @@ async fn summary(client: &Client, json: bool) -> Result<(), Fail> {
             short.to_string(),
             surplus.to_string(),
             if surplus_cost > 0 { amount(surplus_cost) } else { "-".to_owned() },
+            of.seat_peak.map_or_else(|| "-".to_owned(), |peak| peak.to_string()),
         ]
     };
     let rows: Vec<_> = found.products.iter().map(row).collect();
-    let titles =
-        ["product", "installed", "owned", "covered", "by downgrade", "short", "surplus", "surplus cost"];
+    let titles = [
+        "product",
+        "installed",
+        "owned",
+        "covered",
+        "by downgrade",
+        "short",
+        "surplus",
+        "surplus cost",
+        "seat peak",
+    ];
     let none = "Nothing to compare: import the organisation, purchases and what is installed first \
                 (`seatkeeper org import`, `purchase import`, `inventory`).";
     print::table(&titles, &rows, none);

@@ -151,7 +151,7 @@ fn seats(inner: &Inner, duty: &Duty) -> api::Seats {
             user: seat.user.to_string(),
             device: seat.device.to_string(),
             device_name: ledger.device_name(&seat.device).to_string(),
-            org_node: None,
+            org_node: ledger.node_of(&seat.device).map(ToString::to_string),
             since: seat.since.rfc3339(),
             ends: seat.borrow.as_ref().and_then(|borrow| borrow.ends.rfc3339()),
             pid: seat.sessions.first().and_then(|session| ledger.session(session)).and_then(|s| s.pid),

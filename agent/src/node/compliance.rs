@@ -1,11 +1,11 @@
 //! How what is installed compares with what was bought, for people and programs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use seatkeeper_ledger::Ledger;
 use seatkeeper_ledger::command::Refusal;
 use seatkeeper_ledger::history::{self, Reason};
 use seatkeeper_ledger::org::{self, Change, Difference, Installs, NodeId, PurchaseId, Register, Verdict};
+use seatkeeper_ledger::{Ledger, Used};
 use seatkeeper_protocol::api::{self, FORMAT};
 use seatkeeper_protocol::id::{Name, ProductId};
 use seatkeeper_protocol::time::WallTime;
@@ -48,8 +48,14 @@ pub(super) fn compliance(inner: &Inner, duty: &Duty) -> api::Compliance {
     let products = basis.products(&ledger).into_iter();
     let installed: Vec<(ProductId, Installs)> =
         products.map(|product| (product.clone(), ledger.installs(&product, &basis.register))).collect();
+    let peak = |(product, hours, days): (ProductId, Vec<Used>, Vec<Used>)| {
+        let peak = hours.iter().chain(&days).map(|used| used.peak).max()?;
+        Some((product, peak))
+    };
+    let peaks: BTreeMap<ProductId, u32> = ledger.usage(now).into_iter().filter_map(peak).collect();
     drop(ledger);
     let line = |(product, installs): (ProductId, Installs)| api::ProductTotals {
+        seat_peak: peaks.get(&product).copied(),
         totals: totals(&basis.register.compliance(&product, &installs, now).totals),
         product: product.to_string(),
     };

@@ -22,6 +22,9 @@ pub struct ProductTotals {
     pub product: String,
     /// The whole organisation's.
     pub totals: ComplianceTotals,
+    /// The most seats of it that were in use at once, as far back as usage goes; null: it has no seats here. What is
+    /// installed and what is used are different things: this is no part of any other figure.
+    pub seat_peak: Option<u32>,
 }
 
 /// Figures of the whole organisation.
