@@ -3,6 +3,8 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
+use seatkeeper_ledger::inventory::Catalog;
+use seatkeeper_ledger::org::{Purchase, PurchaseId};
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{
     DeviceId, Feature, InviteId, Name, ProductId, PublicKey, SeatId, SessionId, SiteId, Version,
@@ -69,6 +71,7 @@ fn check_api(bytes: &[u8]) {
     body::<api::BorrowRequest>(bytes);
     body::<api::ReturnRequest>(bytes);
     body::<api::SignedCommand>(bytes);
+    body::<api::ComplianceChanges>(bytes);
     // What is answered, as a client reads it.
     body::<api::Status>(bytes);
     body::<api::Seats>(bytes);
@@ -88,6 +91,28 @@ fn check_api(bytes: &[u8]) {
     body::<api::AuditHeads>(bytes);
     body::<api::AuditExport>(bytes);
     body::<api::SiteDetail>(bytes);
+    body::<api::Organisation>(bytes);
+    body::<api::Purchases>(bytes);
+    body::<api::Compliance>(bytes);
+    body::<api::ProductCompliance>(bytes);
+    body::<api::ComplianceDifferences>(bytes);
+    body::<api::Calculations>(bytes);
+    body::<api::Inventory>(bytes);
+    body::<api::MachineDetail>(bytes);
+    body::<api::UnknownPrograms>(bytes);
+    body::<api::InventoryExport>(bytes);
+    body::<api::InventorySeal>(bytes);
+    // What is made of it.
+    if let Ok(catalog) = serde_json::from_slice::<api::Catalog>(bytes) {
+        let read = Catalog::from_json(&catalog);
+        assert_eq!(Catalog::from_json(&read.to_json()), read);
+    }
+    if let Ok(purchase) = serde_json::from_slice::<api::Purchase>(bytes)
+        && let (Ok(terms), Ok(id)) = (Purchase::from_json(&purchase), PurchaseId::new(purchase.id.as_str()))
+    {
+        let again = terms.to_json(&id, purchase.license, purchase.registered);
+        assert_eq!(Purchase::from_json(&again).as_ref(), Ok(&terms));
+    }
     body::<api::Events>(bytes);
     body::<api::Problem>(bytes);
     body::<api::SiteCreated>(bytes);

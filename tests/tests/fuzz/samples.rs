@@ -6,6 +6,7 @@ use seatkeeper_ledger::command::{
     Actor, AdminRole, Checkout, Command, DeviceInfo, Entry, Form, Outcome, admin_message,
 };
 use seatkeeper_ledger::inventory::{Catalog, MachineChange, Software, Source};
+use seatkeeper_ledger::org::Purchase;
 use seatkeeper_ledger::{Ledger, encode};
 use seatkeeper_protocol::api::{self, FORMAT};
 use seatkeeper_protocol::frame;
@@ -442,6 +443,18 @@ pub(crate) fn bodies() -> Samples {
     };
     add("borrow", json(&borrow));
     add("return", json(&api::ReturnRequest { product: "cad".into(), version: text("2026") }));
+    let terms = Purchase::from_csv(
+        b"id,product,version,quantity,owner,downgrade,manual,valid_until,unit_cost\nP,cad,2026,9,R,2025,E1=4,2026-12-31,12.50\n",
+    );
+    let (_, id, terms) = terms.expect("purchases").swap_remove(0);
+    let purchase = terms.to_json(&id, false, true);
+    add("purchase", json(&purchase));
+    let change = api::ComplianceChange::SetPurchase(Box::new(purchase));
+    let stop = api::ComplianceChange::StopAtLegal(true);
+    add("compliance-changes", json(&api::ComplianceChanges { changes: vec![change, stop] }));
+    let rules =
+        "[[software]]\nname = \"*cad*\"\npublisher = \"E*\"\nproduct = \"cad\"\nversion = { name = 1 }";
+    add("catalog", json(&Catalog::from_toml(rules).expect("a catalog").to_json()));
     add("join", json(&api::Join { code: text("SK1-AAAA") }));
     add(
         "joined",

@@ -14,7 +14,8 @@ use crate::Place;
 use crate::admission::Demand;
 use crate::command::{Checkout, Command, Outcome, Refusal};
 use crate::org::{Match, Node, Purchase, Rule};
-use crate::state::{LicenseRecord, SeatRecord, ShareKey};
+use crate::seats::Start;
+use crate::state::{LicenseRecord, SeatRecord, ShareKey, WaitRecord};
 
 /// Licenses: id, version, seats, further lines. Then the script, a step a line:
 /// `WHO PRODUCT[@VERSION][+FEATURE]: LICENSE [shared]`, or `: full`, or `: not licensed`; `back WHO` returns the last
@@ -417,12 +418,21 @@ fn ask(office: &mut Office, n: u8, want: Checkout, waits: bool) {
         office.ledger.waiting_session(other).is_some_and(|waiting| waiting.place < place)
     };
     let before: Vec<SessionId> = before.into_iter().filter(|other| longer(office, other)).collect();
+    // Who can share a seat has his turn by that, and by the time he asks the seat may have moved to where he cannot: then
+    // he needs the place of the next one (`admission::queue`).
+    let shares = |id: &SessionId| {
+        let waiting = office.ledger.waiting_session(id)?;
+        let WaitRecord { device, attach, want, .. } = waiting;
+        let start = Start { device: *device, want, features: want.features.clone(), attach: *attach };
+        office.ledger.find_share(office.time, &start)
+    };
+    let sharing = before.iter().any(|other| shares(other).is_some());
     let possible = possible(office, &want, device(n));
     let outcome = office.by_device(n, if waits { Command::Wait(want) } else { Command::Checkout(want) });
     assert_eq!(matches!(outcome, Outcome::Granted(_)), possible, "I9: {outcome:?}");
     let queues = matches!(outcome, Outcome::Waiting(_) | Outcome::Refused(Refusal::NotLicensed { .. }));
     assert!(possible || !waits || queues, "{outcome:?}");
-    if !matches!(&outcome, Outcome::Granted(grant) if grant.shared) {
+    if !sharing && !matches!(&outcome, Outcome::Granted(grant) if grant.shared) {
         let queue = office.ledger.queue(office.time);
         let has_turn = |other: &&SessionId| queue.iter().any(|place| place.turn && place.session == **other);
         let lost = before.iter().find(|other| !has_turn(other));

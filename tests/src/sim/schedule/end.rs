@@ -36,10 +36,7 @@ impl Schedule {
         }
         self.mends.clear();
         // A revocation that nobody who holds has heard of did not come about.
-        let enrolled = |number: &usize| {
-            world.devices()[*number].id().is_some_and(|id| world.history().enrolled.contains(&id))
-        };
-        self.revoked.retain(|number| !enrolled(number));
+        self.revoked.retain(|_, id| !world.history().enrolled.contains(id));
         world.net().heal_all();
         world.net().calm();
         self.all_where_expected(world);

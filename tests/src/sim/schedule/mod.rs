@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use seatkeeper_election::{EngineConfig, Timing};
 use seatkeeper_protocol::fault::Fault;
+use seatkeeper_protocol::id::DeviceId;
 
 use super::chance::Chance;
 use super::check::Violation;
@@ -74,7 +75,8 @@ pub struct Schedule {
     images: BTreeMap<usize, Image>,
     /// The disk that goes back as soon as everybody is well, and until when that is waited for.
     rolling_back: Option<(usize, u64)>,
-    revoked: Vec<usize>,
+    /// By number; a machine that does not run does not say its id.
+    revoked: BTreeMap<usize, DeviceId>,
     away: Vec<usize>,
     weights: Vec<(Trouble, u64)>,
     /// Of a hundred events, how many are trouble.
@@ -209,7 +211,7 @@ impl Schedule {
             spared: None,
             images: BTreeMap::new(),
             rolling_back: None,
-            revoked: Vec::new(),
+            revoked: BTreeMap::new(),
             away: Vec::new(),
             weights,
             trouble,

@@ -413,7 +413,7 @@ impl Schedule {
     }
 
     pub(super) fn is_out(&self, number: usize) -> bool {
-        self.revoked.contains(&number) || self.away.contains(&number)
+        self.revoked.contains_key(&number) || self.away.contains(&number)
     }
 
     /// An old image of a disk is put back, or made if there is none. Only while all others have what it loses, as a
@@ -466,7 +466,7 @@ impl Schedule {
         let Some(other) = self.any(world, |device| device.number() != number && device.is_ready()) else {
             return;
         };
-        self.revoked.push(number);
+        self.revoked.insert(number, device);
         world.ask(other, format!("revoke pc{number}"), Command::RevokeDevice { device });
     }
 }
