@@ -1,5 +1,7 @@
 //! What is installed, from agents and files, and how it compares with what was bought.
 
+use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::office::{Office, eventually};
@@ -135,11 +137,12 @@ async fn what_is_installed_is_compared_with_what_was_bought() {
 
 #[tokio::test]
 async fn the_agent_tells_what_is_installed_here() {
-    let office = organised().await;
-    if !std::path::Path::new("/var/lib/dpkg/status").exists() {
-        println!("skipped: there is no dpkg here");
+    if !Path::new("/var/lib/dpkg/status").exists() {
+        assert!(std::env::var_os("CI").is_none(), "there is no dpkg here");
+        writeln!(std::io::stderr(), "skipped: there is no dpkg here").ok();
         return;
     }
+    let office = organised().await;
     let catalog = "[[software]]\nname = \"dpkg\"\nproduct = \"cad\"\nversion = { reported = 1 }\n\
                    [[software]]\nname = \"*\"\nignore = true\n";
     let catalog = file(&office, "catalog.toml", catalog);
