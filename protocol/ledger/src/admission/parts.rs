@@ -148,6 +148,9 @@ pub(crate) struct Change {
 impl Pool {
     /// Keeps the licenses of which devices of a node may use seats.
     pub(crate) fn keep_usable(&self, set: &mut PieceSet, node: usize) {
+        if !self.is_divided() {
+            return;
+        }
         let not_for = |number: &usize| !self.is_for(*number, node);
         let others: Vec<usize> = self.divided.both(set).filter(not_for).collect();
         others.into_iter().for_each(|number| set.remove(number));
@@ -237,6 +240,15 @@ impl Pool {
     /// That no license has more seats in use after these changes than it has, or than were in use before; nor has any
     /// part of it; and that nobody comes to a license that is not for his node.
     pub(crate) fn check_changes(&self, changes: &[Change], now: WallTime) -> Result<(), String> {
+        let too_many =
+            |number: usize, seats: u32| format!("grant more than the {seats} seats of {}", self.id(number));
+        // Most starts take a free seat of a license that is for all.
+        if let [Change { from: None, to: (number, _) }] = changes
+            && let Some(piece) = self.piece(*number).filter(|piece| piece.parts.is_none())
+        {
+            let seats = piece.license.seats;
+            return if self.used(*number, now) < seats { Ok(()) } else { Err(too_many(*number, seats)) };
+        }
         let mut changed: BTreeMap<(usize, usize), i64> = BTreeMap::new();
         for Change { from, to } in changes {
             from.iter().for_each(|from| *changed.entry(*from).or_default() -= 1);
@@ -252,7 +264,7 @@ impl Pool {
             let more: i64 = changed.clone().map(|(_, more)| more).sum();
             let seats = piece.license.seats;
             if more > 0 && i64::from(self.used(number, now)).saturating_add(more) > i64::from(seats) {
-                return Err(format!("grant more than the {seats} seats of {}", self.id(number)));
+                return Err(too_many(number, seats));
             }
             if piece
                 .parts
