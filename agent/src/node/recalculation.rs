@@ -125,6 +125,12 @@ fn boundaries(register: &Register) -> Vec<(PurchaseId, Option<WallTime>, Option<
         .collect()
 }
 
+/// When the next purchase begins or ends.
+fn next_boundary(register: &Register, now: WallTime) -> Option<WallTime> {
+    let times = boundaries(register).into_iter().flat_map(|(_, from, over)| [from, over]).flatten();
+    times.filter(|time| *time > now).min()
+}
+
 impl Seen {
     /// `None`: there is no organisation.
     fn of(ledger: &Ledger, last: Option<&Last>, now: WallTime) -> Option<Self> {
@@ -137,8 +143,7 @@ impl Seen {
             let installs = ledger.installs(&product, &register);
             (product, installs)
         });
-        let times = boundaries(&register).into_iter().flat_map(|(_, from, over)| [from, over]).flatten();
-        let boundary = times.filter(|time| *time > now).min();
+        let boundary = next_boundary(&register, now);
         let seq = ledger.next_seq();
         Some(Self {
             reasons: reasons(ledger, &register, last, now),
@@ -269,5 +274,51 @@ async fn commit(inner: &Arc<Inner>, duty: &Arc<Duty>, result: Calculated) -> boo
                 return false;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use seatkeeper_ledger::org::{Node, Organisation, Purchase};
+    use seatkeeper_protocol::id::{Name, Version};
+    use seatkeeper_protocol::license::Date;
+
+    use super::*;
+
+    #[test]
+    fn purchases_that_begin_or_end_are_told_once_and_waited_for() {
+        let id = |text: &str| PurchaseId::new(text).unwrap();
+        let day = |text: &str| Date::read(text).unwrap();
+        let root = Node {
+            id: NodeId::new("R").unwrap(),
+            parent: None,
+            name: Name::new("R").unwrap(),
+            legal: true,
+            priority: 0,
+        };
+        let mut register = Register::new(Organisation::new(vec![root]).unwrap());
+        let bought = |from: Option<&str>, until: Option<&str>| Purchase {
+            valid_from: from.map(day),
+            valid_until: until.map(day),
+            ..Purchase::new(ProductId::new("cad").unwrap(), Version::new("2026").unwrap(), 1)
+        };
+        register.add_purchase(id("for ever"), bought(None, None)).unwrap();
+        register.add_purchase(id("new"), bought(Some("2026-03-02"), None)).unwrap();
+        register.add_purchase(id("old"), bought(None, Some("2026-03-01"))).unwrap();
+        let (begins, ends) = (day("2026-03-02").starts(), day("2026-03-01").ends());
+        let told = |after: WallTime, until: WallTime| -> Vec<Reason> {
+            begun_or_over(&register, after, until).collect()
+        };
+        let (began, ended) = (Reason::Began(id("new")), Reason::Ended(id("old")));
+        assert_eq!(told(begins.plus_ms(-1), begins), std::slice::from_ref(&began));
+        assert_eq!(told(begins, ends.plus_ms(-1)), []);
+        assert_eq!(told(ends.plus_ms(-1), ends), std::slice::from_ref(&ended));
+        assert_eq!(told(begins.plus_ms(-1), ends), [began, ended]);
+        assert_eq!(told(ends, ends.plus_ms(i64::from(u32::MAX))), []);
+        // The next one is waited for, and nothing once all is over.
+        let next = |now| next_boundary(&register, now);
+        assert_eq!(next(begins.plus_ms(-1)), Some(begins));
+        assert_eq!(next(begins), Some(ends));
+        assert_eq!(next(ends), None);
     }
 }
