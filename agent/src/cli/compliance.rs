@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::{Args, Subcommand};
 use seatkeeper_client::{Client, api};
 use seatkeeper_ledger::org::NodeId;
-use seatkeeper_protocol::id::{IdError, ProductId};
+use seatkeeper_protocol::id::ProductId;
 
 use super::fail::Fail;
 use super::print;
+use super::purchase::parse_node;
 
 mod what_if;
 
@@ -39,10 +40,6 @@ pub(super) enum ComplianceCommand {
     WhatIf(Box<WhatIfArgs>),
     /// When the figures changed, and why
     History,
-}
-
-fn parse_node(text: &str) -> Result<NodeId, IdError> {
-    NodeId::new(text)
 }
 
 pub(super) async fn compliance(client: &Client, args: ComplianceArgs, json: bool) -> Result<(), Fail> {

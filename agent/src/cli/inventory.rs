@@ -317,7 +317,7 @@ async fn take_export(
             ),
         ));
     }
-    let of_site = OtherSite::new(name.clone(), key, issued);
+    let of_site = OtherSite { name: name.clone(), key, issued };
     signer.send(&Command::TakeExport { site, export: of_site }).await?;
     let source = Source::Site(site);
     let named: BTreeSet<String> =

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::office::{Office, eventually};
 
@@ -29,31 +28,13 @@ shop-1,Example CAD 2026,Example,26.1,ida,10.20.0.5
 other-1,Example CAD 2024,Example,24.0,,
 ";
 
-async fn done(office: &Office, args: &[&str]) -> String {
-    let password = office.path("password");
-    office.done(&[args, &["--password-file", password.to_str().expect("a path")]].concat()).await
-}
-
-fn file(office: &Office, name: &str, text: &str) -> String {
-    let path = office.path(name);
-    std::fs::write(&path, text).expect("a file");
-    path.to_str().expect("a path").to_owned()
-}
-
-async fn refused(office: &Office, args: &[&str]) -> (Option<i32>, String) {
-    let password = office.path("password");
-    let output =
-        office.output(&[args, &["--password-file", password.to_str().expect("a path")]].concat()).await;
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
 /// An office with the example's organisation, rules, and one purchase of five with downgrade to 2025.
 async fn organised() -> Office {
     let office = Office::with_two_seats().await;
-    done(&office, &["org", "import", &format!("{EXAMPLES}/organisation.csv")]).await;
-    done(&office, &["org", "rules", "--import", &format!("{EXAMPLES}/rules.csv")]).await;
-    done(&office, &["license", "remove", "L1"]).await;
-    done(&office, &["purchase", "add", "PO-1", "cad@2026", "--quantity", "2", "--downgrade", "2025"]).await;
+    office.signed(&["org", "import", &format!("{EXAMPLES}/organisation.csv")]).await;
+    office.signed(&["org", "rules", "--import", &format!("{EXAMPLES}/rules.csv")]).await;
+    office.signed(&["license", "remove", "L1"]).await;
+    office.signed(&["purchase", "add", "PO-1", "cad@2026", "--quantity", "2", "--downgrade", "2025"]).await;
     office
 }
 
@@ -76,10 +57,10 @@ async fn kept_because(office: &Office, reason: &str) {
 #[tokio::test]
 async fn what_is_installed_is_compared_with_what_was_bought() {
     let mut office = organised().await;
-    let catalog = file(&office, "catalog.toml", CATALOG);
-    assert!(done(&office, &["inventory", "catalog", "--import", &catalog]).await.contains("2 entries"));
-    let machines = file(&office, "machines.csv", MACHINES);
-    assert!(done(&office, &["inventory", "import", &machines]).await.contains("4 machines are imported"));
+    let catalog = office.file("catalog.toml", CATALOG);
+    assert!(office.signed(&["inventory", "catalog", "--import", &catalog]).await.contains("2 entries"));
+    let machines = office.file("machines.csv", MACHINES);
+    assert!(office.signed(&["inventory", "import", &machines]).await.contains("4 machines are imported"));
     // As few downgrades as can be: both of 2026, not the one of 2025.
     assert_eq!(
         [at(&office, "E1").await, at(&office, "W1").await, at(&office, "R").await],
@@ -109,7 +90,7 @@ async fn what_is_installed_is_compared_with_what_was_bought() {
 
     kept_because(&office, "imported what is installed on 4 machines").await;
     // By hand to the engineers: calculated anew at once, and kept with the reason.
-    done(&office, &["allocation", "set", "PO-1", "E1=2"]).await;
+    office.signed(&["allocation", "set", "PO-1", "E1=2"]).await;
     assert_eq!([at(&office, "E1").await, at(&office, "W1").await], [(2, 2), (1, 0)]);
     kept_because(&office, "allocated 2 of the purchase PO-1").await;
     let told = office.done(&["compliance", "history"]).await;
@@ -120,7 +101,7 @@ async fn what_is_installed_is_compared_with_what_was_bought() {
     assert_eq!(output.status.code(), Some(65));
 
     // A purchase that ends: it is calculated at its end without anybody's doing. Here it is over already.
-    done(&office, &["purchase", "set", "PO-1", "--until", "2020-12-31"]).await;
+    office.signed(&["purchase", "set", "PO-1", "--until", "2020-12-31"]).await;
     assert_eq!(at(&office, "E1").await, (2, 0));
 
     // It is in the books, and so there after a crash.
@@ -145,8 +126,8 @@ async fn the_agent_tells_what_is_installed_here() {
     let office = organised().await;
     let catalog = "[[software]]\nname = \"dpkg\"\nproduct = \"cad\"\nversion = { reported = 1 }\n\
                    [[software]]\nname = \"*\"\nignore = true\n";
-    let catalog = file(&office, "catalog.toml", catalog);
-    done(&office, &["inventory", "catalog", "--import", &catalog]).await;
+    let catalog = office.file("catalog.toml", catalog);
+    office.signed(&["inventory", "catalog", "--import", &catalog]).await;
     let own = || async {
         let inventory = office.client.inventory(None).await.expect("the inventory");
         inventory.machines.into_iter().find(|machine| machine.source == "agent")
@@ -156,12 +137,12 @@ async fn the_agent_tells_what_is_installed_here() {
     assert_eq!(own().await.expect("it is known").programs, 1);
     assert_eq!(at(&office, "R").await.0, 1);
     // Another catalog: it is asked again.
-    let catalog = file(&office, "catalog.toml", "[[software]]\nname = \"*\"\nignore = true\n");
-    done(&office, &["inventory", "catalog", "--import", &catalog]).await;
+    let catalog = office.file("catalog.toml", "[[software]]\nname = \"*\"\nignore = true\n");
+    office.signed(&["inventory", "catalog", "--import", &catalog]).await;
     eventually("the agent takes it back", async || own().await.is_some_and(|machine| machine.programs == 0))
         .await;
     let (code, told) =
-        refused(&office, &["inventory", "forget", &own().await.expect("it is known").host]).await;
+        office.refused(&["inventory", "forget", &own().await.expect("it is known").host]).await;
     assert_eq!(code, Some(65));
     assert!(told.contains("by its agent"), "{told}");
 }
@@ -169,44 +150,49 @@ async fn the_agent_tells_what_is_installed_here() {
 #[tokio::test]
 async fn another_site_is_counted_by_its_signed_export() {
     let there = organised().await;
-    let catalog = file(&there, "catalog.toml", CATALOG);
-    done(&there, &["inventory", "catalog", "--import", &catalog]).await;
-    let machines = file(&there, "machines.csv", MACHINES);
-    done(&there, &["inventory", "import", &machines]).await;
+    let catalog = there.file("catalog.toml", CATALOG);
+    there.signed(&["inventory", "catalog", "--import", &catalog]).await;
+    let machines = there.file("machines.csv", MACHINES);
+    there.signed(&["inventory", "import", &machines]).await;
     let export = there.path("export");
     let export = export.to_str().expect("a path");
-    let told = done(&there, &["inventory", "export", "--to", export]).await;
+    let told = there.signed(&["inventory", "export", "--to", export]).await;
     let key = told.trim().rsplit(' ').next().expect("the key").to_owned();
 
     let here = organised().await;
-    let catalog = file(&here, "catalog.toml", CATALOG);
-    done(&here, &["inventory", "catalog", "--import", &catalog]).await;
-    let (code, told) = refused(&here, &["inventory", "import", export]).await;
+    let catalog = here.file("catalog.toml", CATALOG);
+    here.signed(&["inventory", "catalog", "--import", &catalog]).await;
+    let (code, told) = here.refused(&["inventory", "import", export]).await;
     assert_eq!(code, Some(65));
     assert!(told.contains(&key), "{told}");
-    done(&here, &["inventory", "import", export, "--trust", &key]).await;
+    here.signed(&["inventory", "import", export, "--trust", &key]).await;
     assert_eq!(
         [at(&here, "E1").await, at(&here, "W1").await, at(&here, "R").await],
         [(2, 1), (1, 1), (1, 0)]
     );
     // From then on it is known; what is gone there goes here too, and an older export is refused.
     let older = std::fs::read_to_string(export).expect("the export");
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
-    done(&there, &["inventory", "forget", "north-1"]).await;
-    done(&there, &["inventory", "export", "--to", export]).await;
-    done(&here, &["inventory", "import", export]).await;
+    there.signed(&["inventory", "forget", "north-1"]).await;
+    let issued = |text: &str| text.split_once("\"issued\":\"").map(|(_, rest)| rest[..20].to_owned());
+    // It says the second in which it is made.
+    eventually("a later export", async || {
+        there.signed(&["inventory", "export", "--to", export]).await;
+        issued(&std::fs::read_to_string(export).expect("the export")) != issued(&older)
+    })
+    .await;
+    here.signed(&["inventory", "import", export]).await;
     assert_eq!(at(&here, "E1").await, (1, 1));
-    let again = file(&here, "older", &older);
-    let (code, told) = refused(&here, &["inventory", "import", &again]).await;
+    let again = here.file("older", &older);
+    let (code, told) = here.refused(&["inventory", "import", &again]).await;
     assert_eq!(code, Some(1));
     assert!(told.contains("newer export"), "{told}");
-    let changed = file(&here, "changed", &older.replace("Example CAD 2025", "Example CAD 2026"));
-    let (code, told) = refused(&here, &["inventory", "import", &changed]).await;
+    let changed = here.file("changed", &older.replace("Example CAD 2025", "Example CAD 2026"));
+    let (code, told) = here.refused(&["inventory", "import", &changed]).await;
     assert_eq!(code, Some(65));
     assert!(told.contains("was changed after it was signed"), "{told}");
-    let (_, own) = refused(&there, &["inventory", "import", export, "--trust", &key]).await;
+    let (_, own) = there.refused(&["inventory", "import", export, "--trust", &key]).await;
     assert!(own.contains("this site's own"), "{own}");
     let sites = here.client.inventory(None).await.expect("the inventory").sites;
-    done(&here, &["inventory", "forget", &sites[0].id]).await;
+    here.signed(&["inventory", "forget", &sites[0].id]).await;
     assert_eq!(at(&here, "E1").await, (0, 0));
 }

@@ -115,6 +115,27 @@ impl Office {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// What a command of the admin prints.
+    pub(crate) async fn signed(&self, args: &[&str]) -> String {
+        let password = self.path("password");
+        self.done(&[args, &["--password-file", password.to_str().expect("a path")]].concat()).await
+    }
+
+    /// The exit code of a command of the admin, and the sentence.
+    pub(crate) async fn refused(&self, args: &[&str]) -> (Option<i32>, String) {
+        let password = self.path("password");
+        let args = [args, &["--password-file", password.to_str().expect("a path")]].concat();
+        let output = self.output(&args).await;
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// Writes a file; its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("a file");
+        path.to_str().expect("a path").to_owned()
+    }
+
     /// Runs a program in the background under `seatkeeper run cad`.
     pub(crate) fn run(&self, options: &[&str], script: &str) -> Child {
         let args = [&["run", "cad"], options, &["--", "sh", "-c", script]].concat();

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use seatkeeper_protocol::id::{DeviceId, Name, ProductId, PublicKey, SiteId, Version};
+use seatkeeper_protocol::id::{DeviceId, Name, ProductId, SiteId, Version};
 use seatkeeper_protocol::limits;
-use seatkeeper_protocol::time::WallTime;
 
 use super::books::{Installed, Machine, MachineChange, MachineId, OtherSite, Source, TooMuch};
 use super::{
@@ -28,12 +27,22 @@ impl TooMuch {
     }
 }
 
+/// Host names are alike in upper and lower case; Windows and other inventories write them otherwise.
+fn is_same_host(one: &Name, other: &Name) -> bool {
+    one.as_str().to_lowercase() == other.as_str().to_lowercase()
+}
+
 impl Ledger {
     /// A device says where it is and what is installed on it.
     pub(crate) fn report(&mut self, moment: Moment, device: DeviceId, change: &MachineChange) -> Answer {
         self.change_machines(moment, &[(MachineId::Device(device), change)])?;
         // It was known from a file until it got an agent.
-        self.forget_machine(&MachineId::Other(Source::File, change.host.clone()));
+        let machines = self.state.inventory.machines.keys();
+        let twins = machines.filter(
+            |id| matches!(id, MachineId::Other(Source::File, name) if is_same_host(name, &change.host)),
+        );
+        let twins: Vec<MachineId> = twins.cloned().collect();
+        twins.iter().for_each(|twin| self.forget_machine(twin));
         self.place_device(device);
         Ok(Outcome::Done)
     }
@@ -131,7 +140,7 @@ impl Ledger {
         let machines = self.state.inventory.machines.iter();
         machines
             .take_while(|(id, _)| matches!(id, MachineId::Device(_)))
-            .any(|(_, machine)| machine.host == *host)
+            .any(|(_, machine)| is_same_host(&machine.host, host))
     }
 
     fn site_name(&self, source: &Source) -> Option<Name> {
@@ -287,14 +296,6 @@ impl Ledger {
     /// The other sites.
     pub fn other_sites(&self) -> impl Iterator<Item = (&SiteId, &OtherSite)> {
         self.state.inventory.sites.iter()
-    }
-}
-
-/// An export as it is begun to be taken.
-impl OtherSite {
-    /// From what an export says of itself.
-    pub fn new(name: Name, key: PublicKey, issued: WallTime) -> Self {
-        Self { name, key, issued }
     }
 }
 

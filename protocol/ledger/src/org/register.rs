@@ -1,6 +1,6 @@
 //! Tree, rules and purchases that fit together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use seatkeeper_protocol::id::ProductId;
@@ -315,12 +315,5 @@ impl Register {
     /// How what is installed of a product compares with what was bought, at `now`.
     pub fn compliance(&self, product: &ProductId, installs: &Installs, now: WallTime) -> Compliance {
         Calculation::new(self, product, installs, now).compliance()
-    }
-
-    /// The same for every product that was bought, in their order. Installs of a product that nobody bought need
-    /// no license, as far as the register knows.
-    pub fn compliance_of_all(&self, installs: &Installs, now: WallTime) -> Vec<Compliance> {
-        let products: BTreeSet<&ProductId> = self.purchases.values().map(|terms| &terms.product).collect();
-        products.into_iter().map(|product| self.compliance(product, installs, now)).collect()
     }
 }

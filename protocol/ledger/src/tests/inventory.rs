@@ -230,7 +230,7 @@ fn who_gets_an_agent_is_not_counted_twice() {
     let mut office = office();
     office.done_by_admin(set_catalog(0, catalog()));
     let old = ("old", change("old", &["Example CAD 2025"], &[]));
-    let twin = ("cad-1", change("cad-1", &["Example CAD 2026"], &[]));
+    let twin = ("CAD-1", change("CAD-1", &["Example CAD 2026"], &[]));
     office.done_by_admin(import(Source::File, &[old.clone(), twin.clone()]));
     assert_eq!(counts(&office), [("R", "2026", 1), ("R", "2025", 1)]);
     assert_eq!(
