@@ -69,24 +69,28 @@ pub(super) fn ask(rpm: &Path, looks: u32) -> Result<Vec<u8>, String> {
 
 fn answer_of(child: &mut Child, looks: u32) -> Result<Vec<u8>, String> {
     let Some(output) = child.stdout.take() else { return Err("it has no output".to_owned()) };
+    let late = || format!("it took more than {} s", (LOOK_EVERY * looks).as_secs());
     let (sender, answers) = mpsc::channel();
     let read = move || {
         let mut answer = Vec::new();
-        let read = output.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
+        let read = output.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut answer);
         // Nobody waits any more when it took too long.
         let _ = sender.send(read.map(|_| answer));
     };
     std::thread::Builder::new().name("rpm".to_owned()).spawn(read).map_err(|error| error.to_string())?;
+    let answer = answers.recv_timeout(LOOK_EVERY * looks).map_err(|_| late())?;
+    let answer = answer.map_err(|error| error.to_string())?;
+    if answer.len() as u64 > ANSWER_BYTES_MAX {
+        return Err(format!("its answer is longer than {} MiB", ANSWER_BYTES_MAX >> 20));
+    }
+    // It ends right after it has closed its output.
     for _ in 0..looks {
         match child.try_wait() {
             Ok(None) => std::thread::park_timeout(LOOK_EVERY),
-            Ok(Some(status)) if status.success() => {
-                let answer = answers.recv_timeout(LOOK_EVERY * looks).map_err(|error| error.to_string())?;
-                return answer.map_err(|error| error.to_string());
-            }
+            Ok(Some(status)) if status.success() => return Ok(answer),
             Ok(Some(status)) => return Err(format!("it ended with {status}")),
             Err(error) => return Err(error.to_string()),
         }
     }
-    Err(format!("it took more than {} s", (LOOK_EVERY * looks).as_secs()))
+    Err(late())
 }
