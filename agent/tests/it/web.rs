@@ -172,6 +172,12 @@ async fn beyond_this_machine_only_with_tls() {
     assert_eq!(refused.status.code(), Some(2));
 }
 
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = data_encoding::BASE64.encode(der);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
 fn key_file(folder: &std::path::Path) -> Option<String> {
     std::fs::read_dir(folder).ok()?.flatten().find_map(|entry| {
         let path = entry.path();
@@ -180,4 +186,50 @@ fn key_file(folder: &std::path::Path) -> Option<String> {
         }
         path.to_str()?.ends_with("eva.key").then(|| std::fs::read_to_string(&path).expect("a key file"))
     })
+}
+
+#[tokio::test]
+async fn a_browser_elsewhere_comes_by_tls() {
+    let office = Office::empty().await;
+    let certificate = rcgen::generate_simple_self_signed(["seats.example.com".to_owned()]).unwrap();
+    let chain = office.file("chain.pem", &pem("CERTIFICATE", certificate.cert.der()));
+    let key = office.file("key.pem", &pem("PRIVATE KEY", certificate.signing_key.serialized_der()));
+    let (state, socket) = (office.path("other"), office.path("other.sock"));
+    let web = ["agent", "--listen", "127.0.0.1:0", "--no-mdns", "--web", "127.0.0.1:0"];
+    let files = ["--web-cert", &chain, "--web-key", &key, "--state-dir", state.to_str().unwrap()];
+    let mut agent = office.seatkeeper(&[&web[..], &files].concat());
+    let _agent = agent.arg("--socket").arg(&socket).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let client = seatkeeper_client::Client::with_socket(&socket);
+    eventually("the agent serves its page", async || client.session_code().await.is_ok()).await;
+    let url = client.session_code().await.unwrap().url;
+    let address = url.strip_prefix("https://").unwrap().split_once('/').unwrap().0.to_owned();
+    let port = address.rsplit_once(':').unwrap().1;
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.cert.der().clone()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let ask = async |host: &str| {
+        let stream = TcpStream::connect(&address).await.unwrap();
+        let name = "seats.example.com".try_into().unwrap();
+        let mut stream = connector.connect(name, stream).await.unwrap();
+        let head = format!("GET /v1/status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // A server may close without a farewell.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    };
+    assert!(ask(&format!("seats.example.com:{port}")).await.starts_with("HTTP/1.1 200 "));
+    assert!(ask(&format!("evil.example.com:{port}")).await.starts_with("HTTP/1.1 403 "));
+    let mut plain = TcpStream::connect(&address).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"HTTP"), "nothing is said in the clear");
 }
