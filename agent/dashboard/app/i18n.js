@@ -69,12 +69,19 @@ export function when(text) {
   if (!text) return t("unknown");
   const date = new Date(text);
   const days = Math.round((midnight(date) - midnight(new Date())) / DAY_MS);
-  const clock = dateFormat("clock", { hour: "2-digit", minute: "2-digit" }).format(date);
+  const clock = dateFormat("clock", { hour: "numeric", minute: "2-digit" }).format(date);
   if (days === 0) return clock;
   if (days === -1) return t("yesterday-at", { clock });
   if (days === 1) return t("tomorrow-at", { clock });
-  if (Math.abs(days) < 6) return dateFormat("weekday", { weekday: "short", hour: "2-digit", minute: "2-digit" }).format(date);
-  return dateFormat("moment", { day: "numeric", month: "short", ...otherYear(date), hour: "2-digit", minute: "2-digit" }).format(date);
+  if (Math.abs(days) < 6) return dateFormat("weekday", { weekday: "short", hour: "numeric", minute: "2-digit" }).format(date);
+  return dateFormat("moment", { day: "numeric", month: "short", ...otherYear(date), hour: "numeric", minute: "2-digit" }).format(date);
+}
+
+/** The same without the clock where that says little: days from now. */
+export function roughly(text) {
+  const date = new Date(text);
+  const days = Math.round((midnight(date) - midnight(new Date())) / DAY_MS);
+  return Math.abs(days) < 2 ? when(text) : dateFormat("rough", { day: "numeric", month: "short", ...otherYear(date) }).format(date);
 }
 
 const otherYear = (date) => (date.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" });

@@ -58,6 +58,10 @@ export function bar(parts, label) {
   </svg>`;
 }
 
+/** The seats of a product. */
+export const seatBar = (product) => bar([["use", product.online], ["here", product.here], ["out", product.out], ["free", product.free]],
+  t("bar-label", { owned: product.owned, use: product.online + product.here, out: product.out, free: product.free, waiting: product.waiting }));
+
 export const legend = (parts) => html`
   <div class="legend">${parts.filter(Boolean).map(([kind, name, count]) => html`<span><i class="dot ${kind}"></i>${name} <b>${number(count)}</b></span>`)}</div>`;
 

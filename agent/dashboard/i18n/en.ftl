@@ -49,7 +49,6 @@ copy-failed = The browser does not let this page copy; select the text instead.
 remove = Remove
 removed = Removed.
 remove-name = Remove { $name }
-details = Details
 details-of = Details of { $name }
 settings = Settings
 settings-of = Settings of { $name }
@@ -128,11 +127,12 @@ tally-wait = { $count ->
   }
 in-use = In use
 out-of-house = Out of the house
+along-here = Along, still here
 free = Free
 waiting = Waiting
 too-many = Too many
 owned = Bought
-used-of = { $used } of { $owned } in use
+used-of = { $used } of { $owned }
 all-products = Show all { $count } products
 bar-label = { $owned } seats: { $use } in use, { $out } out of the house, { $free } free; waiting: { $waiting }
 queue = Waiting for a seat
@@ -263,7 +263,8 @@ seats-and-borrowed = { $seats } in use, { $borrowed } taken along
 borrowed-count = { $count } along
 this-machine = this machine
 shut-out = shut out
-lost-since = lost since { $since }
+lost-word = lost
+lost-since = Reported as lost: { $since }
 only-one-machine = Only this machine belongs to the site yet. Invite two more, and no single one can stop the work.
 admit = Admit
 admit-title = Admit { $name }?
@@ -419,6 +420,7 @@ short = { $count ->
     [one] { $count } short
    *[other] { $count } short
   }
+not-installed = not installed
 all-covered = covered
 surplus = Unused
 by-downgrade = By downgrade
@@ -493,7 +495,10 @@ starts = { $count ->
     [one] start
    *[other] starts
   }
-refused-starts = refused
+refused-starts = { $count ->
+    [one] refused
+   *[other] refused
+  }
 chart-label = Seats of { $product } in use over time
 why-refused = Why starts were refused
 rule-no-seat = because all seats were taken

@@ -53,7 +53,6 @@ copy-failed = Przeglądarka nie pozwala tej stronie kopiować; zaznacz tekst.
 remove = Usuń
 removed = Usunięto.
 remove-name = Usuń: { $name }
-details = Szczegóły
 details-of = Szczegóły: { $name }
 settings = Ustawienia
 settings-of = Ustawienia: { $name }
@@ -138,17 +137,18 @@ tally-wait = { $count ->
   }
 in-use = W użyciu
 out-of-house = Poza biurem
+along-here = Zabrane, jeszcze w biurze
 free = Wolne
 waiting = Czekają
 too-many = Za dużo
 owned = Kupione
-used-of = zajęte { $used } z { $owned }
+used-of = { $used } z { $owned }
 all-products = Pokaż wszystkie programy ({ $count })
 bar-label = Stanowiska: { $owned }; w użyciu { $use }, poza biurem { $out }, wolne { $free }; czeka: { $waiting }
 queue = Czekają na stanowisko
 place = Miejsce
 place-in-queue = { $place ->
-    [1] pierwsze w kolejce
+    [1] pierwsze
    *[other] { $place }. w kolejce
   }
 passed-over = poza zasięgiem
@@ -283,7 +283,8 @@ seats-and-borrowed = w użyciu { $seats }, zabrane { $borrowed }
 borrowed-count = zabrane: { $count }
 this-machine = ten komputer
 shut-out = wykluczony
-lost-since = zgubiony, od: { $since }
+lost-word = zgubiony
+lost-since = Zgłoszony jako zgubiony: { $since }
 only-one-machine = Na razie do biura należy tylko ten komputer. Zaproś jeszcze dwa, a awaria żadnego z nich nie zatrzyma pracy.
 admit = Przyjmij
 admit-title = Przyjąć { $name }?
@@ -455,6 +456,7 @@ short = { $count ->
     [one] brakuje { $count }
    *[other] brakuje { $count }
   }
+not-installed = niezainstalowany
 all-covered = pokryte
 surplus = Niewykorzystane
 by-downgrade = Przez starszą wersję

@@ -7,7 +7,7 @@ import { icon } from "../icons.js";
 import { borrowTerms, products, titles } from "../products.js";
 import { act, isUser, session, tellHowToOpen } from "../session.js";
 import { update, use } from "../store.js";
-import { ask, attempt, bar, empty, formDialog, head, missing, note, toast } from "../ui.js";
+import { ask, attempt, empty, formDialog, head, missing, note, seatBar, toast } from "../ui.js";
 
 const DAY_MS = 86_400_000;
 const view = { product: null, day: null, month: null, renew: false, busy: false };
@@ -104,7 +104,7 @@ function takeAlong(status, licenses, title, mine) {
 const choice = (product, isChosen) => html`
   <label class="choice"><input type="radio" name="product" .checked=${isChosen} @change=${() => { view.product = product.product; update(); }}>
     <span class="grow"><b>${product.title}</b> <span class="dim">${product.versions.join(", ")}</span>
-      ${bar([["use", product.online], ["here", product.here], ["out", product.out], ["free", product.free]], t("bar-label", { owned: product.owned, use: product.online + product.here, out: product.out, free: product.free, waiting: 0 }))}
+      ${seatBar(product)}
       <small class="dim">${t("free-and-days", { free: product.free, days: product.days })}</small></span></label>`;
 
 function untilWhen(product) {

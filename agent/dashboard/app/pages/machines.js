@@ -30,7 +30,7 @@ export function machinesPage() {
             <input type="search" placeholder=${t("filter-machines")} .value=${view.text} @input=${(event) => { view.text = event.target.value; update(); }}></label>` : nothing}</div>
         ${shown.length === 0 ? empty("search", t("nothing-found"), t("nothing-found-text"))
           : dataTable({ id: "machines", label: t("page-machines"), rows: shown, key: (device) => device.id, sort: "name",
-            rowClass: (device) => (device.role === "revoked" ? "revoked" : ""), columns: columns(status.data?.me?.id, shown) })}
+            cls: "tall", rowClass: (device) => (device.role === "revoked" ? "revoked" : ""), columns: columns(status.data?.me?.id, shown) })}
         ${all.length === 1 ? note("info", t("only-one-machine")) : nothing}
         ${adminHint()}
       </section>
@@ -59,19 +59,18 @@ function columns(me, devices) {
   const known = (field) => devices.some((device) => device[field] !== undefined && device[field] !== null);
   return [
     { id: "name", name: t("name"), by: (device) => device.name, cell: (device) => html`<span class="person">${icon(device.form === "laptop" ? "laptop" : "machines")}
-      <span>${device.name}${device.id === me ? html` <span class="sub">${t("this-machine")}</span>` : nothing}</span></span>` },
+      <span><button type="button" class="link plain" title=${t("details-of", { name: device.name })} @click=${() => details(device)}>${device.name}</button>${device.id === me ? html` <span class="sub">${t("this-machine")}</span>` : nothing}</span></span>` },
     { id: "online", name: t("online"), cls: "w4", by: (device) => Number(!device.online), cell: onlineState },
-    { id: "role", name: t("role"), cls: "w3", by: (device) => ["holder", "voter", "standby", "spare", "revoked"].indexOf(device.role), cell: roleBadge },
+    { id: "role", name: t("role"), cls: "w4", by: (device) => ["holder", "voter", "standby", "spare", "revoked"].indexOf(device.role), cell: roleBadge },
     { id: "address", name: t("address"), cls: "w4", by: (device) => device.address, cell: (device) => html`<span class="mono">${device.address ?? "–"}</span>` },
-    { id: "seats", name: t("seats"), cls: "w2", label: t("seats"), by: (device) => device.seats, cell: (device) => html`<span class="num">${device.seats}</span>${device.borrowed > 0 ? html` <span class="badge out">${t("borrowed-count", { count: device.borrowed })}</span>` : nothing}` },
+    { id: "seats", name: t("seats"), cls: "w2", label: t("seats"), by: (device) => device.seats, cell: (device) => html`<span class="num">${device.seats}</span>${device.borrowed > 0 ? html` <span class="badge out" title=${t("borrowed-count", { count: device.borrowed })}>${icon("along")}${device.borrowed}<span class="sr"> ${t("borrowed-count", { count: device.borrowed })}</span></span>` : nothing}` },
     ...(known("clock_off_s") ? [{ id: "clock", name: t("clock"), cls: "w2", label: t("clock"), by: (device) => device.clock_off_s, cell: clock }] : []),
     { id: "version", name: t("version"), cls: "w1", label: t("version"), by: (device) => device.version, cell: (device) => device.version ?? "–" },
-    { id: "act", name: "", hidden: t("actions"), cls: "act w2", cell: (device) => html`<button type="button" class="btn small" aria-label=${t("details-of", { name: device.name })} @click=${() => details(device)}>${t("details")}</button>` },
   ];
 }
 
 function onlineState(device) {
-  if (device.lost) return html`<span class="badge bad" title=${exactly(device.lost)}>${t("lost-since", { since: when(device.lost) })}</span>`;
+  if (device.lost) return html`<span class="badge bad" title=${t("lost-since", { since: exactly(device.lost) })}>${t("lost-word")}</span>`;
   if (device.role === "revoked") return html`<span class="badge">${t("shut-out")}</span>`;
   return html`<i class="dot ${device.online ? "on" : "off"}"></i> ${device.online ? t("online") : device.last_seen ? t("seen", { when: when(device.last_seen) }) : t("offline")}`;
 }

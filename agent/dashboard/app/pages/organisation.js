@@ -41,7 +41,7 @@ const totals = (all, chosen, title) => html`<div class="cards">${all.map((produc
   const { required, covered, short, surplus, owned, transfers } = product.totals;
   return html`<button type="button" class="card product" aria-pressed=${product === chosen} @click=${() => { view.product = product.product; update(); }}>
     <span class="product-head"><b>${title(product.product)}</b>
-      ${short > 0 ? html`<span class="badge bad">${t("short", { count: short })}</span>` : html`<span class="badge use">${t("all-covered")}</span>`}</span>
+      ${short > 0 ? html`<span class="badge bad">${t("short", { count: short })}</span>` : required === 0 ? html`<span class="badge">${t("not-installed")}</span>` : html`<span class="badge use">${t("all-covered")}</span>`}</span>
     ${bar([["covered use", covered], ["short over", short], ["free", surplus]], t("coverage-label", { required, covered, short, surplus }))}
     <span class="legend"><span>${t("installed")} <b>${number(required)}</b></span><span>${t("bought")} <b>${number(owned)}</b></span>
       ${surplus > 0 ? html`<span>${t("surplus")} <b>${number(surplus)}</b></span>` : nothing}
@@ -99,7 +99,7 @@ function purchaseTable(org, purchases, product, title) {
     { id: "until", name: t("valid-until"), cls: "w3", label: t("valid-until"), by: (row) => row.valid_until, cell: (row) => (row.valid_until ? day(row.valid_until) : t("for-ever")) },
     { id: "cost", name: t("cost"), cls: "right w2", label: t("cost"), by: (row) => row.unit_cost, cell: (row) => (row.unit_cost === null ? "–" : money(row.unit_cost)) },
     { id: "allocated", name: t("allocated"), cell: (row) => allocated(row, nameOf) },
-    ...(isAdmin() ? [{ id: "act", name: "", hidden: t("actions"), cls: "act w3", cell: (row) => html`<button type="button" class="btn small" @click=${() => allocate(org, row, title)}>${t("allocate")}</button>` }] : []),
+    ...(isAdmin() ? [{ id: "act", name: "", hidden: t("actions"), cls: "act", cell: (row) => html`<button type="button" class="btn small" @click=${() => allocate(org, row, title)}>${t("allocate")}</button>` }] : []),
   ] })}${adminHint()}</section>`;
 }
 

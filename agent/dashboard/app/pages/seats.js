@@ -2,13 +2,13 @@
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
-import { duration, exactly, number, t, when } from "../i18n.js";
+import { duration, exactly, number, roughly, t, when } from "../i18n.js";
 import { icon } from "../icons.js";
 import { products, titles } from "../products.js";
 import { act, adminHint, isAdmin, isUser, session } from "../session.js";
 import { update, use } from "../store.js";
 import { dataTable } from "../table.js";
-import { ask, bar, empty, field, formDialog, head, legend, missing, toast } from "../ui.js";
+import { ask, empty, field, formDialog, head, legend, missing, seatBar, toast } from "../ui.js";
 
 /** Shorter idle seats can't be asked for. */
 const ASK_IDLE_S = 300;
@@ -61,14 +61,14 @@ function productCards(owned) {
 
 function productCard(product) {
   const isChosen = view.product === product.product;
-  const counts = { owned: product.owned, use: product.online + product.here, out: product.out, free: product.free, waiting: product.waiting };
   return html`<button type="button" class="card product" aria-pressed=${isChosen}
       @click=${() => { view.product = isChosen ? null : product.product; update(); }}>
     <span class="product-head"><span class="product-name"><b>${product.title}</b> <span class="dim">${product.versions.join(", ")}</span></span>
       <span class="num product-sum">${t("used-of", { used: product.used, owned: product.owned })}</span></span>
-    ${bar([["use", product.online], ["here", product.here], ["out", product.out], ["free", product.free]], t("bar-label", counts))}
+    ${seatBar(product)}
     ${legend([
-      ["use", t("in-use"), counts.use],
+      ["use", t("in-use"), product.online],
+      product.here > 0 && ["here", t("along-here"), product.here],
       product.out > 0 && ["out", t("out-of-house"), product.out],
       ["free", t("free"), product.free],
       product.waiting > 0 && ["wait", t("waiting"), product.waiting],
@@ -85,9 +85,9 @@ function waitingTable(waiting, title) {
       { id: "who", name: t("who"), cell: (row) => person(row.user, mine(row)) },
       { id: "product", name: t("product"), cell: (row) => html`${title(row.product)} <span class="sub">${row.version ?? ""}</span>` },
       { id: "machine", name: t("machine"), cell: (row) => row.device_name },
-      { id: "place", name: t("place"), cls: "w3", cell: (row) => html`<span class="badge wait">${t("place-in-queue", { place: row.position })}</span>` },
+      { id: "place", name: t("place"), cls: "w4", cell: (row) => html`<span class="badge wait">${t("place-in-queue", { place: row.position })}</span>` },
       { id: "since", name: t("since"), cls: "w3", label: t("since"), cell: (row) => time(row.since) },
-      { id: "state", name: "", hidden: t("state"), cls: "w3", cell: (row) => (row.passed_over ? html`<span class="badge" title=${t("passed-over-why")}>${t("passed-over")}</span>` : nothing) },
+      { id: "state", name: "", hidden: t("state"), cls: "w4", cell: (row) => (row.passed_over ? html`<span class="badge" title=${t("passed-over-why")}>${t("passed-over")}</span>` : nothing) },
     ],
   })}</section>`;
 }
@@ -139,9 +139,9 @@ function columns(title, all) {
       cell: (seat) => html`${seat.device_name}${hasNodes && seat.org_node ? html` <span class="sub">${seat.org_node}</span>` : nothing}` },
     { id: "state", name: t("state"), cls: "w4", by: (seat) => seat.ends ?? "", cell: stateBadge },
     { id: "since", name: t("since"), cls: "w3", label: t("since"), by: (seat) => seat.since, cell: (seat) => time(seat.since) },
-    { id: "idle", name: t("idle"), cls: "w2", label: t("idle"), by: (seat) => seat.idle_s,
+    { id: "idle", name: t("idle"), cls: "w3", label: t("idle"), by: (seat) => seat.idle_s,
       cell: (seat) => html`<span class="num ${seat.idle_s >= ASK_IDLE_S ? "" : "dim"}">${idle(seat)}</span>` },
-    ...(isUser() ? [{ id: "act", name: "", hidden: t("actions"), cls: "act w2", cell: actions }] : []),
+    ...(isUser() ? [{ id: "act", name: "", hidden: t("actions"), cls: "act", cell: actions }] : []),
   ];
 }
 
@@ -156,7 +156,7 @@ function stateName(seat) {
 
 const stateBadge = (seat) => html`
   ${seat.kind === "online" ? html`<span class="badge use">${stateName(seat)}</span>`
-    : html`<span class="badge out" title=${exactly(seat.ends)}>${seat.ends ? t("borrowed-until", { ends: when(seat.ends) }) : stateName(seat)}</span>`}
+    : html`<span class="badge out" title=${exactly(seat.ends)}>${seat.ends ? t("borrowed-until", { ends: roughly(seat.ends) }) : stateName(seat)}</span>`}
   ${seat.asked ? html`<span class="badge wait" title=${t("asked-since", { since: when(seat.asked) })}>${icon("bell")}${t("asked")}</span>` : nothing}`;
 
 function actions(seat) {

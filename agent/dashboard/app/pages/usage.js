@@ -54,6 +54,8 @@ function seriesOf(product, spans, byDay, owned) {
     series.limit.push(owned);
     series.denied.push(denied(span) || null);
   }
+  // Steps go on to the end of the last hour or day.
+  for (const [name, values] of Object.entries(series)) values.push(name === "x" ? now + step : name === "denied" ? null : values.at(-1));
   return { ...series, byDay, key: JSON.stringify([product, byDay, owned, now, spans.at(-1) ?? null, spans.length]) };
 }
 
@@ -69,7 +71,7 @@ function sums(spans, owned, byDay) {
   return html`<dl class="tally">
     ${cell("use", owned === null ? number(peak) : t("peak-of", { peak, owned }), t("peak-sum"))}
     ${cell("", decimal(hours), t("seat-hours", { count: hours }))}
-    ${cell(away > 0 ? "out" : "zero", decimal(away), t("hours-out"))}
+    ${cell(away >= 0.05 ? "out" : "zero", decimal(away), t("hours-out"))}
     ${cell("", number(starts), t("starts", { count: starts }))}
     ${cell(refused > 0 ? "bad" : "zero", number(refused), t("refused-starts", { count: refused }))}
   </dl><p class="dim small">${byDay ? t("last-year") : t("last-week")}</p>`;
@@ -77,7 +79,7 @@ function sums(spans, owned, byDay) {
 
 function denials(spans) {
   const rules = new Map();
-  for (const span of spans) for (const [rule, count] of Object.entries(span.denied)) rules.set(rule, (rules.get(rule) ?? 0) + count);
+  for (const span of spans) for (const [rule, count] of Object.entries(span.denied)) if (count > 0) rules.set(rule, (rules.get(rule) ?? 0) + count);
   if (rules.size === 0) return nothing;
   return html`<section class="section"><h2>${t("why-refused")}</h2><ul class="rules">${[...rules].sort(([, a], [, b]) => b - a).map(([rule, count]) => html`
     <li><b class="num">${number(count)}</b> ${tryT("rule-", rule, {}, rule)}</li>`)}</ul></section>`;
