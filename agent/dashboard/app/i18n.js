@@ -79,9 +79,12 @@ export function when(text) {
 
 /** The same without the clock where that says little: days from now. */
 export function roughly(text) {
+  if (!text) return t("unknown");
   const date = new Date(text);
   const days = Math.round((midnight(date) - midnight(new Date())) / DAY_MS);
-  return Math.abs(days) < 2 ? when(text) : dateFormat("rough", { day: "numeric", month: "short", ...otherYear(date) }).format(date);
+  if (days === 0) return when(text);
+  if (Math.abs(days) === 1) return days < 0 ? t("yesterday") : t("tomorrow");
+  return dateFormat("rough", { day: "numeric", month: "short", ...otherYear(date) }).format(date);
 }
 
 const otherYear = (date) => (date.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" });

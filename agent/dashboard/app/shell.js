@@ -60,7 +60,8 @@ export function shell() {
 
 function side(status, page) {
   const pages = status && !status.site ? ["welcome"] : IN_SITE;
-  return html`<aside class="side ${isMenuOpen ? "open" : ""}" @keydown=${(event) => { if (event.key === "Escape") menu(false); }}>
+  return html`<aside class="side ${isMenuOpen ? "open" : ""}" @keydown=${(event) => { if (event.key === "Escape") menu(false); }}
+      @click=${(event) => { if (isMenuOpen && event.target.closest("a, .who button")) menu(false); }}>
     <div class="brand"><img src="/assets/icon.svg" alt="" width="32" height="32"><div class="brand-text">
       <b>${status?.site?.name ?? "Seatkeeper"}</b><span>${status?.me ? t("this-is", { name: status.me.name }) : ""}</span></div></div>
     <nav class="nav" aria-label=${t("pages")}>${pages.map((name) => html`

@@ -62,6 +62,8 @@ go-to = { $page }
 go-on = Go on
 
 ## Times
+yesterday = yesterday
+tomorrow = tomorrow
 yesterday-at = yesterday { $clock }
 tomorrow-at = tomorrow { $clock }
 less-than-a-minute = less than a minute

@@ -66,6 +66,8 @@ go-to = { $page }
 go-on = Dalej
 
 ## Czas
+yesterday = wczoraj
+tomorrow = jutro
 yesterday-at = wczoraj { $clock }
 tomorrow-at = jutro { $clock }
 less-than-a-minute = niecała minuta

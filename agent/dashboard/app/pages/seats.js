@@ -92,7 +92,7 @@ function waitingTable(waiting, title) {
   })}</section>`;
 }
 
-const time = (text) => html`<time class="num" datetime=${text ?? nothing} title=${exactly(text)}>${when(text)}</time>`;
+const time = (text) => html`<time class="num" datetime=${text ?? nothing} title=${exactly(text)}>${roughly(text)}</time>`;
 
 const person = (user, isMe) => html`<span class="person"><span class="face ${isMe ? "me" : ""}" aria-hidden="true">${initials(user)}</span>
   <span>${user}${isMe ? html` <span class="sub">${t("you")}</span>` : nothing}</span></span>`;
@@ -132,9 +132,12 @@ function filter(shown, all, title) {
 
 function columns(title, all) {
   const hasNodes = all.some((seat) => seat.org_node);
+  // Which version is worth a word only where there are several.
+  const versions = new Map(all.map((seat) => [seat.product, seat.version]));
+  const several = new Set(all.filter((seat) => versions.get(seat.product) !== seat.version).map((seat) => seat.product));
   return [
     { id: "who", name: t("who"), by: (seat) => seat.user, cell: (seat) => person(seat.user, seat.user === session.user) },
-    { id: "product", name: t("product"), by: (seat) => title(seat.product), cell: (seat) => html`${title(seat.product)} <span class="sub">${seat.version}</span>` },
+    { id: "product", name: t("product"), by: (seat) => title(seat.product), cell: (seat) => html`<span title=${seat.version}>${title(seat.product)}${several.has(seat.product) ? html` <span class="sub">${seat.version}</span>` : nothing}</span>` },
     { id: "machine", name: t("machine"), by: (seat) => seat.device_name,
       cell: (seat) => html`${seat.device_name}${hasNodes && seat.org_node ? html` <span class="sub">${seat.org_node}</span>` : nothing}` },
     { id: "state", name: t("state"), cls: "w4", by: (seat) => seat.ends ?? "", cell: stateBadge },
