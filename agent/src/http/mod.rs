@@ -14,6 +14,7 @@
 //! | `idle` | whether a seat is used, and asking for an idle one |
 //! | `events` | `GET /v1/events` |
 //! | `audit` | `GET /v1/audit` |
+//! | `assets` | the page's files |
 //! | `problem` | errors as problem+json |
 //! | `io` | a connection that is watched while it answers |
 
@@ -36,6 +37,7 @@ use tokio_util::task::TaskTracker;
 use crate::node::Node;
 use crate::platform::local::{Caller, LocalListener, LocalStream};
 
+mod assets;
 mod audit;
 mod borrows;
 mod compliance;

@@ -15,12 +15,14 @@ use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, refusal_code};
 use super::session::AdminSigner;
-use super::{audit, borrows, compliance, events, idle, seats, session};
+use super::{assets, audit, borrows, compliance, events, idle, seats, session};
 use crate::node::{Node, NodeError};
 use crate::platform::local::Caller;
 
 pub(super) fn router(node: Node) -> Router {
     Router::new()
+        .route("/", get(assets::index))
+        .route("/assets/{*path}", get(assets::asset))
         .route("/v1/status", get(status))
         .route("/v1/site", get(site).post(create_site))
         .route("/v1/site/join", post(join_site))
