@@ -23,6 +23,16 @@ fn what_is_understood() {
     };
     check("seatkeeper status --json", true);
     check("seatkeeper --socket /x --json seats", true);
+    check("seatkeeper status --watch", true);
+    check("seatkeeper status --watch --json", false);
+    check("seatkeeper seats --watch release 7", false);
+    check("seatkeeper device list --watch", true);
+    check("seatkeeper borrow --list --watch", true);
+    check("seatkeeper usage p --hours --watch", true);
+    check("seatkeeper usage --csv --watch", false);
+    check("seatkeeper completions zsh", true);
+    check("seatkeeper completions tea", false);
+    check("seatkeeper man --to D", true);
     check("seatkeeper agent --listen 127.0.0.1:0 --peer 10.0.0.1:7410 --peer 10.0.0.2:7410 --no-mdns", true);
     check("seatkeeper agent --mdns-interface lo --mdns-interface eth0", true);
     check("seatkeeper agent --no-mdns --mdns-interface lo", false);

@@ -14,6 +14,7 @@
 //! | [`people`] | who is logged in |
 //! | [`signals`] | being told to stop |
 //! | [`software`] | what is installed |
+//! | [`terminal`] | the terminal of a command |
 //! | [`tree`] | watching a process and everything it started |
 
 pub mod child;
@@ -29,6 +30,7 @@ pub mod paths;
 pub mod people;
 pub mod signals;
 pub mod software;
+pub mod terminal;
 pub mod tree;
 
 #[cfg(windows)]

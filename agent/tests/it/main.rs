@@ -4,6 +4,7 @@
 
 mod api;
 mod audit;
+mod comfort;
 mod compliance;
 #[cfg(target_os = "linux")]
 mod idle;
@@ -11,6 +12,7 @@ mod launcher;
 mod licenses;
 #[cfg(target_os = "linux")]
 mod logind;
+mod metrics;
 mod office;
 mod organisation;
 mod queue;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `site` | `site`, `admin`, `device` |
 //! | `license` | `license`, `vendor` |
+//! | `comfort` | `--watch`, `completions`, `man` |
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,9 +23,11 @@ use crate::cli::limits::LimitsCommand;
 use crate::cli::org::OrgCommand;
 use crate::cli::purchase::{AllocationCommand, PurchaseCommand};
 
+mod comfort;
 mod license;
 mod site;
 
+pub use comfort::{CompletionsArgs, ManArgs, WatchArgs};
 pub use license::{LicenseCommand, VendorCommand};
 pub use site::{AdminCommand, DeviceCommand, FormArg, Role, SettingsArgs, SiteCommand, YesNo};
 
@@ -90,9 +93,13 @@ pub enum Command {
     #[command(subcommand)]
     Vendor(VendorCommand),
     /// How the site and this machine are
-    Status,
+    Status(WatchArgs),
     /// Who uses which seat
+    #[command(args_conflicts_with_subcommands = true)]
     Seats {
+        /// Whether once.
+        #[command(flatten)]
+        watch: WatchArgs,
         /// What to do with them; nothing: list them.
         #[command(subcommand)]
         command: Option<SeatsCommand>,
@@ -122,6 +129,11 @@ pub enum Command {
         #[arg(value_name = "PRODUCT[@VERSION]")]
         product: ProductAt,
     },
+    /// Print a script by which a shell completes commands, such as for `source <(seatkeeper completions bash)`
+    Completions(CompletionsArgs),
+    /// Write the manual's pages
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// `agent`.
@@ -212,11 +224,14 @@ pub struct UsageArgs {
     #[arg(long)]
     pub hours: bool,
     /// What would have come of the recorded starts if there had been N seats of the product
-    #[arg(long, value_name = "N", requires = "product", conflicts_with_all = ["hours", "csv"])]
+    #[arg(long, value_name = "N", requires = "product", conflicts_with_all = ["hours", "csv", "watch"])]
     pub what_if: Option<u32>,
     /// Comma separated values
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "watch"])]
     pub csv: bool,
+    /// Whether once.
+    #[command(flatten)]
+    pub watch: WatchArgs,
 }
 
 /// `borrow`.
@@ -241,6 +256,9 @@ pub struct BorrowArgs {
     /// List what is borrowed on this machine
     #[arg(long, conflicts_with_all = ["product", "until", "lasts", "renew", "feature"])]
     pub list: bool,
+    /// Whether once.
+    #[command(flatten)]
+    pub watch: WatchArgs,
 }
 
 /// `--wait` without a time: as long as it takes.
