@@ -422,6 +422,9 @@ pub struct Event {
     pub device: Option<String>,
     /// Seat id, where it concerns one.
     pub seat: Option<String>,
+    /// Of `denied`, the rule that refused: `no-seat`, `queue`, `not-licensed`, `limit`.
+    #[serde(default)]
+    pub code: Option<String>,
 }
 
 /// problem+json (RFC 9457).

@@ -11,6 +11,7 @@
 //! | `idle` | whether a seat is used, and asking for an idle one |
 //! | `events` | `GET /v1/events` |
 //! | `audit` | `GET /v1/audit` |
+//! | `metrics` | `GET /metrics` |
 //! | `problem` | errors as problem+json |
 //! | `io` | a connection that is watched while it answers |
 
@@ -38,6 +39,7 @@ mod compliance;
 mod events;
 mod idle;
 mod io;
+mod metrics;
 mod problem;
 mod routes;
 mod seats;

@@ -14,7 +14,7 @@ use seatkeeper_protocol::{api, limits};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, refusal_code};
-use super::{audit, borrows, compliance, events, idle, seats};
+use super::{audit, borrows, compliance, events, idle, metrics, seats};
 use crate::node::{Node, NodeError};
 use crate::platform::local::Caller;
 
@@ -50,6 +50,7 @@ pub(super) fn router(node: Node) -> Router {
         .route("/v1/pool-key", look(Query::PoolKey))
         .route("/v1/events", get(events::events))
         .route("/v1/commands", post(command))
+        .route("/metrics", get(metrics::metrics))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(node)

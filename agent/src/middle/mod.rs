@@ -7,6 +7,7 @@ pub mod borrows;
 pub mod health;
 pub mod idle;
 pub mod leases;
+pub mod metrics;
 pub mod sessions;
 pub mod sighting;
 pub mod site_time;
