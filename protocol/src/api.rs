@@ -10,6 +10,7 @@ mod limits;
 mod organisation;
 mod seat;
 mod usage;
+mod webhook;
 
 pub use audit::{
     AuditExport, AuditHeads, AuditPage, AuditPart, AuditPoint, AuditRecord, AuditSpan, AuditVerdict,
@@ -33,6 +34,7 @@ pub use seat::{
     SeatRequest, SeatWaiting, Tree,
 };
 pub use usage::{ProductUsage, Usage, Used, WhatIf, WhatIfTold};
+pub use webhook::WebhookEvent;
 
 /// The `format` of every object.
 pub const FORMAT: u32 = 1;

@@ -37,6 +37,8 @@ fn what_is_understood() {
     check("seatkeeper agent --mdns-interface lo --mdns-interface eth0", true);
     check("seatkeeper agent --no-mdns --mdns-interface lo", false);
     check("seatkeeper agent --peer somewhere", false);
+    check("seatkeeper agent --webhook https://x/y --webhook-secret-file F", true);
+    check("seatkeeper agent --webhook https://x/y", false);
     check("seatkeeper demo --keep", true);
     check("seatkeeper site create Office --admin eva", true);
     check("seatkeeper site create Office", false);

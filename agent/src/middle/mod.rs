@@ -12,3 +12,4 @@ pub mod sessions;
 pub mod sighting;
 pub mod site_time;
 pub mod standing;
+pub mod webhook;

@@ -342,6 +342,11 @@ impl Node {
         status
     }
 
+    /// Where this agent keeps records.
+    pub(crate) fn disk(&self) -> Arc<dyn Disk> {
+        self.inner.disk.clone()
+    }
+
     /// The site this device belongs to.
     pub fn site(&self) -> Option<api::SiteDetail> {
         let site = self.inner.site()?;

@@ -18,3 +18,4 @@ mod organisation;
 mod queue;
 mod run;
 mod verify;
+mod webhook;

@@ -1,4 +1,4 @@
-//! What makes the command line comfortable: `--watch`, `completions`, man pages.
+//! What makes the command line comfortable, `--watch`, `completions`, man pages; and the webhook.
 
 use std::path::PathBuf;
 
@@ -26,4 +26,15 @@ pub struct ManArgs {
     /// The folder that the pages are written to
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
+}
+
+/// Where an agent posts what somebody should know.
+#[derive(Debug, Args)]
+pub struct WebhookArgs {
+    /// Post denials, the end of licenses, and a lost quorum to this address
+    #[arg(long, value_name = "URL", requires = "webhook_secret_file")]
+    pub webhook: Option<String>,
+    /// The secret that these are signed with
+    #[arg(long, value_name = "F", requires = "webhook")]
+    pub webhook_secret_file: Option<PathBuf>,
 }

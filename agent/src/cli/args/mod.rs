@@ -27,7 +27,7 @@ mod comfort;
 mod license;
 mod site;
 
-pub use comfort::{CompletionsArgs, ManArgs, WatchArgs};
+pub use comfort::{CompletionsArgs, ManArgs, WatchArgs, WebhookArgs};
 pub use license::{LicenseCommand, VendorCommand};
 pub use site::{AdminCommand, DeviceCommand, FormArg, Role, SettingsArgs, SiteCommand, YesNo};
 
@@ -160,6 +160,9 @@ pub struct AgentArgs {
     /// Join the site of the code in this file, unless in a site already
     #[arg(long, value_name = "F")]
     pub join_file: Option<PathBuf>,
+    /// Whom to tell.
+    #[command(flatten)]
+    pub webhook: WebhookArgs,
 }
 
 /// With which key a command is signed.
