@@ -13,6 +13,7 @@
 //! | `idle` | whether seats are used, and asking for idle ones |
 //! | `borrow` | `borrow`, `return` |
 //! | `sign` | admin keys and signed commands |
+//! | [`notices`] | desktop notices |
 //! | `manual` | `completions`, `man` |
 //! | `watch` | `--watch` |
 //! | `fail`, `print`, `files` | exit codes, output, files |
@@ -42,6 +43,7 @@ mod license;
 pub mod limits;
 mod look;
 mod manual;
+pub mod notices;
 pub mod org;
 pub(crate) mod print;
 pub mod purchase;
@@ -117,6 +119,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Hold(args) => hold::hold(client, &args).await,
         Command::Borrow(args) => borrow::borrow(&client, args, json).await,
         Command::Return { product } => borrow::give_back(&client, &product, json).await,
+        Command::Notices(args) => notices::notices(&client, &args).await,
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
     };

@@ -30,6 +30,9 @@ fn what_is_understood() {
     check("seatkeeper borrow --list --watch", true);
     check("seatkeeper usage p --hours --watch", true);
     check("seatkeeper usage --csv --watch", false);
+    check("seatkeeper notices off", true);
+    check("seatkeeper notices", true);
+    check("seatkeeper notices sometimes", false);
     check("seatkeeper completions zsh", true);
     check("seatkeeper completions tea", false);
     check("seatkeeper man --to D", true);

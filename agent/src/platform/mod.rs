@@ -10,6 +10,7 @@
 //! | [`idle`] | for how long people have had no input |
 //! | [`local`] | the local socket or pipe and who calls through it |
 //! | [`lock`] | one agent per state folder |
+//! | `notices` | desktop notices |
 //! | [`paths`] | where state and keys are kept |
 //! | [`people`] | who is logged in |
 //! | [`signals`] | being told to stop |
@@ -26,6 +27,7 @@ pub mod idle;
 pub mod local;
 pub mod lock;
 pub(crate) mod menu;
+pub(crate) mod notices;
 pub mod paths;
 pub mod people;
 pub mod signals;

@@ -13,6 +13,8 @@ mod licenses;
 #[cfg(target_os = "linux")]
 mod logind;
 mod metrics;
+#[cfg(target_os = "linux")]
+mod notices;
 mod office;
 mod organisation;
 mod queue;

@@ -20,6 +20,7 @@ use crate::cli::compliance::ComplianceArgs;
 use crate::cli::inventory::InventoryCommand;
 use crate::cli::launcher::LauncherCommand;
 use crate::cli::limits::LimitsCommand;
+use crate::cli::notices::NoticesArgs;
 use crate::cli::org::OrgCommand;
 use crate::cli::purchase::{AllocationCommand, PurchaseCommand};
 
@@ -129,6 +130,8 @@ pub enum Command {
         #[arg(value_name = "PRODUCT[@VERSION]")]
         product: ProductAt,
     },
+    /// Desktop notices: on, off, or show those about borrowed seats (a desktop starts that by itself)
+    Notices(NoticesArgs),
     /// Print a script by which a shell completes commands, such as for `source <(seatkeeper completions bash)`
     Completions(CompletionsArgs),
     /// Write the manual's pages
