@@ -31,7 +31,8 @@ pub(super) fn man(args: &ManArgs) -> Result<(), Fail> {
 
 fn pages(command: &clap::Command, name: &str, dir: &Path) -> std::io::Result<()> {
     let mut page = Vec::new();
-    Man::new(command.clone().display_name(name)).title(name.to_uppercase()).render(&mut page)?;
+    let man = Man::new(command.clone().display_name(name)).title(name.to_uppercase());
+    man.source(concat!("seatkeeper ", env!("CARGO_PKG_VERSION"))).render(&mut page)?;
     std::fs::write(dir.join(format!("{name}.1")), page)?;
     for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         pages(below, &format!("{name}-{}", below.get_name()), dir)?;

@@ -135,6 +135,9 @@ impl Denials {
     }
 }
 
+/// A metric's name, what it is, and its value.
+type Value<T, V> = (&'static str, &'static str, fn(&T) -> V);
+
 /// The text.
 pub fn render(of: &Measured) -> String {
     let mut text = Text::default();
@@ -167,13 +170,13 @@ fn machine(text: &mut Text, of: &Measured) {
     text.family(
         "seatkeeper_clock_skew_seconds",
         "gauge",
-        "How far this clock is ahead of the site\u{2019}s.",
+        "How far the clock here is ahead of the time of the site.",
     );
     if let Some(ahead) = of.clock_ahead_ms {
         text.sample("", &[], seconds(ahead));
     }
     let log = of.log;
-    let of_log: [(&str, &str, fn(&LogSizes) -> Option<u64>); 5] = [
+    let of_log: [Value<LogSizes, Option<u64>>; 5] = [
         ("seatkeeper_log_size_bytes", "The file of log and snapshot here.", |log| log.bytes),
         ("seatkeeper_log_entries", "Entries that the snapshot does not have.", |log| Some(log.entries)),
         ("seatkeeper_log_last_index", "The last entry of the log here.", |log| Some(log.last)),
@@ -208,7 +211,7 @@ fn checkouts(text: &mut Text, of: &Durations) {
 fn site(text: &mut Text, status: &api::Status) {
     let holder = u8::from(status.holder.is_some());
     text.single("seatkeeper_holder_reachable", "gauge", "Whether a holder answers this machine.", holder);
-    let quorum: [(&str, &str, fn(&api::Quorum) -> u32); 4] = [
+    let quorum: [Value<api::Quorum, u32>; 4] = [
         ("seatkeeper_quorum_voters", "Machines that vote.", |quorum| quorum.voters),
         ("seatkeeper_quorum_live", "Machines that vote and answered lately.", |quorum| quorum.live),
         ("seatkeeper_quorum_needed", "How many of them must answer.", |quorum| quorum.needed),
@@ -220,7 +223,7 @@ fn site(text: &mut Text, status: &api::Status) {
             text.sample("", &[], value(quorum));
         }
     }
-    let devices: [(&str, &str, fn(&api::DeviceCount) -> u32); 2] = [
+    let devices: [Value<api::DeviceCount, u32>; 2] = [
         ("seatkeeper_devices_enrolled", "Machines of the site.", |devices| devices.enrolled),
         ("seatkeeper_devices_online", "Machines connected to the holder.", |devices| devices.online),
     ];
@@ -240,7 +243,7 @@ fn site(text: &mut Text, status: &api::Status) {
 
 fn pools(text: &mut Text, pools: &[api::Pool]) {
     let labels = |pool: &'_ api::Pool| [pool.product.clone(), pool.version.clone(), pool.license.clone()];
-    let values: [(&str, &str, fn(&api::Pool) -> u32); 5] = [
+    let values: [Value<api::Pool, u32>; 5] = [
         ("seatkeeper_seats_owned", "Seats of a license.", |pool| pool.owned),
         ("seatkeeper_seats_free", "Seats of a license that are free.", |pool| pool.free),
         ("seatkeeper_seats_offline", "Seats in use on machines that are away.", |pool| pool.offline),

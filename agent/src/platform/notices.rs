@@ -1,5 +1,6 @@
 //! Desktop notices, where a desktop shows some: on Linux, by org.freedesktop.Notifications.
 
+#[cfg(not(target_os = "linux"))]
 use std::future::Future;
 #[cfg(target_os = "linux")]
 use std::time::Duration;
@@ -13,22 +14,16 @@ pub(crate) const THERE_ARE: bool = cfg!(target_os = "linux");
 
 /// Shows a notice to the user of this process; why not, if it was not shown. An urgent one stays until it is seen.
 #[cfg(target_os = "linux")]
-pub(crate) fn show(
-    title: String,
-    text: String,
-    urgent: bool,
-) -> impl Future<Output = Result<(), String>> + Send {
-    async move {
-        let mut notice = notify_rust::Notification::new();
-        notice.appname("Seatkeeper").icon("seatkeeper").summary(&title).body(&without_markup(&text));
-        if urgent {
-            notice.urgency(notify_rust::Urgency::Critical);
-        }
-        match tokio::time::timeout(WITHIN, notice.show_async()).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("the desktop does not answer".to_owned()),
-        }
+pub(crate) async fn show(title: String, text: String, urgent: bool) -> Result<(), String> {
+    let mut notice = notify_rust::Notification::new();
+    notice.appname("Seatkeeper").icon("seatkeeper").summary(&title).body(&without_markup(&text));
+    if urgent {
+        notice.urgency(notify_rust::Urgency::Critical);
+    }
+    match tokio::time::timeout(WITHIN, notice.show_async()).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the desktop does not answer".to_owned()),
     }
 }
 
