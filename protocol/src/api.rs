@@ -9,6 +9,7 @@ mod inventory;
 mod limits;
 mod organisation;
 mod seat;
+mod session;
 mod usage;
 mod webhook;
 
@@ -33,6 +34,7 @@ pub use seat::{
     AskSeat, IdleSource, ProofRequest, SeatActivity, SeatAsked, SeatEvent, SeatGranted, SeatProof,
     SeatRequest, SeatWaiting, Tree,
 };
+pub use session::{Session, SessionAdmin, SessionCode, SessionDevice, SignIn, UseCode};
 pub use usage::{ProductUsage, Usage, Used, WhatIf, WhatIfTold};
 pub use webhook::WebhookEvent;
 
@@ -447,6 +449,9 @@ pub struct Problem {
     /// When a seat is due back, for `no-seat`, RFC 3339; absent: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
+    /// When it is worth trying again, seconds; absent: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
 }
 
 /// Who has a seat.

@@ -5,6 +5,8 @@ use seatkeeper_client::ClientError;
 use crate::keys::KeyError;
 
 /// Bad input.
+pub(crate) const USAGE: u8 = 2;
+/// Bad input.
 pub(crate) const BAD_INPUT: u8 = 65;
 /// No agent, or no holder.
 pub(crate) const UNAVAILABLE: u8 = 69;

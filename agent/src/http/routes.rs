@@ -1,20 +1,21 @@
 //! The resources of the local API.
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use axum::{Extension, Json, Router};
 use data_encoding::BASE64;
-use seatkeeper_ledger::command::{Outcome, Refusal};
-use seatkeeper_protocol::id::{Name, RequestId};
+use seatkeeper_ledger::command::{Command, Outcome, Refusal};
+use seatkeeper_protocol::id::{IdError, Name, RequestId};
 use seatkeeper_protocol::wire::{AdminRequest, Query};
 use seatkeeper_protocol::{api, limits};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, refusal_code};
-use super::{audit, borrows, compliance, events, idle, metrics, seats};
+use super::session::AdminSigner;
+use super::{audit, borrows, compliance, events, idle, metrics, seats, session};
 use crate::node::{Node, NodeError};
 use crate::platform::local::Caller;
 
@@ -47,6 +48,10 @@ pub(super) fn router(node: Node) -> Router {
         .route("/v1/inventory/machines/{id}", get(compliance::machine))
         .route("/v1/inventory/unknown", look(Query::UnknownPrograms))
         .route("/v1/inventory/catalog", look(Query::Catalog))
+        .route("/v1/session", get(session::show).post(session::begin).delete(session::end))
+        .route("/v1/session/codes", post(session::open_code))
+        .route("/v1/session/admin", put(session::sign_in).delete(session::sign_out))
+        .route("/v1/seats/{session}/release", post(release))
         .route("/v1/pool-key", look(Query::PoolKey))
         .route("/v1/events", get(events::events))
         .route("/v1/commands", post(command))
@@ -132,6 +137,12 @@ async fn leave_site(
     must_manage(&caller)?;
     node.leave_site().await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// An admin takes a seat away from whoever uses it.
+async fn release(admin: AdminSigner, Path(seat): Path<String>) -> Result<Json<api::CommandResult>, Problem> {
+    let seat = seat.parse().map_err(|error: IdError| Problem::bad_request(error.to_string()))?;
+    admin.send(&Command::ReleaseSeat { seat }).await.map(Json)
 }
 
 fn must_manage(caller: &Caller) -> Result<(), Problem> {

@@ -3,6 +3,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `browser` | opening it |
 //! | [`child`] | the child of `seatkeeper run` |
 //! | [`clock`] | the two clocks |
 //! | [`files`] | permissions of files and folders |
@@ -12,12 +13,14 @@
 //! | [`lock`] | one agent per state folder |
 //! | `notices` | desktop notices |
 //! | [`paths`] | where state and keys are kept |
+//! | `peer` | whose program is at the other end of a connection |
 //! | [`people`] | who is logged in |
 //! | [`signals`] | being told to stop |
 //! | [`software`] | what is installed |
 //! | [`terminal`] | the terminal of a command |
 //! | [`tree`] | watching a process and everything it started |
 
+pub(crate) mod browser;
 pub mod child;
 pub mod clock;
 pub(crate) mod dialog;
@@ -29,6 +32,7 @@ pub mod lock;
 pub(crate) mod menu;
 pub(crate) mod notices;
 pub mod paths;
+pub(crate) mod peer;
 pub mod people;
 pub mod signals;
 pub mod software;

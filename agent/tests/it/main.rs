@@ -20,4 +20,5 @@ mod organisation;
 mod queue;
 mod run;
 mod verify;
+mod web;
 mod webhook;

@@ -546,6 +546,7 @@ pub(crate) fn bodies() -> Samples {
                 idle_s: None,
             }],
             expected: START.rfc3339(),
+            retry_after_s: Some(2),
         }),
     );
     samples
