@@ -13,6 +13,7 @@
 //! | [`lock`] | one agent per state folder |
 //! | [`paths`] | where state and keys are kept |
 //! | `peer` | whose program is at the other end of a connection |
+//! | `ports` | which program has a port |
 //! | [`people`] | who is logged in |
 //! | [`signals`] | being told to stop |
 //! | [`software`] | what is installed |
@@ -31,6 +32,7 @@ pub(crate) mod menu;
 pub mod paths;
 pub(crate) mod peer;
 pub mod people;
+pub(crate) mod ports;
 pub mod signals;
 pub mod software;
 pub mod tree;

@@ -10,9 +10,11 @@
 //! | `limits` | every bound and timeout, and the channels' settings |
 //! | `inbound` | connections from others |
 //! | `outbound` | connections to others, pooled |
+//! | `call` | calling a device from a port of its own |
 //! | `restart` | telling peers at once that this process is a new one |
 //! | `stream` | a stream both ways, and errors in words |
 
+mod call;
 mod inbound;
 mod limits;
 mod outbound;
@@ -148,6 +150,15 @@ impl Network for Quic {
         for channel in [Channel::Session, Channel::Raft, Channel::Join] {
             self.close_with(device, channel, reason);
         }
+    }
+
+    fn call(&self, device: DeviceId, address: SocketAddr) -> Later<'_, io::Result<()>> {
+        Box::pin(self.shared.call(device, address))
+    }
+
+    fn is_connected(&self, device: &DeviceId) -> Option<bool> {
+        let shared = &self.shared;
+        Some(shared.pool.is_live(device) || !shared.arrivals.addresses(device).is_empty())
     }
 
     fn port(&self) -> u16 {
