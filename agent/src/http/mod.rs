@@ -14,6 +14,7 @@
 //! | `idle` | whether a seat is used, and asking for an idle one |
 //! | `events` | `GET /v1/events` |
 //! | `audit` | `GET /v1/audit` |
+//! | `doctor`, [`recent`] | looking for faults; the newest lines of the log |
 //! | `problem` | errors as problem+json |
 //! | `io` | a connection that is watched while it answers |
 
@@ -39,11 +40,13 @@ use crate::platform::local::{Caller, LocalListener, LocalStream};
 mod audit;
 mod borrows;
 mod compliance;
+mod doctor;
 mod events;
 mod guard;
 mod idle;
 mod io;
 mod problem;
+pub mod recent;
 mod routes;
 mod seats;
 mod session;

@@ -29,8 +29,8 @@ pub struct Findings {
     pub clock_off_ms: Option<i64>,
     /// Room and rights.
     pub look: Look,
-    /// The page's port.
-    pub web: Option<WebPort>,
+    /// This machine's page.
+    pub page: Option<Page>,
     /// What status says.
     pub health: Vec<Health>,
 }
@@ -93,9 +93,9 @@ pub enum Call {
     Unknown(String),
 }
 
-/// The page's port.
+/// This machine's page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WebPort {
+pub enum Page {
     /// There is to be no page.
     Off,
     /// It is served there.
@@ -135,11 +135,11 @@ pub fn checks(found: &Findings) -> Vec<Health> {
         }
     }
     list.checks.extend(machine(&found.look));
-    match &found.web {
+    match &found.page {
         None => {}
-        Some(WebPort::Off) => list.tell(&says::WEB_OFF, args([])),
-        Some(WebPort::Served(address)) => list.tell(&says::WEB_PORT_OK, args([("address", address.clone())])),
-        Some(WebPort::Trouble(condition)) => list.checks.push(condition.health()),
+        Some(Page::Off) => list.tell(&says::WEB_OFF, args([])),
+        Some(Page::Served(address)) => list.tell(&says::WEB_PORT_OK, args([("address", address.clone())])),
+        Some(Page::Trouble(condition)) => list.checks.push(condition.health()),
     }
     list.rest()
 }

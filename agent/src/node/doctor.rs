@@ -141,7 +141,7 @@ impl Inner {
             call,
             clock_off_ms: self.clock_off_ms(),
             look,
-            web: lock(&self.watch.web).clone(),
+            page: lock(&self.watch.page).clone(),
             health: status.health,
         }
     }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::doctor::Callers;
 use super::{Inner, Node, answers, lock};
-use crate::middle::doctor::{Call, Neighbor, WebPort, near};
+use crate::middle::doctor::{Call, Neighbor, Page, near};
 use crate::middle::health::{Condition, Voters, key};
 use crate::middle::nearby::{self, Own};
 use crate::seam::Checks;
@@ -37,7 +37,7 @@ const TOLD_MAX: usize = 64;
 pub(crate) struct Watch {
     pub(super) checks: Option<Arc<dyn Checks>>,
     look: Mutex<Option<Look>>,
-    pub(super) web: Mutex<Option<WebPort>>,
+    pub(super) page: Mutex<Option<Page>>,
     /// What came of the last call that told something, and when others were last asked for one.
     called: Mutex<Option<(Call, BootTime)>>,
     /// Since when others are connected here and not heard by multicast.
@@ -57,7 +57,7 @@ impl Watch {
         Self {
             checks,
             look: Mutex::default(),
-            web: Mutex::default(),
+            page: Mutex::default(),
             called: Mutex::default(),
             unheard: Mutex::default(),
             told: Mutex::default(),
@@ -75,8 +75,8 @@ impl Watch {
 
 impl Node {
     /// Where the page is served, or why it is not.
-    pub fn set_web_port(&self, web: WebPort) {
-        *lock(&self.inner.watch.web) = Some(web);
+    pub fn set_page(&self, page: Page) {
+        *lock(&self.inner.watch.page) = Some(page);
         self.inner.watch.changed.notify_one();
     }
 
@@ -233,7 +233,7 @@ impl Inner {
             let wrong = look.rights.iter().flatten();
             found.extend(wrong.map(|(path, wrong)| Condition::Rights { path: path.clone(), wrong: *wrong }));
         }
-        if let Some(WebPort::Trouble(condition)) = &*lock(&self.watch.web) {
+        if let Some(Page::Trouble(condition)) = &*lock(&self.watch.page) {
             found.push(condition.clone());
         }
         if self.site().is_none() {

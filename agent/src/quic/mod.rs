@@ -223,6 +223,14 @@ fn open_socket(listen: SocketAddr) -> Result<UdpSocket, BindError> {
     Err(BindError::Io { listen, source: error })
 }
 
+/// Opens the port as [`Quic::bind`] does, and closes it again: whether it could be had.
+///
+/// # Errors
+/// Any of [`BindError`]'s.
+pub fn try_bind(listen: SocketAddr) -> Result<(), BindError> {
+    open_socket(listen).map(drop)
+}
+
 fn bind_udp(listen: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, Some(Protocol::UDP))?;
     if listen.is_ipv6() {

@@ -29,7 +29,7 @@ fn well() -> Findings {
         call: Call::Reached(called),
         clock_off_ms: Some(-300),
         look: look(),
-        web: Some(WebPort::Served("127.0.0.1:7411".to_owned())),
+        page: Some(Page::Served("127.0.0.1:7411".to_owned())),
         health: Vec::new(),
     }
 }
@@ -87,9 +87,9 @@ fn each_fault_is_found() {
     check(&|f| f.look.space = Ok(Space { free: 1, total: 1 << 40 }), &["error disk-full"]);
     check(&|f| f.look.rights = Ok(vec![("/s/x".into(), Wrong::OthersRead)]), &["error others-read"]);
     check(&|f| f.clock_off_ms = None, &["info clock-unknown"]);
-    check(&|f| f.web = Some(WebPort::Off), &["info web-off"]);
+    check(&|f| f.page = Some(Page::Off), &["info web-off"]);
     let taken = || Condition::WebPortTaken { address: "a".to_owned(), program: None };
-    check(&|f| f.web = Some(WebPort::Trouble(taken())), &["warning web-port-taken"]);
+    check(&|f| f.page = Some(Page::Trouble(taken())), &["warning web-port-taken"]);
     check(&|f| f.health = vec![Condition::ClockOff { off_ms: 400_000 }.health()], &["warning clock-off"]);
     check(&|f| f.health = vec![Condition::Lost.health()], &["error device-lost"]);
     // What is known from before and was looked at anew counts no more.
