@@ -110,19 +110,20 @@ pub fn checks(found: &Findings) -> Vec<Health> {
     list.tell(&says::AGENT_OK, args([("version", found.version.clone())]));
     if let Some(site) = &found.site {
         list.unless(&["turned-away"], &says::SITE_OK, site.clone());
-        holder(&mut list, &found.holder);
+        holder(&mut list, found);
         quorum(&mut list, found);
     } else {
         list.all(&["no-site", "waiting", "turned-away"]);
     }
     multicast(&mut list, &found.multicast, &found.look.subnets);
-    if found.site.is_some() {
+    if let Some(site) = &found.site {
         call(&mut list, found);
-        list.unless(&["two-sites"], &says::SITES_OK, args([]));
+        let name = site.get("site").cloned().unwrap_or_default();
+        list.unless(&["two-sites"], &says::SITES_OK, args([("site", name)]));
         list.unless(&["newer-generation", "older-generation"], &says::GENERATION_OK, args([]));
         match found.clock_off_ms {
             Some(off_ms) => {
-                let off_s = off_ms.unsigned_abs().div_ceil(1_000).to_string();
+                let off_s = off_ms.unsigned_abs().div_ceil(1_000).max(1).to_string();
                 list.unless(&["clock-off"], &says::CLOCK_OK, args([("off_s", off_s)]));
             }
             None => list.tell(&says::CLOCK_UNKNOWN, args([])),
@@ -214,8 +215,8 @@ impl List<'_> {
     }
 }
 
-fn holder(list: &mut List<'_>, holder: &Holder) {
-    match holder {
+fn holder(list: &mut List<'_>, found: &Findings) {
+    match &found.holder {
         Holder::Here => list.tell(&says::HOLDER_HERE, args([])),
         Holder::Answers { name, ms } => {
             list.tell(&says::HOLDER_OK, args([("holder", name.clone()), ("ms", ms.clone())]));
@@ -224,6 +225,8 @@ fn holder(list: &mut List<'_>, holder: &Holder) {
             let values = args([("holder", name.clone()), ("reason", reason.clone())]);
             list.tell(&says::HOLDER_SILENT, values);
         }
+        // That too few vote says why, and what to do.
+        Holder::Nobody if found.quorum.as_ref().is_some_and(|(voters, _)| !voters.suffice()) => {}
         Holder::Nobody => list.checks.push(Condition::NoHolder.health()),
     }
 }
@@ -231,7 +234,7 @@ fn holder(list: &mut List<'_>, holder: &Holder) {
 fn quorum(list: &mut List<'_>, found: &Findings) {
     match found.quorum.clone() {
         None => list.tell(&says::QUORUM_UNKNOWN, args([])),
-        Some((voters, missed)) if voters.live < voters.needed() => {
+        Some((voters, missed)) if !voters.suffice() => {
             list.checks.push(Condition::NoQuorum { voters, missed }.health());
         }
         Some((voters, missed)) if voters.live < voters.all && !missed.is_empty() => {

@@ -254,9 +254,7 @@ impl Inner {
     /// Why nobody hands out seats, as far as it is known here.
     pub(super) fn quorum_trouble(&self) -> Condition {
         match self.voters_by_log() {
-            Some((voters, missed)) if voters.live < voters.needed() => {
-                Condition::NoQuorum { voters, missed }
-            }
+            Some((voters, missed)) if !voters.suffice() => Condition::NoQuorum { voters, missed },
             _ => Condition::NoHolder,
         }
     }
@@ -295,7 +293,7 @@ impl Inner {
         told.retain(|key_told, health| {
             let goes_on = now.iter().any(|health| key(health) == *key_told);
             if !goes_on {
-                tracing::info!(condition = %health.code, "over: {}", health.text);
+                tracing::info!(code = %health.code, text = %health.text, "a condition is over");
             }
             goes_on
         });
@@ -305,9 +303,9 @@ impl Inner {
                 continue;
             }
             match health.severity.as_str() {
-                "error" => tracing::error!(condition = %health.code, "{}", health.text),
-                "warning" => tracing::warn!(condition = %health.code, "{}", health.text),
-                _ => tracing::info!(condition = %health.code, "{}", health.text),
+                "error" => tracing::error!(code = %health.code, text = %health.text, "a condition has begun"),
+                "warning" => tracing::warn!(code = %health.code, text = %health.text, "a condition has begun"),
+                _ => tracing::info!(code = %health.code, text = %health.text, "a condition has begun"),
             }
             told.insert(key, health);
         }

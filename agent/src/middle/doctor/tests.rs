@@ -64,7 +64,12 @@ fn unwell(found: &Findings) -> Vec<String> {
 #[test]
 fn in_a_healthy_office_all_is_well() {
     assert_eq!(unwell(&well()), [""; 0]);
-    assert_eq!(checks(&well()).len(), 12);
+    let codes: Vec<String> = checks(&well()).into_iter().map(|check| check.code).collect();
+    let topics = [
+        "agent", "site", "holder", "quorum", "multicast", "udp-port", "sites", "generation", "clock", "licenses", "disk",
+        "rights", "web-port",
+    ];
+    assert_eq!(codes, topics.map(|topic| format!("{topic}-ok")));
 }
 
 #[test]
@@ -77,6 +82,13 @@ fn each_fault_is_found() {
     let missed = || vec!["pc3".to_owned()];
     check(&|f| f.quorum = Some((Voters { live: 2, all: 3 }, missed())), &["info voters-missed"]);
     check(&|f| f.quorum = Some((Voters { live: 1, all: 3 }, missed())), &["error no-quorum"]);
+    check(
+        &|f| {
+            f.quorum = Some((Voters { live: 1, all: 3 }, missed()));
+            f.holder = Holder::Nobody;
+        },
+        &["error no-quorum", "info licenses-unknown"],
+    );
     check(&|f| f.quorum = None, &["info quorum-unknown"]);
     check(&|f| f.holder = Holder::Nobody, &["error no-holder", "info licenses-unknown"]);
     let silent = || Holder::Silent { name: "pc2".to_owned(), reason: "x".to_owned() };

@@ -113,15 +113,15 @@ says! {
     OTHERS_WRITE: "others-write", "error", "{path} can be changed by other users; run `chmod go-w {path}`";
     OTHERS_READ: "others-read", "error", "{path} can be read by other users; run `chmod go-r {path}`";
     WEB_PORT_TAKEN: "web-port-taken", "warning",
-        "this machine's page cannot be served: another program has {address}; stop that, or start the agent with \
-         another --web; it is tried again every 10 s";
+        "this machine's page cannot be served: {address} is taken by another program; stop that, or start the \
+         agent with another --web; it is tried again every 10 s";
     WEB_PORT_TAKEN_BY: "web-port-taken", "warning",
-        "this machine's page cannot be served: {program} has {address}; stop that, or start the agent with \
-         another --web; it is tried again every 10 s";
+        "this machine's page cannot be served: {address} is taken by {program}; stop that, or start the agent \
+         with another --web; it is tried again every 10 s";
     WEB_PORT_FAILED: "web-port-failed", "warning", "this machine's page cannot be served at {address}: {reason}; start the agent with another --web";
     UDP_PORT_CLOSED: "udp-port-closed", "error",
-        "{peer} called this machine at {address} and nobody answered; allow incoming UDP port {port} in this \
-         machine's firewall";
+        "a call from {peer} to {address} does not reach this machine; allow incoming UDP port {port} in its \
+         firewall";
     MULTICAST_OFF: "multicast-off", "warning",
         "this machine does not hear its own multicast on {interfaces}, so it is not found and finds nobody; allow \
          UDP port 5353 (mDNS) in its firewall, or name another machine with --peer";
@@ -135,29 +135,33 @@ says! {
     AGENT_OK: "agent-ok", "ok", "the agent answers; it is version {version}";
     NO_AGENT: "no-agent", "error", "{reason}";
     SITE_OK: "site-ok", "ok", "this machine belongs to site `{site}` ({id}), generation {generation}";
-    HOLDER_OK: "holder-ok", "ok", "{holder} holds the licenses and answers within {ms} ms";
-    HOLDER_HERE: "holder-ok", "ok", "this machine holds the licenses";
-    HOLDER_SILENT: "holder-silent", "error", "{holder} holds the licenses and does not answer: {reason}; check the network between it and this machine";
+    HOLDER_OK: "holder-ok", "ok", "the licenses are held by {holder}, which answers within {ms} ms";
+    HOLDER_HERE: "holder-ok", "ok", "the licenses are held by this machine";
+    HOLDER_SILENT: "holder-silent", "error",
+        "the licenses are held by {holder}, which does not answer ({reason}); check the network between it and \
+         this machine";
     QUORUM_OK: "quorum-ok", "ok", "{live} of the {voters} machines that vote answer, {needed} must";
     QUORUM_UNKNOWN: "quorum-unknown", "info", "how many machines that vote answer is not known here; ask on a machine that votes";
-    MULTICAST_OK: "multicast-ok", "ok", "{peers} can be heard by multicast on {interfaces}";
+    MULTICAST_OK: "multicast-ok", "ok", "this machine hears {peers} by multicast on {interfaces}";
     MULTICAST_ALONE: "multicast-ok", "ok",
-        "multicast works on {interfaces}, as far as one machine can tell; no other machine of the site is on that \
-         network";
+        "multicast works on {interfaces}, as far as this machine alone can tell: no other machine of the site is \
+         there";
     MULTICAST_NOT_USED: "multicast-not-used", "info", "machines are not looked for by multicast: the agent was started with --no-mdns";
     MULTICAST_UNKNOWN: "multicast-unknown", "info", "whether multicast works could not be tried: {reason}";
-    UDP_PORT_OK: "udp-port-ok", "ok", "{peer} can call this machine at {address}";
+    UDP_PORT_OK: "udp-port-ok", "ok", "a call from {peer} to {address} reaches this machine";
     UDP_PORT_ALONE: "udp-port-unknown", "info",
         "whether UDP port {port} can be reached from outside is not known: no other machine of the site is \
          connected";
     UDP_PORT_UNKNOWN: "udp-port-unknown", "info", "whether UDP port {port} can be reached from outside is not known: {reason}";
     UDP_PORT_FREE: "udp-port-ok", "ok", "UDP {address} is free for the agent";
-    UDP_PORT_TAKEN: "udp-port-taken", "error", "another program has UDP {address}; stop that, or start the agent with another --listen";
-    UDP_PORT_TAKEN_BY: "udp-port-taken", "error", "{program} has UDP {address}; stop that, or start the agent with another --listen";
+    UDP_PORT_TAKEN: "udp-port-taken", "error",
+        "UDP {address} is taken by another program; stop that, or start the agent with another --listen";
+    UDP_PORT_TAKEN_BY: "udp-port-taken", "error",
+        "UDP {address} is taken by {program}; stop that, or start the agent with another --listen";
     UDP_PORT_FAILED: "udp-port-failed", "error", "UDP {address} cannot be listened at: {reason}; start the agent with another --listen";
-    SITES_OK: "sites-ok", "ok", "no other site of this name is nearby";
+    SITES_OK: "sites-ok", "ok", "no other site named `{site}` is nearby";
     GENERATION_OK: "generation-ok", "ok", "no machine of another generation of the site is nearby";
-    CLOCK_OK: "clock-ok", "ok", "this machine's clock agrees with the site's to {off_s} s";
+    CLOCK_OK: "clock-ok", "ok", "this machine's clock agrees with the site's within {off_s} s";
     CLOCK_UNKNOWN: "clock-unknown", "info", "whether this machine's clock is right is not known: it has not heard from the holder yet";
     DISK_OK: "disk-ok", "ok", "the disk of {path} has {free} of {total} left";
     DISK_UNKNOWN: "disk-unknown", "info", "how much room the disk of {path} has is not known: {reason}";

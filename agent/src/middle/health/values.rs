@@ -21,6 +21,11 @@ impl Voters {
         self.all / 2 + 1
     }
 
+    /// Whether so many answer.
+    pub fn suffice(self) -> bool {
+        self.live >= self.needed()
+    }
+
     /// As values of a sentence.
     pub fn args(self) -> Args {
         args([
