@@ -163,7 +163,9 @@ impl Inner {
     }
 
     async fn hear(&self) -> Multicast {
-        let (Some(checks), Some(_)) = (&self.watch.checks, &self.discovery) else { return Multicast::NotUsed };
+        let (Some(checks), Some(_)) = (&self.watch.checks, &self.discovery) else {
+            return Multicast::NotUsed;
+        };
         match checks.hear(HEAR).await {
             Ok(heard) => {
                 let neighbors = self.neighbors().into_iter().map(|(_, neighbor)| neighbor).collect();
@@ -182,12 +184,15 @@ impl Inner {
         let voters = self.voting_devices();
         let trying = voters.iter().map(|device| async {
             let open = self.net.open(*device, Channel::Session);
-            let answers = *device == self.device
-                || matches!(tokio::time::timeout(VOTER_WITHIN, open).await, Ok(Ok(_)));
+            let answers =
+                *device == self.device || matches!(tokio::time::timeout(VOTER_WITHIN, open).await, Ok(Ok(_)));
             (!answers).then_some(*device)
         });
-        let missed: Vec<DeviceId> =
-            trying.collect::<FuturesUnordered<_>>().filter_map(|missed| async move { missed }).collect().await;
+        let missed: Vec<DeviceId> = trying
+            .collect::<FuturesUnordered<_>>()
+            .filter_map(|missed| async move { missed })
+            .collect()
+            .await;
         let mut missed: Vec<String> = missed.iter().map(|device| self.name_of(device)).collect();
         missed.sort();
         let voters = match told {
@@ -230,7 +235,9 @@ impl Inner {
                     }
                     Err(error) => Call::Unknown(format!("{peer} answers something else: {error}")),
                 },
-                Ok(Ok(Response::Refused(refusal))) => Call::Unknown(format!("{peer} does not call: {refusal}")),
+                Ok(Ok(Response::Refused(refusal))) => {
+                    Call::Unknown(format!("{peer} does not call: {refusal}"))
+                }
                 Ok(Ok(_)) => Call::Unknown(format!("{peer} cannot try it")),
                 // An older version closes the stream at what it doesn't know.
                 Ok(Err(failure)) => Call::Unknown(failure.reason),

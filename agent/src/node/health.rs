@@ -163,11 +163,9 @@ impl Inner {
                 .filter(|(device, _)| !heard.contains(device))
                 .map(|(_, neighbor)| neighbor.clone())
                 .collect();
-            let any_heard = neighbors
-                .iter()
-                .any(|(device, neighbor)| {
-                    heard.contains(device) && neighbor.addresses.iter().any(|ip| subnet.has(*ip))
-                });
+            let any_heard = neighbors.iter().any(|(device, neighbor)| {
+                heard.contains(device) && neighbor.addresses.iter().any(|ip| subnet.has(*ip))
+            });
             let names = near(&subnet.interface, &here, std::slice::from_ref(subnet));
             if !any_heard && !names.is_empty() && !unheard.iter().any(|(known, _)| *known == subnet.interface)
             {
@@ -264,7 +262,8 @@ impl Inner {
     fn voters_by_log(&self) -> Option<(Voters, Vec<String>)> {
         let status = self.log()?.engine.status();
         let status = status.borrow().clone();
-        let others = || status.members.iter().filter(|member| member.voter && member.peer.device != self.device);
+        let others =
+            || status.members.iter().filter(|member| member.voter && member.peer.device != self.device);
         let mut missed = Vec::new();
         for member in others() {
             let device = member.peer.device;
@@ -304,7 +303,9 @@ impl Inner {
             }
             match health.severity.as_str() {
                 "error" => tracing::error!(code = %health.code, text = %health.text, "a condition has begun"),
-                "warning" => tracing::warn!(code = %health.code, text = %health.text, "a condition has begun"),
+                "warning" => {
+                    tracing::warn!(code = %health.code, text = %health.text, "a condition has begun")
+                }
                 _ => tracing::info!(code = %health.code, text = %health.text, "a condition has begun"),
             }
             told.insert(key, health);

@@ -82,7 +82,8 @@ async fn a_bundle_tells_much_and_gives_nothing_away() {
     let office = Office::empty_and(vec![("SEATKEEPER_LOG", "info,seatkeeper=trace".to_owned())]).await;
     let password = office.path("password");
     let password = password.to_str().unwrap();
-    let created = office.done(&["site", "create", "Office", "--admin", "eva", "--password-file", password]).await;
+    let created =
+        office.done(&["site", "create", "Office", "--admin", "eva", "--password-file", password]).await;
     let invite = office.done(&["site", "invite", "--password-file", password]).await;
     let code = office.client.session_code().await.unwrap();
     // What is asked for is answered, and noted in the log.
@@ -97,7 +98,13 @@ async fn a_bundle_tells_much_and_gives_nothing_away() {
     let files = unpack(&fs::read(&file).unwrap());
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
     let expected = [
-        "README.txt", "devices.json", "doctor.json", "health.json", "log.txt", "state.json", "status.json",
+        "README.txt",
+        "devices.json",
+        "doctor.json",
+        "health.json",
+        "log.txt",
+        "state.json",
+        "status.json",
         "version.txt",
     ];
     assert_eq!(names, expected);

@@ -45,10 +45,8 @@ fn heard(heard: &[(&str, bool, &[&str])]) -> Vec<Heard> {
 
 /// With `pc2` connected at 10.0.0.2, and `far` beyond a router.
 fn among(what: &[(&str, bool, &[&str])]) -> Multicast {
-    let neighbor = |name: &str, ip: &str| Neighbor {
-        name: name.to_owned(),
-        addresses: vec![ip.parse().unwrap()],
-    };
+    let neighbor =
+        |name: &str, ip: &str| Neighbor { name: name.to_owned(), addresses: vec![ip.parse().unwrap()] };
     Multicast::Among(heard(what), vec![neighbor("pc2", "10.0.0.2"), neighbor("far", "10.9.9.9")])
 }
 
@@ -66,8 +64,19 @@ fn in_a_healthy_office_all_is_well() {
     assert_eq!(unwell(&well()), [""; 0]);
     let codes: Vec<String> = checks(&well()).into_iter().map(|check| check.code).collect();
     let topics = [
-        "agent", "site", "holder", "quorum", "multicast", "udp-port", "sites", "generation", "clock", "licenses", "disk",
-        "rights", "web-port",
+        "agent",
+        "site",
+        "holder",
+        "quorum",
+        "multicast",
+        "udp-port",
+        "sites",
+        "generation",
+        "clock",
+        "licenses",
+        "disk",
+        "rights",
+        "web-port",
     ];
     assert_eq!(codes, topics.map(|topic| format!("{topic}-ok")));
 }
