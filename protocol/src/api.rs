@@ -39,6 +39,7 @@ pub const FORMAT: u32 = 1;
 
 /// `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Status {
     /// 1.
     pub format: u32,
@@ -60,6 +61,7 @@ pub struct Status {
 
 /// A site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Site {
     /// Site id.
     pub id: String,
@@ -71,6 +73,7 @@ pub struct Site {
 
 /// This device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Me {
     /// Device id.
     pub id: String,
@@ -82,6 +85,7 @@ pub struct Me {
 
 /// The holder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Holder {
     /// Device id.
     pub id: String,
@@ -91,6 +95,7 @@ pub struct Holder {
 
 /// The voters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Quorum {
     /// How many vote.
     pub voters: u32,
@@ -104,6 +109,7 @@ pub struct Quorum {
 
 /// Devices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DeviceCount {
     /// Enrolled.
     pub enrolled: u32,
@@ -113,6 +119,7 @@ pub struct DeviceCount {
 
 /// One license's seats.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Pool {
     /// Product.
     pub product: String,
@@ -142,6 +149,7 @@ pub struct Pool {
 
 /// Something not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Health {
     /// Stable code, such as `no-holder`.
     pub code: String,
@@ -153,6 +161,7 @@ pub struct Health {
 
 /// `GET /v1/seats`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Seats {
     /// 1.
     pub format: u32,
@@ -160,10 +169,14 @@ pub struct Seats {
     pub seats: Vec<Seat>,
     /// Who waits for one.
     pub waiting: Vec<Waiting>,
+    /// Ask with `?after=` this for those that follow; null: these are the last.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// A seat in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Seat {
     /// Seat id.
     pub id: String,
@@ -196,6 +209,7 @@ pub struct Seat {
 
 /// Somebody who waits for a seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Waiting {
     /// Product.
     pub product: String,
@@ -219,6 +233,7 @@ pub struct Waiting {
 
 /// `GET /v1/devices`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Devices {
     /// 1.
     pub format: u32,
@@ -226,10 +241,14 @@ pub struct Devices {
     pub devices: Vec<Device>,
     /// Devices that ask to be admitted.
     pub waiting: Vec<WaitingDevice>,
+    /// Ask with `?after=` this for those that follow; null: these are the last.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// An enrolled device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Device {
     /// Device id.
     pub id: String,
@@ -259,6 +278,7 @@ pub struct Device {
 
 /// A device that asks to be admitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WaitingDevice {
     /// Device id: the fingerprint to compare.
     pub id: String,
@@ -276,15 +296,20 @@ pub struct WaitingDevice {
 
 /// `GET /v1/licenses`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Licenses {
     /// 1.
     pub format: u32,
     /// Licenses.
     pub licenses: Vec<License>,
+    /// Ask with `?after=` this for those that follow; null: these are the last.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// A license.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct License {
     /// License id.
     pub id: String,
@@ -322,6 +347,7 @@ pub struct License {
 
 /// `GET /v1/admins`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Admins {
     /// 1.
     pub format: u32,
@@ -331,6 +357,7 @@ pub struct Admins {
 
 /// An admin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Admin {
     /// Name.
     pub name: String,
@@ -342,6 +369,7 @@ pub struct Admin {
 
 /// `GET /v1/vendors`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Vendors {
     /// 1.
     pub format: u32,
@@ -351,6 +379,7 @@ pub struct Vendors {
 
 /// A trusted vendor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Vendor {
     /// Name.
     pub name: String,
@@ -362,6 +391,7 @@ pub struct Vendor {
 
 /// What an admin needs to rotate the pool key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PoolKeyInfo {
     /// 1.
     pub format: u32,
@@ -379,6 +409,7 @@ pub struct PoolKeyInfo {
 
 /// `GET /v1/site`: what a command is signed for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SiteDetail {
     /// 1.
     pub format: u32,
@@ -396,6 +427,7 @@ pub struct SiteDetail {
 
 /// `GET /v1/events`, as one page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Events {
     /// 1.
     pub format: u32,
@@ -405,6 +437,7 @@ pub struct Events {
 
 /// Something that happened in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Event {
     /// Counts the site's events.
     pub seq: u64,
@@ -426,6 +459,7 @@ pub struct Event {
 
 /// problem+json (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// `no-seat`, `not-licensed`, `no-holder`, `not-permitted`, `bad-request`, …
     #[serde(rename = "type")]
@@ -446,6 +480,7 @@ pub struct Problem {
 
 /// Who has a seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SeatHolder {
     /// Seat id.
     pub seat: String,
@@ -463,6 +498,7 @@ pub struct SeatHolder {
 
 /// Body of `POST /v1/site`: creates a site on this device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateSite {
     /// The site's name.
@@ -475,6 +511,7 @@ pub struct CreateSite {
 
 /// Answers [`CreateSite`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SiteCreated {
     /// 1.
     pub format: u32,
@@ -492,6 +529,7 @@ impl std::fmt::Debug for SiteCreated {
 
 /// Body of `POST /v1/site/join`. The code is a secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Join {
     /// The invitation's code; null: wait for admission by an admin.
@@ -506,6 +544,7 @@ impl std::fmt::Debug for Join {
 
 /// Answers [`Join`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Joined {
     /// 1.
     pub format: u32,
@@ -519,6 +558,7 @@ pub struct Joined {
 
 /// Body of `POST /v1/commands`: a ledger command signed by an admin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignedCommand {
     /// The admin.
@@ -535,6 +575,7 @@ pub struct SignedCommand {
 
 /// Answers [`SignedCommand`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CommandResult {
     /// 1.
     pub format: u32,

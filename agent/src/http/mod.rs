@@ -6,11 +6,15 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `routes` | the resources |
+//! | `routes` | where the resources are |
+//! | `look`, `page` | listings, and pages of them |
+//! | `site` | founding, joining and leaving a site |
 //! | `seats` | `POST /v1/seats`: a seat held by an open answer |
 //! | `idle` | whether a seat is used, and asking for an idle one |
 //! | `events` | `GET /v1/events` |
 //! | `audit` | `GET /v1/audit` |
+//! | `idempotency` | requests that are sent again |
+//! | `describe` | the description of all this, made by tests |
 //! | `problem` | errors as problem+json |
 //! | `io` | a connection that is watched while it answers |
 
@@ -35,12 +39,18 @@ use crate::platform::local::{Caller, LocalListener, LocalStream};
 mod audit;
 mod borrows;
 mod compliance;
+#[cfg(all(test, unix))]
+mod describe;
 mod events;
+mod idempotency;
 mod idle;
 mod io;
+mod look;
+mod page;
 mod problem;
 mod routes;
 mod seats;
+mod site;
 
 /// Connections served at once; more wait in the operating system's queue.
 pub const CONNECTIONS_MAX: usize = 512;

@@ -3,78 +3,119 @@
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use data_encoding::BASE64;
 use seatkeeper_ledger::command::{Outcome, Refusal};
 use seatkeeper_protocol::id::{Name, RequestId};
-use seatkeeper_protocol::wire::{AdminRequest, Query};
+use seatkeeper_protocol::wire::AdminRequest;
 use seatkeeper_protocol::{api, limits};
 use serde::de::DeserializeOwned;
 
+#[cfg(test)]
+use super::describe::Uses;
+use super::idempotency::{Answers, once};
 use super::problem::{Problem, refusal_code};
-use super::{audit, borrows, compliance, events, idle, seats};
-use crate::node::{Node, NodeError};
-use crate::platform::local::Caller;
+use super::{audit, borrows, compliance, events, idle, look, seats, site};
+use crate::node::Node;
 
-pub(super) fn router(node: Node) -> Router {
-    Router::new()
-        .route("/v1/status", get(status))
-        .route("/v1/site", get(site).post(create_site))
-        .route("/v1/site/join", post(join_site))
-        .route("/v1/site/leave", post(leave_site))
-        .route("/v1/seats", look(Query::Seats).post(seats::take))
+/// The description of the API, as a test has made it from the code.
+const DESCRIPTION: &str = include_str!("../../openapi.json");
+
+/// Routes, and for tests at which paths.
+#[derive(Default)]
+struct Routes {
+    router: Router<Node>,
+    #[cfg(test)]
+    paths: Vec<&'static str>,
+}
+
+impl Routes {
+    fn route(mut self, path: &'static str, methods: MethodRouter<Node>) -> Self {
+        self.router = self.router.route(path, methods);
+        #[cfg(test)]
+        self.paths.push(path);
+        self
+    }
+}
+
+fn routes() -> Routes {
+    Routes::default()
+        .route("/v1/status", get(look::status))
+        .route("/v1/site", get(look::site).post(site::create))
+        .route("/v1/site/join", post(site::join))
+        .route("/v1/site/leave", post(site::leave))
+        .route("/v1/seats", get(look::seats).post(seats::take))
         .route("/v1/seats/{session}", delete(seats::give_back))
         .route("/v1/seats/{session}/proof", post(seats::prove))
         .route("/v1/seats/{session}/activity", post(idle::activity))
         .route("/v1/seats/{session}/ask", post(idle::ask))
         .route("/v1/borrows", get(borrows::list).post(borrows::borrow).delete(borrows::give_back))
-        .route("/v1/devices", look(Query::Devices))
-        .route("/v1/licenses", look(Query::Licenses))
-        .route("/v1/admins", look(Query::Admins))
-        .route("/v1/vendors", look(Query::Vendors))
-        .route("/v1/usage", look(Query::Usage))
+        .route("/v1/devices", get(look::devices))
+        .route("/v1/licenses", get(look::licenses))
+        .route("/v1/admins", get(look::admins))
+        .route("/v1/vendors", get(look::vendors))
+        .route("/v1/usage", get(look::usage))
         .route("/v1/audit", get(audit::page))
         .route("/v1/audit/heads", get(audit::heads))
-        .route("/v1/limits", look(Query::Limits))
-        .route("/v1/org", look(Query::Organisation))
-        .route("/v1/purchases", look(Query::Purchases))
+        .route("/v1/limits", get(look::limits))
+        .route("/v1/org", get(look::organisation))
+        .route("/v1/purchases", get(look::purchases))
         .route("/v1/compliance", get(compliance::compliance))
         .route("/v1/compliance/what-if", post(compliance::what_if))
-        .route("/v1/compliance/history", look(Query::Calculations))
+        .route("/v1/compliance/history", get(look::calculations))
         .route("/v1/inventory", get(compliance::inventory))
         .route("/v1/inventory/machines/{id}", get(compliance::machine))
-        .route("/v1/inventory/unknown", look(Query::UnknownPrograms))
-        .route("/v1/inventory/catalog", look(Query::Catalog))
-        .route("/v1/pool-key", look(Query::PoolKey))
+        .route("/v1/inventory/unknown", get(look::unknown_programs))
+        .route("/v1/inventory/catalog", get(look::catalog))
+        .route("/v1/pool-key", get(look::pool_key))
         .route("/v1/events", get(events::events))
         .route("/v1/commands", post(command))
+        .route("/openapi.json", get(description))
+}
+
+pub(super) fn router(node: Node) -> Router {
+    finished(routes().router, node)
+}
+
+/// The same, and the paths that it knows.
+#[cfg(test)]
+pub(super) fn router_and_paths(node: Node) -> (Router, Vec<&'static str>) {
+    let Routes { router, paths } = routes();
+    (finished(router, node), paths)
+}
+
+fn finished(router: Router<Node>, node: Node) -> Router {
+    router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(Answers::default(), once))
         .with_state(node)
 }
 
-async fn status(State(node): State<Node>) -> Json<api::Status> {
-    Json(node.status().await)
-}
-
-async fn site(State(node): State<Node>) -> Result<Json<api::SiteDetail>, Problem> {
-    node.site().map(Json).ok_or_else(|| NodeError::NoSite.into())
-}
-
-/// The resource that answers a query of the ledger.
-fn look(query: Query) -> MethodRouter<Node> {
-    get(move |State(node): State<Node>| async move {
-        node.query(query).await.map(json_bytes).map_err(Problem::from)
-    })
+/// What this API is, in OpenAPI 3.1.
+#[cfg_attr(test, utoipa::path(get, path = "/openapi.json", responses((status = 200, body = Object))))]
+pub(super) async fn description() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], DESCRIPTION).into_response()
 }
 
 pub(super) fn json_bytes(json: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
-async fn command(State(node): State<Node>, body: Body) -> Result<Json<api::CommandResult>, Problem> {
+/// Has the site carry out a command that an admin signed.
+///
+/// What the site refuses is an answer, too: `done` says which.
+#[cfg_attr(test, utoipa::path(
+    post, path = "/v1/commands", request_body = api::SignedCommand,
+    responses((status = 200, body = api::CommandResult), Uses)
+))]
+pub(super) async fn command(
+    State(node): State<Node>,
+    body: Body,
+) -> Result<Json<api::CommandResult>, Problem> {
     let signed: api::SignedCommand = read_json(body).await?;
     let answer = node.admin(admin_request(&signed)?).await?;
     let refusal = match &answer.outcome {
@@ -106,43 +147,6 @@ fn admin_request(signed: &api::SignedCommand) -> Result<AdminRequest, Problem> {
     })
 }
 
-async fn create_site(
-    State(node): State<Node>,
-    Extension(caller): Extension<Caller>,
-    body: Body,
-) -> Result<Json<api::SiteCreated>, Problem> {
-    must_manage(&caller)?;
-    Ok(Json(node.create_site(read_json(body).await?).await?))
-}
-
-async fn join_site(
-    State(node): State<Node>,
-    Extension(caller): Extension<Caller>,
-    body: Body,
-) -> Result<Json<api::Joined>, Problem> {
-    must_manage(&caller)?;
-    Ok(Json(node.join(read_json(body).await?).await?))
-}
-
-async fn leave_site(
-    State(node): State<Node>,
-    Extension(caller): Extension<Caller>,
-) -> Result<StatusCode, Problem> {
-    must_manage(&caller)?;
-    node.leave_site().await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-fn must_manage(caller: &Caller) -> Result<(), Problem> {
-    if caller.manages_device {
-        return Ok(());
-    }
-    Err(Problem::not_permitted(format!(
-        "{} may not create, join or leave a site on this machine; do it as its administrator, or join the group `seatkeeper`",
-        caller.user
-    )))
-}
-
 async fn not_found(uri: Uri) -> Problem {
     Problem::not_found(format!("there is no {} in this API", uri.path()))
 }
@@ -163,7 +167,7 @@ pub(super) async fn read_json_or_default<T: DeserializeOwned + Default>(body: Bo
     if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) }
 }
 
-async fn read(body: Body) -> Result<Bytes, Problem> {
+pub(super) async fn read(body: Body) -> Result<Bytes, Problem> {
     axum::body::to_bytes(body, limits::API_BODY_BYTES_MAX).await.map_err(|_| {
         let detail = format!("a body has at most {} bytes", limits::API_BODY_BYTES_MAX);
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
