@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+mod admin;
 mod audit;
 mod borrow;
 mod compliance;
@@ -9,8 +10,15 @@ mod inventory;
 mod limits;
 mod organisation;
 mod seat;
+mod session;
 mod usage;
 
+pub use admin::{
+    AddLicense, AdminRole, AdminSet, DeviceForm, DeviceRevoked, ImportMachines, Invite, Invited,
+    LicenseAdded, LoseDevice, MachinesImported, NearbySite, RevokeDevice, RotatePoolKey, SetAdmin,
+    SetAllocations, SetCatalog, SetDevice, SetGroup, SetLimit, SetNode, SetNodes, SetPlacement, SetPriority,
+    SetPurchase, SetStopAtLegal, Sites, TrustVendor,
+};
 pub use audit::{
     AuditExport, AuditHeads, AuditPage, AuditPart, AuditPoint, AuditRecord, AuditSpan, AuditVerdict,
     AuditWitness,
@@ -32,6 +40,7 @@ pub use seat::{
     AskSeat, IdleSource, ProofRequest, SeatActivity, SeatAsked, SeatEvent, SeatGranted, SeatProof,
     SeatRequest, SeatWaiting, Tree,
 };
+pub use session::{Session, SessionAdmin, SessionCode, SessionDevice, SignIn, UseCode};
 pub use usage::{ProductUsage, Usage, Used, WhatIf, WhatIfTold};
 
 /// The `format` of every object.
@@ -476,6 +485,9 @@ pub struct Problem {
     /// When a seat is due back, for `no-seat`, RFC 3339; absent: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
+    /// When it is worth trying again, seconds; absent: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
 }
 
 /// Who has a seat.
@@ -496,8 +508,8 @@ pub struct SeatHolder {
     pub idle_s: Option<u64>,
 }
 
-/// Body of `POST /v1/site`: creates a site on this device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Body of `POST /v1/site`: creates a site on this device. One of `admin_key` and `password` is given.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateSite {
@@ -506,7 +518,21 @@ pub struct CreateSite {
     /// The first admin's name.
     pub admin: String,
     /// The first admin's public key, base32.
-    pub admin_key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_key: Option<String>,
+    /// Makes the first admin's key and seals it by this password, of at least 8 characters. A secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for CreateSite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateSite")
+            .field("name", &self.name)
+            .field("admin", &self.admin)
+            .field("admin_key", &self.admin_key)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Answers [`CreateSite`].
@@ -519,6 +545,9 @@ pub struct SiteCreated {
     pub site: Site,
     /// Shown once, never stored.
     pub recovery_code: String,
+    /// The first admin's sealed key, to be kept as a file; null: the admin has the key already.
+    #[serde(default)]
+    pub key_file: Option<String>,
 }
 
 impl std::fmt::Debug for SiteCreated {

@@ -35,6 +35,7 @@ pub use seatkeeper_protocol::api::SeatRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+mod session;
 pub mod socket;
 pub mod stream;
 pub mod verify;
@@ -568,6 +569,7 @@ async fn succeeded(response: Response<Incoming>) -> Result<Incoming, ClientError
         detail: format!("the agent answered {status}"),
         holders: Vec::new(),
         expected: None,
+        retry_after_s: None,
     });
     Err(ClientError::Problem(Box::new(problem)))
 }

@@ -87,7 +87,7 @@ async fn passwd(
     password_file: Option<&std::path::Path>,
     sign: &SignArgs,
 ) -> Result<(), Fail> {
-    let site = sign::Site::of(client).await?.id;
+    let site = sign::site_of(client).await?.id;
     let path = sign::key_file(&site, sign.admin.as_ref())?;
     let opened = sign::open_key(&path, sign.password_file.as_deref())?;
     let password = sign::new_password(password_file, &opened.name)?;

@@ -9,9 +9,11 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::args::AgentArgs;
-use super::fail::{Fail, OTHER};
+use super::args::{AgentArgs, WebArg};
+use super::fail::{Fail, OTHER, USAGE};
 use crate::host::{self, HostConfig, MdnsChoice};
+use crate::http::Api;
+use crate::http::web::{WebConfig, WebPort};
 use crate::platform::local::LocalListener;
 use crate::platform::{paths, signals};
 
@@ -24,6 +26,7 @@ pub(super) async fn agent(args: AgentArgs, socket: Option<PathBuf>) -> Result<()
     let stop = signals::shutdown();
     let socket = socket.unwrap_or_else(socket::default_listen_socket);
     let listen = args.listen;
+    let web = web(&args)?;
     let config = config(args)?;
     let node = host::start(config).await.map_err(|error| Fail::new(error.exit_code(), error.to_string()))?;
     let listener = match LocalListener::bind(&socket) {
@@ -38,7 +41,15 @@ pub(super) async fn agent(args: AgentArgs, socket: Option<PathBuf>) -> Result<()
     tracing::info!(%listen, socket = %socket.display(), device = %node.device(), "ready");
 
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn(crate::http::serve(listener, node.clone(), shutdown.clone()));
+    let api = Api::new(node.clone());
+    if let Some(port) = web {
+        let (api, shutdown) = (api.clone(), shutdown.clone());
+        tokio::spawn(async move { api.serve_web(port, tell_trouble, shutdown).await });
+    }
+    let serving = {
+        let shutdown = shutdown.clone();
+        tokio::spawn(async move { api.serve(listener, shutdown).await })
+    };
     stop.await;
     tracing::info!("stopping");
     // The node first: while it works, closing the clients' connections would give their seats back.
@@ -47,6 +58,18 @@ pub(super) async fn agent(args: AgentArgs, socket: Option<PathBuf>) -> Result<()
     serving.await.map_err(|error| Fail::other(format!("the local API failed: {error}")))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn web(args: &AgentArgs) -> Result<Option<WebPort>, Fail> {
+    let WebArg::At(address) = args.web else { return Ok(None) };
+    let tls = args.web_cert.clone().zip(args.web_key.clone());
+    WebPort::new(WebConfig { address, tls }).map(Some).map_err(|error| Fail::new(USAGE, error.to_string()))
+}
+
+fn tell_trouble(trouble: Option<&std::io::Error>) {
+    if let Some(error) = trouble {
+        tracing::warn!(%error, "the page is not served; another program may have its port: see --web");
+    }
 }
 
 fn config(args: AgentArgs) -> Result<HostConfig, Fail> {

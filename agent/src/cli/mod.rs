@@ -9,6 +9,7 @@
 //! | `usage` | `usage` |
 //! | [`audit`] | `audit` |
 //! | `look` | `status`, `seats`, `events` |
+//! | `open` | `open` |
 //! | `run`, `hold` | programs that hold seats |
 //! | `idle` | whether seats are used, and asking for idle ones |
 //! | `borrow` | `borrow`, `return` |
@@ -39,6 +40,7 @@ pub mod launcher;
 mod license;
 pub mod limits;
 mod look;
+mod open;
 pub mod org;
 pub(crate) mod print;
 pub mod purchase;
@@ -98,6 +100,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Compliance(args) => compliance::compliance(&client, args, json).await,
         Command::Vendor(command) => vendor::vendor(command),
         Command::Status => look::status(&client, json).await,
+        Command::Open { print } => open::open(&client, print, json).await,
         Command::Seats { command: None } => look::seats(&client, json).await,
         Command::Seats { command: Some(args::SeatsCommand::Ask { id, message }) } => {
             idle::ask(&client, id, message.as_ref(), json).await

@@ -7,16 +7,17 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use ed25519_dalek::{Signer, SigningKey};
 use seatkeeper_client::{Client, ClientError};
-use seatkeeper_ledger::command::{Command, InviteKey, admin_message};
-use seatkeeper_ledger::encode_command;
+use seatkeeper_ledger::command::{Command, InviteKey};
 use seatkeeper_protocol::api;
-use seatkeeper_protocol::id::{Generation, InviteId, Name, PublicKey, RequestId, SiteId};
+use seatkeeper_protocol::id::{InviteId, Name, PublicKey, SiteId};
 use zeroize::Zeroizing;
 
 use super::args::SignArgs;
 use super::fail::{Fail, NOT_PERMITTED, OTHER, code_of_kind};
 use super::{files, print};
+use crate::keys::admin::PASSWORD_CHARS_MIN;
 use crate::keys::invite::InviteCode;
+use crate::keys::signing::{CommandSigner, SignedFor, TRIES_MAX};
 use crate::keys::{self, admin};
 use crate::platform::clock::SystemClock;
 use crate::platform::paths;
@@ -24,40 +25,17 @@ use seatkeeper_election::seam::Clock;
 
 /// Longest key file, bytes.
 const KEY_FILE_BYTES_MAX: usize = 16 * 1024;
-/// Shortest password, characters.
-const PASSWORD_CHARS_MIN: usize = 8;
-/// How often a command whose fate is unknown is sent again, with the same id.
-const TRIES_MAX: u32 = 5;
 
 /// The site that commands are signed for.
-pub(crate) struct Site {
-    pub(crate) id: SiteId,
-    pub(crate) generation: Generation,
-}
-
-impl Site {
-    pub(crate) async fn of(client: &Client) -> Result<Self, Fail> {
-        let detail = client.site().await?;
-        let unreadable = || Fail::other("the agent's answer about its site is not understood");
-        let id = data_encoding::HEXLOWER.decode(detail.generation_id.as_bytes()).map_err(|_| unreadable())?;
-        Ok(Self {
-            id: detail.id.parse().map_err(|_| unreadable())?,
-            generation: Generation {
-                number: detail.generation,
-                id: id.try_into().map_err(|_| unreadable())?,
-            },
-        })
-    }
+pub(crate) async fn site_of(client: &Client) -> Result<SignedFor, Fail> {
+    let detail = client.site().await?;
+    SignedFor::read(&detail).ok_or_else(|| Fail::other("the agent's answer about its site is not understood"))
 }
 
 /// Signs commands for one site as one admin.
 pub(crate) struct SiteSigner {
     client: Client,
-    site: Site,
-    name: Name,
-    key: SigningKey,
-    epoch: u64,
-    counter: u64,
+    signer: CommandSigner,
     /// Whether somebody reads what is worth knowing beside the answer.
     for_a_person: bool,
 }
@@ -65,7 +43,7 @@ pub(crate) struct SiteSigner {
 impl SiteSigner {
     /// Opens the admin's key, asking for its password.
     pub(crate) async fn open(client: &Client, args: &SignArgs) -> Result<Self, Fail> {
-        let site = Site::of(client).await?;
+        let site = site_of(client).await?;
         let path = key_file(&site.id, args.admin.as_ref())?;
         let opened = open_key(&path, args.password_file.as_deref())?;
         if opened.site != site.id {
@@ -76,18 +54,18 @@ impl SiteSigner {
     }
 
     /// Signs with an opened key.
-    pub(crate) fn with_key(client: &Client, site: Site, name: Name, key: SigningKey) -> Self {
-        let epoch = u64::try_from(SystemClock.wall().0).unwrap_or(0);
-        Self { client: client.clone(), site, name, key, epoch, counter: 0, for_a_person: false }
+    pub(crate) fn with_key(client: &Client, site: SignedFor, name: Name, key: SigningKey) -> Self {
+        let signer = CommandSigner::new(site, name, key, SystemClock.wall());
+        Self { client: client.clone(), signer, for_a_person: false }
     }
 
-    pub(crate) fn site(&self) -> &Site {
-        &self.site
+    pub(crate) fn site(&self) -> &SignedFor {
+        self.signer.site()
     }
 
     /// Signs what is no command, and says by which key.
     pub(crate) fn sign(&self, message: &[u8]) -> (PublicKey, [u8; 64]) {
-        (keys::public(&self.key), self.key.sign(message).to_bytes())
+        (keys::public(self.signer.key()), self.signer.key().sign(message).to_bytes())
     }
 
     /// Opens an invitation; its code.
@@ -100,16 +78,15 @@ impl SiteSigner {
         let (invite, key) = (InviteId(keys::random()?), Zeroizing::new(keys::random()?));
         let ends = SystemClock.wall().plus_ms(i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX));
         self.send(&Command::CreateInvite { invite, key: InviteKey(*key), ends, uses }).await?;
-        Ok(InviteCode { site: self.site.id, address, invite, key: *key }.to_text())
+        Ok(InviteCode { site: self.site().id, address, invite, key: *key }.to_text())
     }
 
     /// Has the site carry out `command`.
     pub(crate) async fn send(&mut self, command: &Command) -> Result<(), Fail> {
-        self.counter += 1;
+        self.signer.next();
         let mut result = self.send_once(command).await?;
         if result.code.as_deref() == Some("stale") {
-            // The ledger has seen a higher epoch, from a clock that was ahead.
-            self.epoch = result.epoch.unwrap_or(self.epoch).saturating_add(1);
+            self.signer.stale(result.epoch);
             result = self.send_once(command).await?;
         }
         if result.done {
@@ -123,22 +100,19 @@ impl SiteSigner {
     }
 
     async fn send_once(&self, command: &Command) -> Result<api::CommandResult, Fail> {
-        let internal =
-            |error: &dyn std::fmt::Display| Fail::other(format!("the command cannot be encoded: {error}"));
-        let request = RequestId { epoch: self.epoch, counter: self.counter };
-        let message = admin_message(&self.site.id, &self.site.generation, &self.name, &request, command)
-            .map_err(|e| internal(&e))?;
+        let request = self.signer.sign(command);
+        let request =
+            request.map_err(|error| Fail::other(format!("the command cannot be encoded: {error}")))?;
         let signed = api::SignedCommand {
-            admin: self.name.to_string(),
-            epoch: request.epoch,
-            counter: request.counter,
-            command: BASE64.encode(&encode_command(command).map_err(|e| internal(&e))?),
-            signature: BASE64.encode(&self.key.sign(&message).to_bytes()),
+            admin: request.admin.to_string(),
+            epoch: request.request.epoch,
+            counter: request.request.counter,
+            command: BASE64.encode(&request.command),
+            signature: BASE64.encode(&request.signature),
         };
         let mut tries = 1;
         loop {
             match self.client.command(&signed).await {
-                // The same id acts once however often it is sent, so an unknown fate is found out by asking again.
                 Err(ClientError::Problem(problem)) if problem.kind == "unknown" && tries < TRIES_MAX => {
                     tries += 1
                 }

@@ -55,7 +55,8 @@ async fn create(
     let body = api::CreateSite {
         name: name.to_string(),
         admin: admin.to_string(),
-        admin_key: keys::public(&key).to_string(),
+        admin_key: Some(keys::public(&key).to_string()),
+        password: None,
     };
     let created = client.create_site(&body).await?;
     let id: SiteId =

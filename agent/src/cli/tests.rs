@@ -171,6 +171,7 @@ fn exit_codes() {
             detail: "what happened".to_owned(),
             holders: Vec::new(),
             expected: None,
+            retry_after_s: None,
         };
         Fail::from(ClientError::Problem(Box::new(problem)))
     };

@@ -13,7 +13,7 @@ use seatkeeper_protocol::license;
 use seatkeeper_protocol::time::BootTime;
 
 use crate::cli::print;
-use crate::cli::sign::{Site, SiteSigner};
+use crate::cli::sign::{SiteSigner, site_of};
 use crate::keys;
 use crate::platform::clock::SystemClock;
 use crate::platform::signals;
@@ -96,10 +96,11 @@ async fn found(office: &Office, teller: &Teller) -> Result<SiteSigner, String> {
     let body = api::CreateSite {
         name: "Demo office".to_owned(),
         admin: admin.to_string(),
-        admin_key: keys::public(&key).to_string(),
+        admin_key: Some(keys::public(&key).to_string()),
+        password: None,
     };
     first.create_site(&body).await.map_err(sentence)?;
-    let site = Site::of(&first).await.map_err(|fail| fail.text)?;
+    let site = site_of(&first).await.map_err(|fail| fail.text)?;
     office.keep_admin_key(&site.id, &admin, &key)?;
     let mut signer = SiteSigner::with_key(&first, site, admin, key);
     let code = signer.invite(Duration::from_secs(3600), 2, None).await.map_err(|fail| fail.text)?;

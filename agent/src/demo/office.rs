@@ -73,6 +73,7 @@ impl Office {
             .arg("--socket")
             .arg(&socket)
             .args(["--listen", "127.0.0.1:0", "--mdns-interface", LOOPBACK, "--name", name])
+            .args(["--web", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -27,6 +27,7 @@ pub(super) struct Of {
 #[cfg(test)]
 #[derive(serde::Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
+#[expect(dead_code, reason = "its schema is what it is for")]
 pub(super) enum ComplianceAnswer {
     /// Every product.
     All(api::Compliance),

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
 use seatkeeper_protocol::api;
 use serde_json::{Value, json};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
@@ -93,6 +91,39 @@ impl IntoResponses for Manages {
     }
 }
 
+/// Of what only admins may do.
+pub(super) struct Administers;
+
+impl IntoResponses for Administers {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
+            (400, "`invalid`: it does not fit what is there."),
+            (401, "`sign-in`: no admin has signed in."),
+            (403, "`not-permitted`: this admin may not."),
+            (404, "`not-found`: there is no such thing."),
+            (409, "`no-site`, `conflict`, `limit`, …: the rule that refused."),
+            (
+                503,
+                "`no-holder`: no machine of the site can answer now; `unknown`: it may have been done or not.",
+            ),
+        ])
+    }
+}
+
+/// Of sessions.
+pub(super) struct Signs;
+
+impl IntoResponses for Signs {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
+            (403, "`wrong-password`, `not-permitted` or `code-used`."),
+            (409, "`no-site` or `no-web`."),
+            (429, "`slow-down`: too many wrong passwords; `Retry-After` says when to try again."),
+            (503, "`no-holder`: no machine of the site can answer now."),
+        ])
+    }
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -124,6 +155,38 @@ impl IntoResponses for Manages {
         super::site::create,
         super::site::join,
         super::site::leave,
+        super::site::nearby,
+        super::session::show,
+        super::session::begin,
+        super::session::end,
+        super::session::open_code,
+        super::session::sign_in,
+        super::session::sign_out,
+        super::admin::devices::release,
+        super::admin::devices::invite,
+        super::admin::devices::admit,
+        super::admin::devices::revoke,
+        super::admin::devices::lose,
+        super::admin::devices::set,
+        super::admin::devices::rotate,
+        super::admin::licenses::add,
+        super::admin::licenses::remove,
+        super::admin::licenses::trust,
+        super::admin::people::set,
+        super::admin::people::remove,
+        super::admin::limits::set,
+        super::admin::limits::set_group,
+        super::admin::limits::set_priority,
+        super::admin::organisation::set,
+        super::admin::organisation::place,
+        super::admin::organisation::stop_at_legal,
+        super::admin::purchases::set,
+        super::admin::purchases::remove,
+        super::admin::purchases::allocate,
+        super::admin::inventory::set_catalog,
+        super::admin::inventory::import,
+        super::admin::inventory::forget,
+        super::admin::inventory::forget_site,
         super::seats::take,
         super::seats::give_back,
         super::seats::prove,
@@ -173,11 +236,15 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         }
     };
     add("400", "`bad-request`: the request is not what is described here.");
-    add("403", "`host` or `origin`: on the web port, the request is for another place or comes from one.");
+    add(
+        "403",
+        "`host`, `origin` or `csrf`: on the web port, the request is for another place or comes from one.",
+    );
     add("500", "`internal`: a fault of the agent; its log says more.");
     if method == "get" {
         return;
     }
+    add("401", "`no-session`: on the web port, the page has no session.");
     add("413", "`too-large`: the body has too many bytes.");
     if without_key(method, path) {
         return;
@@ -253,9 +320,11 @@ fn every_operation_is_described_in_full() {
 }
 
 /// The methods that the router takes at a path, by its own word.
+#[cfg(unix)]
 async fn methods(router: &axum::Router, path: &str) -> Vec<String> {
+    use hyper::service::Service;
     let request = axum::http::Request::builder().method("PROBE").uri(path).body(axum::body::Body::empty());
-    let service = TowerToHyperService::new(router.clone());
+    let service = hyper_util::service::TowerToHyperService::new(router.clone());
     let answer = service.call(request.unwrap()).await.unwrap();
     assert_eq!(answer.status(), 405, "{path} is routed");
     let allowed = answer.headers().get("allow").map(|allow| allow.to_str().unwrap()).unwrap_or_default();
@@ -263,6 +332,7 @@ async fn methods(router: &axum::Router, path: &str) -> Vec<String> {
     allowed.filter(|method| !method.is_empty() && method != "head").collect()
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn what_is_routed_is_described_and_the_other_way_round() {
     let dir = tempfile::tempdir().unwrap();

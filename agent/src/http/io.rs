@@ -7,18 +7,21 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::platform::local::LocalStream;
+/// A connection of whatever kind.
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
-/// A local stream shared by the HTTP connection and the answer it sends.
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// A stream shared by the HTTP connection and the answer it sends.
 ///
 /// hyper notices a client's end only while its own read buffer is empty; an answer that is held open for days must
 /// notice it always. Both poll from the connection's one task, so the lock is never contended.
 #[derive(Clone)]
-pub(super) struct SharedIo(Arc<Mutex<LocalStream>>);
+pub(super) struct SharedIo(Arc<Mutex<Box<dyn Io>>>);
 
 impl SharedIo {
-    pub(super) fn new(stream: LocalStream) -> Self {
-        Self(Arc::new(Mutex::new(stream)))
+    pub(super) fn new(stream: impl Io + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Box::new(stream))))
     }
 
     /// Ready once the client has closed its side. What it sends meanwhile is thrown away, so this is only for
@@ -35,7 +38,7 @@ impl SharedIo {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, LocalStream> {
+    fn lock(&self) -> MutexGuard<'_, Box<dyn Io>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

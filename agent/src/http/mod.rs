@@ -9,10 +9,14 @@
 //! | `routes` | where the resources are |
 //! | `look`, `page` | listings, and pages of them |
 //! | `site` | founding, joining and leaving a site |
+//! | [`web`] | the same for browsers: the page's port |
+//! | `guard` | which requests are let in, and in whose name |
+//! | `session` | sessions of pages, admins who sign in |
 //! | `seats` | `POST /v1/seats`: a seat held by an open answer |
 //! | `idle` | whether a seat is used, and asking for an idle one |
 //! | `events` | `GET /v1/events` |
 //! | `audit` | `GET /v1/audit` |
+//! | `admin` | what admins change |
 //! | `idempotency` | requests that are sent again |
 //! | `describe` | the description of all this, made by tests |
 //! | `problem` | errors as problem+json |
@@ -23,6 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::IntoResponse;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -36,12 +41,14 @@ use tokio_util::task::TaskTracker;
 use crate::node::Node;
 use crate::platform::local::{Caller, LocalListener, LocalStream};
 
+mod admin;
 mod audit;
 mod borrows;
 mod compliance;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod describe;
 mod events;
+mod guard;
 mod idempotency;
 mod idle;
 mod io;
@@ -50,7 +57,12 @@ mod page;
 mod problem;
 mod routes;
 mod seats;
+mod session;
 mod site;
+pub mod web;
+
+use problem::Problem;
+use session::Sessions;
 
 /// Connections served at once; more wait in the operating system's queue.
 pub const CONNECTIONS_MAX: usize = 512;
@@ -62,66 +74,103 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// How long to wait before accepting again after the operating system refused (no file descriptors left).
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Serves the local API until `shutdown`, then closes all connections.
-///
-/// Stop the node first: a seat whose stream is closed while the node still works is given back.
-pub async fn serve(mut listener: LocalListener, node: Node, shutdown: CancellationToken) {
-    let router = routes::router(node);
-    let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let users = Arc::new(Users::default());
-    let tasks = TaskTracker::new();
-    loop {
-        let next = async {
-            let permit = Arc::clone(&free).acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, accepted) = tokio::select! {
-            () = shutdown.cancelled() => break,
-            next = next => next,
-        };
-        let Ok(permit) = permit else { break };
-        match accepted {
-            Ok((stream, caller)) => match Users::enter(&users, &caller.user) {
-                Some(place) => {
-                    let serving = serve_connection(router.clone(), stream, caller, (permit, place));
-                    let shutdown = shutdown.clone();
-                    tasks.spawn(async move { shutdown.run_until_cancelled(serving).await });
-                }
-                None => tracing::warn!(user = %caller.user, "a user has too many connections to the agent"),
-            },
-            Err(error) => {
-                tracing::warn!(%error, "a local connection was not accepted");
-                tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
-            }
-        }
-    }
-    tasks.close();
-    tasks.wait().await;
+/// The API, for the socket and for browsers.
+#[derive(Clone)]
+pub struct Api {
+    router: Router,
+    sessions: Sessions,
 }
 
-async fn serve_connection(
-    router: Router,
-    stream: LocalStream,
-    caller: Caller,
-    _place: (OwnedSemaphorePermit, Place),
-) {
-    let io = io::SharedIo::new(stream);
-    let spoken_to = io.clone();
-    let routes = TowerToHyperService::new(router);
-    // A layer on the router would build all routes anew for each connection, and most carry one request.
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(caller.clone());
-        request.extensions_mut().insert(spoken_to.clone());
-        routes.call(request)
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .serve_connection(TokioIo::new(io), service)
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    /// The API of `node`.
+    pub fn new(node: Node) -> Self {
+        Self { router: routes::router(node), sessions: Sessions::new() }
+    }
+
+    /// Serves the socket until `shutdown`, then closes all connections.
+    ///
+    /// Stop the node first: a seat whose stream is closed while the node still works is given back.
+    pub async fn serve(&self, mut listener: LocalListener, shutdown: CancellationToken) {
+        let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let users = Arc::new(Users::default());
+        let tasks = TaskTracker::new();
+        loop {
+            let next = async {
+                let permit = Arc::clone(&free).acquire_owned().await;
+                (permit, listener.accept().await)
+            };
+            let (permit, accepted) = tokio::select! {
+                () = shutdown.cancelled() => break,
+                next = next => next,
+            };
+            let Ok(permit) = permit else { break };
+            match accepted {
+                Ok((stream, caller)) => match Users::enter(&users, &caller.user) {
+                    Some(place) => {
+                        let serving = self.clone().serve_local(stream, caller, (permit, place));
+                        let shutdown = shutdown.clone();
+                        tasks.spawn(async move { shutdown.run_until_cancelled(serving).await });
+                    }
+                    None => {
+                        tracing::warn!(user = %caller.user, "a user has too many connections to the agent")
+                    }
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "a local connection was not accepted");
+                    tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+                }
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    async fn serve_local(self, stream: LocalStream, caller: Caller, _place: (OwnedSemaphorePermit, Place)) {
+        self.serve_connection(stream, |request, sessions| {
+            guard::admit_local(request, &caller, sessions);
+            Ok(())
+        })
         .await;
-    if let Err(error) = served {
-        // Mostly a client that went away, which is how seats are given back.
-        tracing::debug!(%error, "a local connection ended");
+    }
+
+    /// Serves one connection; `admit` lets each of its requests in, or answers it.
+    async fn serve_connection(
+        &self,
+        stream: impl io::Io + 'static,
+        admit: impl Fn(&mut Request<Incoming>, &Sessions) -> Result<(), Problem>,
+    ) {
+        let io = io::SharedIo::new(stream);
+        let spoken_to = io.clone();
+        let routes = TowerToHyperService::new(self.router.clone());
+        // A layer on the router would build all routes anew for each connection, and most carry one request.
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(spoken_to.clone());
+            let admitted = admit(&mut request, &self.sessions);
+            let answer = admitted.map(|()| routes.call(request));
+            async {
+                let mut response = match answer {
+                    Ok(answer) => answer.await?,
+                    Err(problem) => problem.into_response(),
+                };
+                guard::dress(&mut response);
+                Ok::<_, std::convert::Infallible>(response)
+            }
+        });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .serve_connection(TokioIo::new(io), service)
+            .await;
+        if let Err(error) = served {
+            // Mostly a client that went away, which is how seats are given back.
+            tracing::debug!(%error, "a connection to the API ended");
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::node::{NodeError, SeatError, idle_of, seat_holders};
 
 /// An error of one request.
 #[derive(Debug)]
-pub(super) struct Problem(pub(super) Box<api::Problem>);
+pub(crate) struct Problem(pub(super) Box<api::Problem>);
 
 impl Problem {
     pub(super) fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
@@ -22,7 +22,14 @@ impl Problem {
             detail: detail.into(),
             holders: Vec::new(),
             expected: None,
+            retry_after_s: None,
         }))
+    }
+
+    /// The same, with when to try again, seconds.
+    pub(super) fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after_s = Some(seconds);
+        self
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
@@ -36,6 +43,10 @@ impl Problem {
     /// What the site answered can't be read here.
     pub(super) fn unreadable(error: impl std::fmt::Display) -> Self {
         let detail = format!("the site's answer is not understood here ({error}); update the older agent");
+        Self::internal(detail)
+    }
+
+    pub(super) fn internal(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
@@ -51,8 +62,9 @@ impl IntoResponse for Problem {
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let unavailable = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        if let Some(seconds) = self.0.retry_after_s.or(unavailable) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

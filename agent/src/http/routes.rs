@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use axum::{Json, Router};
 use data_encoding::BASE64;
 use seatkeeper_ledger::command::{Outcome, Refusal};
@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use super::describe::Uses;
 use super::idempotency::{Answers, once};
 use super::problem::{Problem, refusal_code};
-use super::{audit, borrows, compliance, events, idle, look, seats, site};
+use super::{admin, audit, borrows, compliance, events, idle, look, seats, session, site};
 use crate::node::Node;
 
 /// The description of the API, as a test has made it from the code.
@@ -47,6 +47,7 @@ fn routes() -> Routes {
         .route("/v1/site", get(look::site).post(site::create))
         .route("/v1/site/join", post(site::join))
         .route("/v1/site/leave", post(site::leave))
+        .route("/v1/sites", get(site::nearby))
         .route("/v1/seats", get(look::seats).post(seats::take))
         .route("/v1/seats/{session}", delete(seats::give_back))
         .route("/v1/seats/{session}/proof", post(seats::prove))
@@ -54,23 +55,44 @@ fn routes() -> Routes {
         .route("/v1/seats/{session}/ask", post(idle::ask))
         .route("/v1/borrows", get(borrows::list).post(borrows::borrow).delete(borrows::give_back))
         .route("/v1/devices", get(look::devices))
-        .route("/v1/licenses", get(look::licenses))
+        .route("/v1/devices/{id}", put(admin::devices::set))
+        .route("/v1/devices/{id}/admit", post(admin::devices::admit))
+        .route("/v1/devices/{id}/revoke", post(admin::devices::revoke))
+        .route("/v1/devices/{id}/lost", put(admin::devices::lose))
+        .route("/v1/invites", post(admin::devices::invite))
+        .route("/v1/licenses", get(look::licenses).post(admin::licenses::add))
+        .route("/v1/licenses/{id}", delete(admin::licenses::remove))
         .route("/v1/admins", get(look::admins))
+        .route("/v1/admins/{name}", put(admin::people::set).delete(admin::people::remove))
         .route("/v1/vendors", get(look::vendors))
+        .route("/v1/vendors/{key}", put(admin::licenses::trust))
         .route("/v1/usage", get(look::usage))
         .route("/v1/audit", get(audit::page))
         .route("/v1/audit/heads", get(audit::heads))
-        .route("/v1/limits", get(look::limits))
-        .route("/v1/org", get(look::organisation))
+        .route("/v1/limits", get(look::limits).put(admin::limits::set))
+        .route("/v1/groups/{name}", put(admin::limits::set_group))
+        .route("/v1/priorities", put(admin::limits::set_priority))
+        .route("/v1/org", get(look::organisation).put(admin::organisation::set))
+        .route("/v1/org/placement", put(admin::organisation::place))
+        .route("/v1/org/stop-at-legal", put(admin::organisation::stop_at_legal))
         .route("/v1/purchases", get(look::purchases))
+        .route("/v1/purchases/{id}", put(admin::purchases::set).delete(admin::purchases::remove))
+        .route("/v1/purchases/{id}/allocations", put(admin::purchases::allocate))
         .route("/v1/compliance", get(compliance::compliance))
         .route("/v1/compliance/what-if", post(compliance::what_if))
         .route("/v1/compliance/history", get(look::calculations))
         .route("/v1/inventory", get(compliance::inventory))
-        .route("/v1/inventory/machines/{id}", get(compliance::machine))
+        .route("/v1/inventory/machines", post(admin::inventory::import))
+        .route("/v1/inventory/machines/{id}", get(compliance::machine).delete(admin::inventory::forget))
+        .route("/v1/inventory/sites/{id}", delete(admin::inventory::forget_site))
         .route("/v1/inventory/unknown", get(look::unknown_programs))
-        .route("/v1/inventory/catalog", get(look::catalog))
+        .route("/v1/inventory/catalog", get(look::catalog).put(admin::inventory::set_catalog))
+        .route("/v1/session", get(session::show).post(session::begin).delete(session::end))
+        .route("/v1/session/codes", post(session::open_code))
+        .route("/v1/session/admin", put(session::sign_in).delete(session::sign_out))
+        .route("/v1/seats/{session}/release", post(admin::devices::release))
         .route("/v1/pool-key", get(look::pool_key))
+        .route("/v1/pool-key/rotate", post(admin::devices::rotate))
         .route("/v1/events", get(events::events))
         .route("/v1/commands", post(command))
         .route("/openapi.json", get(description))
@@ -161,6 +183,11 @@ pub(super) async fn read_json<T: DeserializeOwned>(body: Body) -> Result<T, Prob
     parse(&read(body).await?)
 }
 
+/// The same of a body that may be longer than others.
+pub(super) async fn read_json_up_to<T: DeserializeOwned>(body: Body, bytes_max: usize) -> Result<T, Problem> {
+    parse(&read_up_to(body, bytes_max).await?)
+}
+
 /// The same; nothing at all is the default.
 pub(super) async fn read_json_or_default<T: DeserializeOwned + Default>(body: Body) -> Result<T, Problem> {
     let bytes = read(body).await?;
@@ -168,8 +195,12 @@ pub(super) async fn read_json_or_default<T: DeserializeOwned + Default>(body: Bo
 }
 
 pub(super) async fn read(body: Body) -> Result<Bytes, Problem> {
-    axum::body::to_bytes(body, limits::API_BODY_BYTES_MAX).await.map_err(|_| {
-        let detail = format!("a body has at most {} bytes", limits::API_BODY_BYTES_MAX);
+    read_up_to(body, limits::API_BODY_BYTES_MAX).await
+}
+
+async fn read_up_to(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(body, bytes_max).await.map_err(|_| {
+        let detail = format!("a body has at most {bytes_max} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
     })
 }

@@ -25,7 +25,8 @@ async fn agent(dir: &Path) -> (Client, CancellationToken) {
     let socket = dir.join("agent.sock");
     let listener = LocalListener::bind(&socket).unwrap();
     let shutdown = CancellationToken::new();
-    tokio::spawn(serve(listener, node, shutdown.clone()));
+    let serving = shutdown.clone();
+    tokio::spawn(async move { Api::new(node).serve(listener, serving).await });
     (Client::with_socket(socket), shutdown)
 }
 

@@ -7,6 +7,7 @@
 //! | [`code`] | recovery codes, and the root key sealed under one |
 //! | [`invite`] | invitation codes |
 //! | [`admin`] | password-sealed key files of admins |
+//! | [`signing`] | commands signed by an admin's key |
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
@@ -21,6 +22,7 @@ pub mod code;
 pub mod identity;
 pub mod invite;
 pub mod seal;
+pub mod signing;
 mod text;
 
 /// Why a key could not be made or used.

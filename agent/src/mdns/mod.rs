@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mdns_sd::{DaemonEvent, IfKind, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
-use seatkeeper_protocol::id::DeviceId;
+use seatkeeper_protocol::id::{DeviceId, Name};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -117,12 +117,13 @@ impl Mdns {
             return Ok(());
         }
         let device = announcement.device.to_string();
-        let properties = [
+        let mut properties = vec![
             ("v", VERSION.to_owned()),
             ("site", announcement.site.clone()),
             ("dev", device.clone()),
             ("gen", announcement.generation.to_string()),
         ];
+        properties.extend(announcement.name.iter().map(|name| ("name", name.to_string())));
         // Addresses named while the link is down would never be announced; the daemon follows the machine's own.
         let mut service =
             ServiceInfo::new(SERVICE, &device, &host_name(&announcement.device), "", port, &properties[..])?
@@ -320,6 +321,8 @@ fn read(service: &ResolvedService, loopback: bool) -> Option<Announcement> {
         return None;
     }
     let generation = text("gen")?.parse().ok()?;
+    // A release that does not know of it leaves it out.
+    let name = text("name").and_then(|name| Name::new(name).ok());
     let mut addresses: Vec<SocketAddr> = service
         .get_addresses()
         .iter()
@@ -331,7 +334,7 @@ fn read(service: &ResolvedService, loopback: bool) -> Option<Announcement> {
     addresses.sort_by_key(|address| (address.is_ipv6(), is_link_local(address), *address));
     addresses.truncate(Announcement::ADDRESSES_MAX);
     let site = site.to_owned();
-    (!addresses.is_empty()).then_some(Announcement { device, site, generation, addresses })
+    (!addresses.is_empty()).then_some(Announcement { device, site, name, generation, addresses })
 }
 
 /// Where to dial. A link-local IPv6 address means something only together with an interface of ours.

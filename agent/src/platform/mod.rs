@@ -3,6 +3,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `browser` | opening it |
 //! | [`child`] | the child of `seatkeeper run` |
 //! | [`clock`] | the two clocks |
 //! | [`files`] | permissions of files and folders |
@@ -11,11 +12,13 @@
 //! | [`local`] | the local socket or pipe and who calls through it |
 //! | [`lock`] | one agent per state folder |
 //! | [`paths`] | where state and keys are kept |
+//! | `peer` | whose program is at the other end of a connection |
 //! | [`people`] | who is logged in |
 //! | [`signals`] | being told to stop |
 //! | [`software`] | what is installed |
 //! | [`tree`] | watching a process and everything it started |
 
+pub(crate) mod browser;
 pub mod child;
 pub mod clock;
 pub(crate) mod dialog;
@@ -26,6 +29,7 @@ pub mod local;
 pub mod lock;
 pub(crate) mod menu;
 pub mod paths;
+pub(crate) mod peer;
 pub mod people;
 pub mod signals;
 pub mod software;

@@ -146,7 +146,17 @@ impl Office {
         let state = self.path("state");
         let (listen, peer) =
             (format!("127.0.0.1:{}", self.port), self.peer.map(|peer| format!("127.0.0.1:{peer}")));
-        let mut args = vec!["agent", "--listen", &listen, "--no-mdns", "--name", self.name, "--state-dir"];
+        let mut args = vec![
+            "agent",
+            "--listen",
+            &listen,
+            "--no-mdns",
+            "--name",
+            self.name,
+            "--web",
+            "127.0.0.1:0",
+            "--state-dir",
+        ];
         args.push(state.to_str().unwrap());
         if let Some(peer) = &peer {
             args.extend(["--peer", peer]);

@@ -432,7 +432,15 @@ pub(crate) fn bodies() -> Samples {
     );
     let site = api::Site { id: certificate().site.to_string(), name: "Büro".into(), generation: 1 };
     let key = public(&key(4)).to_string();
-    add("create-site", json(&api::CreateSite { name: "Büro".into(), admin: "ada".into(), admin_key: key }));
+    add(
+        "create-site",
+        json(&api::CreateSite {
+            name: "Büro".into(),
+            admin: "ada".into(),
+            admin_key: Some(key),
+            password: None,
+        }),
+    );
     let borrow = api::BorrowRequest {
         product: "cad".into(),
         version: text("2026"),
@@ -546,6 +554,7 @@ pub(crate) fn bodies() -> Samples {
                 idle_s: None,
             }],
             expected: START.rfc3339(),
+            retry_after_s: Some(2),
         }),
     );
     samples

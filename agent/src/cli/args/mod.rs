@@ -91,6 +91,12 @@ pub enum Command {
     Vendor(VendorCommand),
     /// How the site and this machine are
     Status,
+    /// Open this machine's page in the browser, in your name
+    Open {
+        /// Print its address instead; it works once, within a minute
+        #[arg(long)]
+        print: bool,
+    },
     /// Who uses which seat
     Seats {
         /// What to do with them; nothing: list them.
@@ -148,6 +154,37 @@ pub struct AgentArgs {
     /// Join the site of the code in this file, unless in a site already
     #[arg(long, value_name = "F")]
     pub join_file: Option<PathBuf>,
+    /// Where this machine's page is served, or `off`
+    #[arg(long, value_name = "ADDR:PORT|off", default_value = "127.0.0.1:7411")]
+    pub web: WebArg,
+    /// The page's certificate chain (PEM); needed for an address that other machines reach
+    #[arg(long, value_name = "F", requires = "web_key")]
+    pub web_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "F", requires = "web_cert")]
+    pub web_key: Option<PathBuf>,
+}
+
+/// Where the page is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebArg {
+    /// Nowhere
+    Off,
+    /// There
+    At(SocketAddr),
+}
+
+impl std::str::FromStr for WebArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            _ => text.parse().map(Self::At).map_err(|_| {
+                format!("`{text}` is neither an address with a port, such as 127.0.0.1:7411, nor `off`")
+            }),
+        }
+    }
 }
 
 /// With which key a command is signed.

@@ -42,6 +42,7 @@ impl Counter {
             user: user.to_owned(),
             pid: None,
             manages_device: false,
+            uid: None,
         });
         if let Some(key) = key {
             request = request.header(KEY, key);
