@@ -3,7 +3,7 @@
 //! Only tests make it; they compare it with `agent/openapi.json`, which the program carries. `SEATKEEPER_WRITE_GOLDEN=1`
 //! writes that file anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use seatkeeper_protocol::api;
 use serde_json::{Value, json};
@@ -118,8 +118,11 @@ impl IntoResponses for Signs {
         problems(&[
             (403, "`wrong-password`, `not-permitted` or `code-used`."),
             (409, "`no-site` or `no-web`."),
-            (429, "`slow-down`: too many wrong passwords; `Retry-After` says when to try again."),
-            (503, "`no-holder`: no machine of the site can answer now."),
+            (
+                429,
+                "`slow-down`: too much at once, or too many wrong passwords; `Retry-After` says when to try again.",
+            ),
+            (503, "`no-holder`: no machine of the site can answer now; try again."),
         ])
     }
 }
@@ -251,7 +254,10 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     }
     add("409", "`in-progress`: a request with this idempotency key is under way.");
     add("422", "`idempotency-mismatch`: the idempotency key was used for another request.");
-    add("429", "`slow-down`: too many requests of this caller are under way; try again later.");
+    add(
+        "429",
+        "`slow-down`: too much at once, or too many wrong passwords; `Retry-After` says when to try again.",
+    );
     let key = json!({
         "name": "Idempotency-Key",
         "in": "header",
@@ -266,20 +272,116 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     }
 }
 
+/// Properties of answers that are left out when there is nothing to say; all others are always there.
+const LEFT_OUT: [(&str, &str); 5] = [
+    ("Problem", "holders"),
+    ("Problem", "expected"),
+    ("Problem", "retry_after_s"),
+    ("SeatWaiting", "holders"),
+    ("Session", "token"),
+];
+
+/// Every schema that `of` refers to, and those that they refer to.
+fn referred(of: &Value, schemas: &Value, names: &mut BTreeSet<String>) {
+    match of {
+        Value::Object(members) => {
+            let name = members.get("$ref").and_then(|at| at.as_str()?.strip_prefix("#/components/schemas/"));
+            if let Some(name) = name
+                && names.insert(name.to_owned())
+            {
+                referred(&schemas[name], schemas, names);
+            }
+            members.values().for_each(|member| referred(member, schemas, names));
+        }
+        Value::Array(items) => items.iter().for_each(|item| referred(item, schemas, names)),
+        _ => {}
+    }
+}
+
+/// What we answer has all its properties.
+fn require_all(name: &str, of: &mut Value) {
+    match of {
+        Value::Object(members) => {
+            members.values_mut().for_each(|member| require_all(name, member));
+            if let Some(Value::Object(properties)) = members.get("properties") {
+                let always = properties.keys().filter(|key| !LEFT_OUT.contains(&(name, key.as_str())));
+                members.insert("required".to_owned(), always.cloned().collect());
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| require_all(name, item)),
+        _ => {}
+    }
+}
+
+/// Moves `part` to the components, which keep what is the same once.
+fn share(part: &mut Value, kind: &str, name: &str, components: &mut Value) {
+    let shared = &mut components[kind][name];
+    assert!(shared.is_null() || shared == part, "{kind} {name} are two");
+    *shared = std::mem::replace(part, json!({ "$ref": format!("#/components/{kind}/{name}") }));
+}
+
+/// What a problem's answer is called: its status and the codes in its description.
+fn problem_name(status: &str, answer: &Value) -> String {
+    let description = answer["description"].as_str().unwrap_or_default();
+    let codes = description.split('`').skip(1).step_by(2).filter(|code| *code != "Retry-After");
+    codes.fold(status.to_owned(), |name, code| format!("{name}.{code}"))
+}
+
 /// The whole description.
 fn document() -> Value {
     let mut document = serde_json::to_value(Described::openapi()).unwrap();
+    let mut components = document["components"].take();
+    let mut asked = BTreeSet::new();
     for (path, methods) in document["paths"].as_object_mut().unwrap() {
         for (method, operation) in methods.as_object_mut().unwrap() {
             complete(path, method, operation);
+            referred(&operation["requestBody"], &components["schemas"], &mut asked);
+            for (status, answer) in operation["responses"].as_object_mut().unwrap() {
+                if status.starts_with(['4', '5']) {
+                    share(answer, "responses", &problem_name(status, answer), &mut components);
+                }
+            }
+            for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+                if parameter["name"] == "Idempotency-Key" {
+                    share(parameter, "parameters", "Idempotency-Key", &mut components);
+                }
+            }
         }
     }
+    for (name, schema) in components["schemas"].as_object_mut().unwrap() {
+        if !asked.contains(name) {
+            require_all(name, schema);
+        }
+    }
+    document["components"] = components;
     document
+}
+
+/// The description as it is kept: a line for each operation and each component.
+fn text(document: &Value) -> String {
+    fn lines(text: &mut String, of: &Value, depth: usize) {
+        let Value::Object(members) = of else { return text.push_str(&of.to_string()) };
+        if depth == 0 || members.is_empty() {
+            return text.push_str(&of.to_string());
+        }
+        text.push('{');
+        for (at, (name, member)) in members.iter().enumerate() {
+            text.push_str(if at == 0 { "\n" } else { ",\n" });
+            text.push_str(&format!("{}:", Value::from(name.as_str())));
+            lines(text, member, depth - 1);
+        }
+        text.push_str("\n}");
+    }
+    let mut text = String::new();
+    lines(&mut text, document, 3);
+    text.push('\n');
+    text
 }
 
 #[test]
 fn the_description_in_the_tree_is_that_of_the_code() {
-    let text = serde_json::to_string_pretty(&document()).unwrap() + "\n";
+    let text = text(&document());
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), document());
     if std::env::var_os("SEATKEEPER_WRITE_GOLDEN").is_some() {
         std::fs::write(GOLDEN, &text).unwrap();
     }
@@ -302,6 +404,8 @@ fn every_operation_is_described_in_full() {
             let answers = operation["responses"].as_object().unwrap();
             assert!(answers.keys().any(|status| status.starts_with('2')), "{of} answers something");
             for (status, answer) in answers {
+                let shared = answer["$ref"].as_str().and_then(|at| at.strip_prefix('#'));
+                let answer = shared.map_or(answer, |at| document.pointer(at).unwrap());
                 let problem = &answer["content"]["application/problem+json"];
                 assert_eq!(!problem.is_null(), status.starts_with(['4', '5']), "{of}: {status}");
             }

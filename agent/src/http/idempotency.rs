@@ -101,7 +101,8 @@ impl Kept {
         let has_room = self.make_room(PER_CALLER_MAX, of_caller) && self.make_room(ALL_MAX, |_| true);
         if !has_room {
             let detail = "too many requests with idempotency keys are under way; send this one again later";
-            return Found::Refused(Problem::new(StatusCode::TOO_MANY_REQUESTS, "slow-down", detail));
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "slow-down", detail);
+            return Found::Refused(problem.retry_after(1));
         }
         self.slots.insert(slot, (request, None));
         Found::Nothing
