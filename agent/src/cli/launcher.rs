@@ -12,9 +12,9 @@ use tokio::sync::watch;
 
 use super::args::{OnLost, ProductAt};
 use super::fail::{Fail, NO_SEAT};
-use super::print;
 use super::seat::{self, HeldSeat};
-use crate::platform::dialog::{Dialogs, Notice, Progress};
+use super::{open, print};
+use crate::platform::dialog::{Choice, Choices, Dialogs, Notice, Progress};
 use crate::platform::menu::{Entry, Installed, Menu, MenuError};
 use crate::platform::paths;
 
@@ -241,12 +241,24 @@ impl Voice {
         print::note(format!("seatkeeper: {}", fail.text));
         let hint = "If you wait, the program starts as soon as a seat is free.";
         let question = format!("{}\n\n{holders}{hint}", print::sentence(&fail.text));
-        match dialogs.ask(&question, "Wait", "Close").await {
-            Ok(true) => wait(&dialogs, client, api::SeatRequest { wait_s: Some(WAIT_S), ..request }).await,
-            Ok(false) => Err(Refused { fail, told: true }),
-            Err(error) => {
-                no_window(&error);
-                Err(Refused { fail, told: true })
+        let choices = Choices { first: "Wait", second: "Close", third: "Show all seats" };
+        loop {
+            match dialogs.ask(&question, &choices).await {
+                Ok(Choice::First) => {
+                    let request = api::SeatRequest { wait_s: Some(WAIT_S), ..request };
+                    return wait(&dialogs, client, request).await;
+                }
+                // The window stays meanwhile.
+                Ok(Choice::Third) => {
+                    if let Err(fail) = open::in_browser(&client).await {
+                        print::note(format!("seatkeeper: {}", fail.text));
+                    }
+                }
+                Ok(Choice::Second) => return Err(Refused { fail, told: true }),
+                Err(error) => {
+                    no_window(&error);
+                    return Err(Refused { fail, told: true });
+                }
             }
         }
     }

@@ -97,12 +97,12 @@ impl Site {
         }
         let token = cookie(headers, &self.cookie.name).map(Hashed::of);
         let session = token.and_then(|token| sessions.store().find(&token, now()));
-        if !is_safe(request.method()) && request.uri().path() != SESSION {
+        let begins = request.method() == Method::POST && request.uri().path() == SESSION;
+        if !begins && !is_safe(request.method()) {
             let session = session.as_ref().ok_or_else(no_session)?;
             check_csrf(headers, &session.csrf)?;
         }
         let token = token.filter(|_| session.is_some());
-        let begins = request.method() == Method::POST && request.uri().path() == SESSION;
         let peer_uid = ends.filter(|_| begins).and_then(|(ours, theirs)| peer::user_of(ours, theirs));
         let caller = session.map(|session| session.caller).unwrap_or_else(nobody);
         request.extensions_mut().insert(caller);
@@ -273,5 +273,6 @@ mod tests {
         refused("DELETE", "/v1/borrows", &[HOST, COOKIE, ("x-seatkeeper-csrf", "")], "csrf");
         admitted("POST", "/v1/borrows", &[HOST, COOKIE, ("x-seatkeeper-csrf", "csrf")], "eva");
         admitted("POST", "/v1/session", &[HOST], "");
+        refused("DELETE", "/v1/session", &[HOST, COOKIE], "csrf");
     }
 }

@@ -17,7 +17,13 @@ printf '%s|' "$@" | tr '\n' ' ' >> "$dir/shown"
 echo >> "$dir/shown"
 case "$*" in
   *--progress*) cat >> "$dir/shown"; exec sleep 60 ;;
-  *--question*) exit "$(cat "$dir/answer")" ;;
+  *--question*)
+    # An answer in words is the extra button's, once.
+    answer=$(cat "$dir/answer")
+    case "$answer" in
+      [01]) exit "$answer" ;;
+      *) printf 1 > "$dir/answer"; echo "$answer"; exit 1 ;;
+    esac ;;
 esac
 "#;
 
@@ -52,13 +58,26 @@ async fn who_closes_the_window_is_not_in_the_queue() {
     assert_eq!(ended(&mut refused).await, Some(75));
     let shown = written(&office.path("bin/shown")).await;
     assert!(
-        shown.contains("|--question|") && shown.contains("|--ok-label|Wait|--cancel-label|Close|"),
+        shown.contains("|--question|")
+            && shown.contains("|--ok-label|Wait|--cancel-label|Close|--extra-button|Show all seats|"),
         "{shown}"
     );
     assert!(shown.contains("All 2 seats of cad are in use"), "{shown}");
     assert_eq!(shown.matches("on pc1, since 20").count(), 2, "{shown}");
     assert_eq!(shown.lines().count(), 1, "nobody is told twice: {shown}");
     assert_eq!(office.client.status().await.unwrap().pools[0].waiting, 0);
+}
+
+#[tokio::test]
+async fn who_wants_to_see_all_seats_gets_the_page_and_is_asked_again() {
+    let (office, _users) = full_office("Show all seats").await;
+    program(&office.path("bin/xdg-open"), "#!/bin/sh\necho \"$1\" > \"$(dirname \"$0\")/opened\"\n");
+    let mut refused = start(&office, "true");
+    assert_eq!(ended(&mut refused).await, Some(75));
+    let opened = written(&office.path("bin/opened")).await;
+    assert!(opened.starts_with("http://127.0.0.1:") && opened.contains("/#code="), "{opened}");
+    let shown = written(&office.path("bin/shown")).await;
+    assert_eq!(shown.matches("|--question|").count(), 2, "{shown}");
 }
 
 #[tokio::test]

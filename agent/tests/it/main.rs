@@ -16,3 +16,4 @@ mod organisation;
 mod queue;
 mod run;
 mod verify;
+mod web;

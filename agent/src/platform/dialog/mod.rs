@@ -17,6 +17,24 @@ const TITLE: &str = "Seatkeeper";
 /// The longest text in a window, characters: more would not fit the smallest screen.
 const TEXT_MAX: usize = 1_500;
 
+/// What a question may be answered with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Choices<'a> {
+    pub(crate) first: &'a str,
+    pub(crate) second: &'a str,
+    /// Not everywhere offered.
+    pub(crate) third: &'a str,
+}
+
+/// Which one was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    First,
+    Second,
+    #[cfg_attr(windows, allow(dead_code, reason = "not offered there"))]
+    Third,
+}
+
 /// What a window may show: names come from other machines, so that what could steer a desktop's text field goes.
 fn shown(text: &str) -> String {
     let mut shown: String = text

@@ -7,11 +7,15 @@ use std::process::{ChildStdin, Command, Stdio};
 
 use tokio::process::Child;
 
-use super::{TITLE, shown};
+use super::{Choice, Choices, TITLE, shown};
 use crate::platform::paths::find_program_in;
 
 /// How wide zenity's windows are, pixels.
 const WIDTH: &str = "--width=460";
+/// What kdialog ends with when its "no" was chosen; a closed window is "cancel".
+const KDIALOG_NO: i32 = 1;
+/// Not what xmessage ends with by itself.
+const XMESSAGE_THIRD: i32 = 103;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -48,21 +52,38 @@ impl Dialogs {
         known.into_iter().find_map(|(name, kind)| Some(Self { kind, program: find(name)? }))
     }
 
-    /// Asks, and waits for the answer: whether it is the first button. A window that is closed means the second.
-    pub(crate) async fn ask(&self, text: &str, first: &str, second: &str) -> io::Result<bool> {
+    /// Asks, and waits for the answer. A window that is closed means the second.
+    pub(crate) async fn ask(&self, text: &str, choices: &Choices<'_>) -> io::Result<Choice> {
         let mut command = self.command();
         let text = shown(text);
+        let Choices { first, second, third } = choices;
         match self.kind {
-            Kind::Zenity => command.args(["--question", WIDTH, "--no-markup", "--text", &text]).args([
-                "--ok-label",
-                first,
+            Kind::Zenity => command
+                .args(["--question", WIDTH, "--no-markup", "--text", &text, "--ok-label", first])
+                .args(["--cancel-label", second, "--extra-button", third]),
+            Kind::Kdialog => command.args(["--yesnocancel", &text, "--yes-label", first]).args([
+                "--no-label",
+                third,
                 "--cancel-label",
                 second,
             ]),
-            Kind::Kdialog => command.args(["--yesno", &text, "--yes-label", first, "--no-label", second]),
-            Kind::Xmessage => command.args(["-buttons", &format!("{first}:0,{second}:1"), &text]),
+            Kind::Xmessage => {
+                command.args(["-buttons", &format!("{first}:0,{second}:1,{third}:{XMESSAGE_THIRD}"), &text])
+            }
         };
-        Ok(spawn(command)?.wait().await?.success())
+        command.stdout(Stdio::piped());
+        let answer = spawn(command)?.wait_with_output().await?;
+        // zenity writes the extra button's words, and ends as if it had been closed.
+        let is_third = match self.kind {
+            Kind::Zenity => answer.stdout.trim_ascii() == third.as_bytes(),
+            Kind::Kdialog => answer.status.code() == Some(KDIALOG_NO),
+            Kind::Xmessage => answer.status.code() == Some(XMESSAGE_THIRD),
+        };
+        Ok(match (answer.status.success(), is_third) {
+            (true, _) => Choice::First,
+            (false, true) => Choice::Third,
+            (false, false) => Choice::Second,
+        })
     }
 
     /// Says something, and waits until the window is closed.

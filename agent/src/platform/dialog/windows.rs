@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{TITLE, shown};
+use super::{Choice, Choices, TITLE, shown};
 use crate::platform::windows;
 
 /// Opens message boxes.
@@ -24,11 +24,13 @@ impl Dialogs {
         Some(Self)
     }
 
-    /// Asks, and waits for the answer: whether it is the first button. A window that is closed means the second.
-    pub(crate) async fn ask(&self, text: &str, first: &str, second: &str) -> io::Result<bool> {
-        let text = format!("{}\n\nOK: {first}\nCancel: {second}", shown(text));
+    /// Asks, and waits for the answer. A window that is closed means the second.
+    pub(crate) async fn ask(&self, text: &str, choices: &Choices<'_>) -> io::Result<Choice> {
+        // A message box has no words of its own for three.
+        let text = format!("{}\n\nOK: {}\nCancel: {}", shown(text), choices.first, choices.second);
         let answered = tokio::task::spawn_blocking(move || windows::message_box(TITLE, &text, true));
-        answered.await.map_err(io::Error::other)
+        let first = answered.await.map_err(io::Error::other)?;
+        Ok(if first { Choice::First } else { Choice::Second })
     }
 
     /// Says something, and waits until the window is closed.
