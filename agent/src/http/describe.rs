@@ -266,7 +266,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         "required": false,
         "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
     });
-    match operation["parameters"].as_array_mut() {
+    match operation.get_mut("parameters").and_then(Value::as_array_mut) {
         Some(parameters) => parameters.push(key),
         None => operation["parameters"] = json!([key]),
     }
@@ -313,6 +313,26 @@ fn require_all(name: &str, of: &mut Value) {
     }
 }
 
+/// Says what numbers have for bounds, by the names that the registry of formats has for them.
+fn bound(of: &mut Value) {
+    match of {
+        Value::Object(members) => {
+            members.values_mut().for_each(bound);
+            let (format, max) = match members.get("format").and_then(Value::as_str) {
+                Some("u-int8") => ("uint8", u64::from(u8::MAX)),
+                Some("u-int16") => ("uint16", u64::from(u16::MAX)),
+                Some("u-int32") => ("uint32", u64::from(u32::MAX)),
+                Some("u-int64") => ("uint64", u64::MAX),
+                _ => return,
+            };
+            members.insert("format".to_owned(), format.into());
+            members.entry("maximum").or_insert(max.into());
+        }
+        Value::Array(items) => items.iter_mut().for_each(bound),
+        _ => {}
+    }
+}
+
 /// Moves `part` to the components, which keep what is the same once.
 fn share(part: &mut Value, kind: &str, name: &str, components: &mut Value) {
     let shared = &mut components[kind][name];
@@ -341,7 +361,8 @@ fn document() -> Value {
                     share(answer, "responses", &problem_name(status, answer), &mut components);
                 }
             }
-            for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            for parameter in parameters.into_iter().flatten() {
                 if parameter["name"] == "Idempotency-Key" {
                     share(parameter, "parameters", "Idempotency-Key", &mut components);
                 }
@@ -354,6 +375,7 @@ fn document() -> Value {
         }
     }
     document["components"] = components;
+    bound(&mut document);
     document
 }
 

@@ -28,13 +28,15 @@ const DESCRIPTION: &str = include_str!("../../openapi.json");
 #[derive(Default)]
 struct Routes {
     router: Router<Node>,
+    answers: Answers,
     #[cfg(test)]
     paths: Vec<&'static str>,
 }
 
 impl Routes {
     fn route(mut self, path: &'static str, methods: MethodRouter<Node>) -> Self {
-        self.router = self.router.route(path, methods);
+        let once = from_fn_with_state(self.answers.clone(), once);
+        self.router = self.router.route(path, methods.route_layer(once));
         #[cfg(test)]
         self.paths.push(path);
         self
@@ -105,16 +107,12 @@ pub(super) fn router(node: Node) -> Router {
 /// The same, and the paths that it knows.
 #[cfg(test)]
 pub(super) fn router_and_paths(node: Node) -> (Router, Vec<&'static str>) {
-    let Routes { router, paths } = routes();
+    let Routes { router, paths, .. } = routes();
     (finished(router, node), paths)
 }
 
 fn finished(router: Router<Node>, node: Node) -> Router {
-    router
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(Answers::default(), once))
-        .with_state(node)
+    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(node)
 }
 
 /// What this API is, in OpenAPI 3.1.
