@@ -19,6 +19,7 @@
 //! | `admin` | what admins change |
 //! | `idempotency` | requests that are sent again |
 //! | `describe` | the description of all this, made by tests |
+//! | `assets` | the page's files |
 //! | `problem` | errors as problem+json |
 //! | `io` | a connection that is watched while it answers |
 
@@ -42,6 +43,7 @@ use crate::node::Node;
 use crate::platform::local::{Caller, LocalListener, LocalStream};
 
 mod admin;
+mod assets;
 mod audit;
 mod borrows;
 mod compliance;

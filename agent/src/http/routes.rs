@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use super::describe::Uses;
 use super::idempotency::{Answers, once};
 use super::problem::{Problem, refusal_code};
-use super::{admin, audit, borrows, compliance, events, idle, look, seats, session, site};
+use super::{admin, assets, audit, borrows, compliance, events, idle, look, seats, session, site};
 use crate::node::Node;
 
 /// The description of the API, as a test has made it from the code.
