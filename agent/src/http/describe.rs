@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, OpenApi};
 
+mod texts;
+
 /// Where the description is kept.
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
 
@@ -363,6 +365,7 @@ fn document() -> Value {
             }
             let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
             for parameter in parameters.into_iter().flatten() {
+                texts::in_parameter(path, parameter);
                 if parameter["name"] == "Idempotency-Key" {
                     share(parameter, "parameters", "Idempotency-Key", &mut components);
                 }
@@ -370,8 +373,9 @@ fn document() -> Value {
         }
     }
     for (name, schema) in components["schemas"].as_object_mut().unwrap() {
-        if !asked.contains(name) {
-            require_all(name, schema);
+        match asked.contains(name) {
+            true => texts::in_schema(name, schema),
+            false => require_all(name, schema),
         }
     }
     document["components"] = components;

@@ -111,8 +111,14 @@ pub(super) fn router_and_paths(node: Node) -> (Router, Vec<&'static str>) {
     (finished(router, node), paths)
 }
 
+/// With the page, which is for people.
 fn finished(router: Router<Node>, node: Node) -> Router {
-    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(node)
+    router
+        .route("/", get(assets::index))
+        .route("/assets/{*path}", get(assets::asset))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(node)
 }
 
 /// What this API is, in OpenAPI 3.1.
@@ -189,7 +195,7 @@ pub(super) async fn read_json_up_to<T: DeserializeOwned>(body: Body, bytes_max: 
 /// The same; nothing at all is the default.
 pub(super) async fn read_json_or_default<T: DeserializeOwned + Default>(body: Body) -> Result<T, Problem> {
     let bytes = read(body).await?;
-    if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) }
+    if bytes.is_empty() || bytes.trim_ascii() == b"null" { Ok(T::default()) } else { parse(&bytes) }
 }
 
 pub(super) async fn read(body: Body) -> Result<Bytes, Problem> {
@@ -204,6 +210,10 @@ async fn read_up_to(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // What reads a structure would take its fields as a list, too, in an order that nobody has promised.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::bad_request("the body is not what is expected: it is a list, not an object"));
+    }
     serde_json::from_slice(bytes)
         .map_err(|error| Problem::bad_request(format!("the body is not what is expected: {error}")))
 }

@@ -35,6 +35,7 @@ pub(in super::super) async fn set(
 ) -> Done {
     let id = PurchaseId::new(id).map_err(bad)?;
     let of: api::SetPurchase = read_json(body).await?;
+    let owner = of.owner.map(NodeId::new).transpose().map_err(bad)?;
     let known: api::Purchases = asked(&node, Query::Purchases).await?;
     let known = known.purchases.into_iter().find(|known| known.id == id.as_str());
     let terms = api::Purchase {
@@ -44,7 +45,7 @@ pub(in super::super) async fn set(
         product: of.product,
         version: of.version,
         quantity: of.quantity,
-        owner: of.owner.unwrap_or_default(),
+        owner: owner.map(|owner| owner.to_string()).unwrap_or_default(),
         automatic: of.automatic.unwrap_or(true),
         downgrade: of.downgrade,
         downgrade_any: of.downgrade_any,
