@@ -15,6 +15,7 @@
 //! | [`mdns`] | edge | finding and announcing |
 //! | [`disk`] | edge | every path, atomic files, the state directory |
 //! | [`http`] | edge | the local API |
+//! | [`webhook`] | edge | telling a URL what somebody should know |
 //! | [`platform`] | edge | everything an operating system does differently |
 //! | [`cli`] | edge | the commands |
 //! | [`demo`] | edge | `seatkeeper demo` |
@@ -32,3 +33,4 @@ mod plan;
 pub mod platform;
 pub mod quic;
 pub mod seam;
+pub mod webhook;

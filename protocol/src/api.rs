@@ -1,17 +1,21 @@
 //! JSON types of the local API (design section 9). Fields are only added; unknown is null.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 mod admin;
 mod audit;
 mod borrow;
 mod compliance;
+mod doctor;
 mod inventory;
 mod limits;
 mod organisation;
 mod seat;
 mod session;
 mod usage;
+mod webhook;
 
 pub use admin::{
     AddLicense, AdminRole, AdminSet, DeviceForm, DeviceRevoked, ImportMachines, Invite, Invited,
@@ -30,6 +34,7 @@ pub use compliance::{
     ProductDifference, ProductTotals, PurchaseCompliance, PurchaseUseDifference, SurplusLine, TransferLine,
     VersionCompliance,
 };
+pub use doctor::{CalledBack, DebugState, Doctor, ElectionMember, ElectionState, StateFile};
 pub use inventory::{
     Catalog, CatalogEntry, ExportedMachine, InstalledProduct, Inventory, InventoryExport, InventorySeal,
     Machine, MachineDetail, OtherSite, Program, UnknownProgram, UnknownPrograms,
@@ -42,6 +47,7 @@ pub use seat::{
 };
 pub use session::{Session, SessionAdmin, SessionCode, SessionDevice, SignIn, UseCode};
 pub use usage::{ProductUsage, Usage, Used, WhatIf, WhatIfTold};
+pub use webhook::WebhookEvent;
 
 /// The `format` of every object.
 pub const FORMAT: u32 = 1;
@@ -162,10 +168,13 @@ pub struct Pool {
 pub struct Health {
     /// Stable code, such as `no-holder`.
     pub code: String,
-    /// `info`, `warning` or `error`.
+    /// `info`, `warning` or `error`; of a doctor's check also `ok`.
     pub severity: String,
     /// One sentence that says what happened and what to do next.
     pub text: String,
+    /// The values in the text, so that it can be said in another language by its code: names, numbers, dates.
+    #[serde(default)]
+    pub args: BTreeMap<String, String>,
 }
 
 /// `GET /v1/seats`.
@@ -464,6 +473,9 @@ pub struct Event {
     pub device: Option<String>,
     /// Seat id, where it concerns one.
     pub seat: Option<String>,
+    /// Of `denied`, the rule that refused: `no-seat`, `queue`, `not-licensed`, `limit`.
+    #[serde(default)]
+    pub code: Option<String>,
 }
 
 /// problem+json (RFC 9457).

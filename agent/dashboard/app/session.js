@@ -118,7 +118,7 @@ export const tellHowToOpen = () => dialog((self) => html`
   </div>`);
 
 /** At the foot of the navigation: who is here. */
-export function whoCard() {
+export function whoCard(hasSite) {
   if (!isUser()) {
     return html`<div class="who"><b>${t("look-only")}</b><p class="dim">${t("look-only-why")}</p>
       <button type="button" class="btn small" @click=${tellHowToOpen}>${t("how-to-open")}</button></div>`;
@@ -130,7 +130,7 @@ export function whoCard() {
       ? html`<p><span class="badge use">${icon("key")}${t("admin-is", { name: session.admin.name, role: session.admin.role })}</span></p>
         <p class="dim num">${left < 60 ? t("seconds-left", { seconds: left }) : t("minutes-left", { minutes: Math.ceil(left / 60) })}</p>
         <button type="button" class="btn small" @click=${signOutAdmin}>${t("sign-out")}</button>`
-      : html`<button type="button" class="btn small" @click=${signIn}>${icon("key")}${t("sign-in")}</button>`}
+      : hasSite ? html`<button type="button" class="btn small" @click=${signIn}>${icon("key")}${t("sign-in")}</button>` : nothing}
   </div>`;
 }
 

@@ -67,7 +67,7 @@ function side(status, page) {
     <nav class="nav" aria-label=${t("pages")}>${pages.map((name) => html`
       <a href="#/${name}" aria-current=${name === page ? "page" : nothing}>${icon(name)}<span>${t(`page-${name}`)}</span>${badge(name, status)}</a>`)}
     </nav>
-    <div class="side-foot">${whoCard()}
+    <div class="side-foot">${whoCard(Boolean(status?.site))}
       <div class="prefs">
         <select aria-label=${t("language")} @change=${(event) => chooseLanguage(event.target.value).then(update)}>
           ${Object.entries(LANGUAGES).map(([tag, name]) => html`<option value=${tag} lang=${tag} ?selected=${tag === language}>${name}</option>`)}</select>

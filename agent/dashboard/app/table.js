@@ -2,20 +2,20 @@
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
-import { collator } from "./i18n.js";
+import { collator, language } from "./i18n.js";
 import { update } from "./store.js";
 
 /** Shorter tables have all their rows. */
 const ALL_ROWS_MAX = 120;
 /** Rows beyond what is seen, above and below, so that scrolling shows no gap. */
-const MARGIN_ROWS = 24;
+const MARGIN_ROWS = 10;
 /** The seen part moves in steps, so that most scrolling draws nothing. */
 const STEP_ROWS = 8;
 
 const states = new Map();
 
 function stateOf(id, sort) {
-  if (!states.has(id)) states.set(id, { sort, down: false, first: 0, last: 60, height: 0, count: 0 });
+  if (!states.has(id)) states.set(id, { sort, down: false, first: 0, last: 24, height: 0, count: 0, sorted: null });
   return states.get(id);
 }
 
@@ -24,7 +24,7 @@ function stateOf(id, sort) {
  */
 export function dataTable({ id, label, columns, rows, key, sort, rowClass, cls = "" }) {
   const state = stateOf(id, sort);
-  const sorted = sortRows(rows, columns.find((column) => column.id === state.sort), state.down);
+  const sorted = sortedOnce(state, rows, columns);
   const isLong = sorted.length > ALL_ROWS_MAX;
   state.count = sorted.length;
   if (isLong) watch(id, state);
@@ -50,6 +50,16 @@ function heading(column, state) {
   const choose = () => { state.down = isSorted ? !state.down : false; state.sort = column.id; update(); };
   return html`<th role="columnheader" scope="col" class=${column.cls ?? ""} aria-sort=${isSorted ? (state.down ? "descending" : "ascending") : nothing}>
     <button type="button" @click=${choose}>${column.name}<span class="arrow" aria-hidden="true">${isSorted ? (state.down ? "↓" : "↑") : ""}</span></button></th>`;
+}
+
+/** The same rows are sorted once, however often they are drawn while somebody scrolls. */
+function sortedOnce(state, rows, columns) {
+  const { sorted } = state;
+  if (sorted?.rows !== rows || sorted.sort !== state.sort || sorted.down !== state.down || sorted.language !== language) {
+    const column = columns.find(({ id }) => id === state.sort);
+    state.sorted = { rows, sort: state.sort, down: state.down, language, result: sortRows(rows, column, state.down) };
+  }
+  return state.sorted.result;
 }
 
 /** Rows in the order of a column; what is not known comes last, both ways. */

@@ -60,6 +60,7 @@ nothing-found = Nothing found
 nothing-found-text = Nothing here fits what you look for.
 go-to = { $page }
 go-on = Go on
+and-more = { $names } and { $count } more
 
 ## Times
 yesterday = yesterday
@@ -557,42 +558,14 @@ leave = Leave
 leave-title = Leave { $site }?
 leave-ask = Seats in use on this machine end, and programs that need one stop.
 
-## Health, by code
+## Health, by code: the agent's own sentences are English; here are those whose remedy is on these pages
 health-no-site = This machine belongs to no site.
 health-waiting = The site { $site } knows that this machine wants to join; an admin admits it under Machines.
-health-no-holder = No machine of the site can hand out seats now. Switch on another machine that votes, or check the network.
-health-turned-away = The site turns this machine away: { $reason }
-health-durability-single = Only one machine keeps the books. They are lost if its disk fails, so let a second machine join.
 health-pool-key-exposed = A machine that was shut out had the key that signs tickets. Replace the key with the recovery code.
-health-log-failed = This machine can no longer keep the books: { $reason }. Check its disk, then restart the agent.
-health-audit-unwritten = This machine cannot write down the records of the audit: { $reason }. Make room or check its disk.
 health-device-lost = This machine was reported as lost and gets no seats. If it is found, an admin says so under Machines.
-
-## Events, by kind
-event-site-founded = The site was founded
-event-checkout = { $user } took a seat of { $product } on { $machine }
-event-shared = { $user } shares a seat of { $product } on { $machine }
-event-return = { $user } gave a seat of { $product } back on { $machine }
-event-expire = The seat of { $product } of { $user } is free again: no contact to { $machine }
-event-denied = { $user } got no seat of { $product } on { $machine }
-event-waits = { $user } waits for a seat of { $product } on { $machine }
-event-passed-over = { $user } waits for { $product }, but { $machine } is out of contact: others go first
-event-left-queue = { $user } waits no longer for { $product } on { $machine }
-event-release = An admin took the seat of { $product } away from { $user } on { $machine }
-event-borrow = { $user } took a seat of { $product } along on { $machine }
-event-borrow-over = { $user }'s seat of { $product } is back from { $machine }
-event-device-admitted = { $machine } joined the site
-event-device-set = The settings of { $machine } were changed
-event-device-revoked = { $machine } was shut out
-event-device-lost = { $machine } was reported as lost
-event-device-found = { $machine } was found again
-event-invite-created = An invitation was made
-event-invite-revoked = An invitation was closed
-event-limit-set = A limit of { $product } was changed
-event-license-added = A license of { $product } was loaded
-event-license-removed = A license of { $product } was removed
-event-license-ended = A license of { $product } ended
-event-pool-key-rotated = The signing key was replaced
-event-organisation-set = The organisation was changed
-event-placement-set = The rules of which machine belongs where were changed
-event-recalculated = Coverage was calculated anew
+health-license-ends = The license { $license } for { $product } ends on { $until }, in { $left }. Ask the vendor for its successor and load that under Licenses.
+health-license-ended = The license { $license } for { $product } ended on { $until }, and { $seats ->
+    [one] one of its seats is
+   *[other] { $seats } of its seats are
+  } still in use. Load its successor under Licenses, or let these programs end.
+health-borrow-ends = The seat of { $product } that is along ends in { $left }. Extend it under Take along, or save your work by then.

@@ -64,6 +64,12 @@ nothing-found = Nic nie znaleziono
 nothing-found-text = Nic tutaj nie pasuje do tego, czego szukasz.
 go-to = { $page }
 go-on = Dalej
+and-more = { $names } i { $count ->
+    [one] jeszcze jeden
+    [few] jeszcze { $count }
+    [many] jeszcze { $count }
+   *[other] jeszcze { $count }
+  }
 
 ## Czas
 yesterday = wczoraj
@@ -91,7 +97,7 @@ open-then = Strona otworzy się ponownie, już w Twoim imieniu. Można wtedy bra
 open-hint = Aby coś tu zmienić, otwórz stronę w swoim imieniu.
 admin-hint = Aby coś tu zmienić, zaloguj się kluczem administratora.
 reader-hint = Twój klucz pozwala wszystko oglądać, ale niczego nie zmieniać.
-sign-in = Zaloguj administratora
+sign-in = Zaloguj się jako administrator
 sign-in-why = Klucz pozostaje zaszyfrowany w pliku. Agent otwiera go Twoim hasłem i po 15 minutach o nim zapomina.
 sign-out = Wyloguj
 signed-in = Witaj, { $name }.
@@ -605,12 +611,75 @@ leave-ask = Stanowiska zajęte na tym komputerze przepadną, a programy, które 
 health-no-site = Ten komputer nie należy do żadnego biura.
 health-waiting = Biuro { $site } wie, że ten komputer chce dołączyć; administrator przyjmie go w zakładce Komputery.
 health-no-holder = Żaden komputer biura nie może teraz rozdzielać stanowisk. Włącz jeszcze jeden z głosujących albo sprawdź sieć.
+health-no-quorum = Nie można teraz rozdzielać stanowisk: odpowiada { $live } z { $voters } głosujących komputerów, a potrzeba { $needed }. Włącz jeszcze jeden albo sprawdź sieć.
+health-no-quorum-with-missed = Nie można teraz rozdzielać stanowisk: odpowiada { $live } z { $voters } głosujących komputerów, a potrzeba { $needed }. Włącz lub podłącz: { $missed }.
+health-voters-missed = Odpowiada { $live } z { $voters } głosujących komputerów. To wystarczy, ale nie ma: { $missed }. Kto długo nie wraca, traci głos na rzecz innego włączonego komputera.
 health-turned-away = Biuro odrzuca ten komputer: { $reason }
+health-two-sites = Dwa biura w tej sieci nazywają się „{ $site }”: to, do którego należy ten komputer ({ $id }), i drugie, widziane pod adresem { $address } ({ $other }). Jeśli powstało przez pomyłkę, niech jego komputery je opuszczą i dołączą do tego.
+health-several-sites = W pobliżu jest kilka biur: { $sites }. Poproś administratora swojego o kod.
+health-newer-generation = Biuro odtworzono bez tego komputera: pod adresem { $address } widziano generację { $other }, a ten komputer jest w generacji { $generation }. Opuść biuro i dołącz ponownie z nowym kodem.
+health-older-generation = Komputer pod adresem { $address } przegapił odtworzenie biura: jest w generacji { $other }, a biuro w generacji { $generation }. Niech opuści biuro i dołączy ponownie z nowym kodem.
 health-durability-single = Księgę prowadzi tylko jeden komputer. Jeśli padnie jego dysk, przepadnie i ona; niech dołączy drugi.
 health-pool-key-exposed = Wykluczony komputer miał klucz, którym podpisuje się bilety. Wymień klucz za pomocą kodu odzyskiwania.
 health-log-failed = Ten komputer nie może już prowadzić księgi: { $reason }. Sprawdź dysk i uruchom agenta ponownie.
 health-audit-unwritten = Ten komputer nie może zapisywać dziennika: { $reason }. Zwolnij miejsce albo sprawdź dysk.
+health-clock-off = Zegar tego komputera { $side ->
+    [ahead] spieszy się
+   *[behind] spóźnia się
+  } względem biura o { $apart }. Ustaw go: do tego czasu nie można zabierać stanowisk.
 health-device-lost = Ten komputer zgłoszono jako zgubiony i nie dostaje stanowisk. Jeśli się odnalazł, administrator zaznaczy to w zakładce Komputery.
+health-borrow-ends = Zabrane stanowisko { $product } kończy się; zostało: { $left }. Przedłuż je w zakładce „Weź ze sobą” albo zapisz do tego czasu pracę.
+health-license-ends = Licencja { $license } na { $product } wygasa { $until }; zostało: { $left }. Poproś producenta o następną i wczytaj ją w zakładce Licencje.
+health-license-ended = Licencja { $license } na { $product } wygasła { $until }, a w użyciu są jeszcze { $seats ->
+    [one] jedno jej stanowisko
+    [few] { $seats } jej stanowiska
+    [many] jej stanowiska ({ $seats })
+   *[other] jej stanowiska ({ $seats })
+  }. Wczytaj następną w zakładce Licencje albo poczekaj, aż programy się zakończą.
+health-disk-full = Dysk z { $path } jest pełny: zostało { $free } z { $total } i wkrótce nic nie da się zapisać. Zwolnij miejsce już teraz.
+health-disk-low = Dysk z { $path } jest prawie pełny: zostało { $free } z { $total }. Zwolnij miejsce, zanim nic nie da się zapisać.
+health-foreign-owner = { $path } należy do innego użytkownika (uid { $uid }). Uruchom agenta jako ten użytkownik albo zmień właściciela poleceniem „chown”.
+health-others-write = { $path } mogą zmieniać inni użytkownicy; wykonaj „chmod go-w { $path }”.
+health-others-read = { $path } mogą czytać inni użytkownicy; wykonaj „chmod go-r { $path }”.
+health-web-port-taken = Strony tego komputera nie można wyświetlać: adres { $address } zajmuje inny program. Zatrzymaj go albo uruchom agenta z innym --web; ponawiamy co 10 s.
+health-web-port-taken-with-program = Strony tego komputera nie można wyświetlać: adres { $address } zajmuje { $program }. Zatrzymaj ten program albo uruchom agenta z innym --web; ponawiamy co 10 s.
+health-web-port-failed = Strony tego komputera nie można wyświetlać pod adresem { $address }: { $reason }. Uruchom agenta z innym --web.
+health-udp-port-closed = { $peer } próbował połączyć się z tym komputerem pod adresem { $address } i nikt nie odpowiedział. Zezwól w zaporze tego komputera na przychodzące UDP na porcie { $port }.
+health-multicast-off = Ten komputer nie słyszy własnego multicastu ({ $interfaces }), więc nikogo nie znajduje i nikt nie znajduje jego. Zezwól w zaporze na UDP na porcie 5353 (mDNS) albo podaj inny komputer przez --peer.
+health-multicast-blocked = Nikogo nie słychać przez multicast ({ $interfaces }), choć są tam osiągalne: { $peers }. Zezwól w zaporach na UDP na porcie 5353 (mDNS), a w przełączniku lub punkcie dostępowym na multicast (IGMP snooping, izolacja klientów), albo podaj komputer przez --peer.
+health-bug = Księga odrzuciła coś niemożliwego; zgłoś to, proszę: { $detail }
+health-agent-ok = Agent odpowiada; wersja { $version }
+health-no-agent = Agent nie odpowiada: { $reason }
+health-site-ok = Ten komputer należy do biura „{ $site }” ({ $id }), generacja { $generation }
+health-holder-ok = Ten komputer rozdziela stanowiska
+health-holder-ok-with-holder = Stanowiska rozdziela { $holder } i odpowiada w { $ms } ms
+health-holder-silent = Stanowiska rozdziela { $holder }, ale nie odpowiada: { $reason }. Sprawdź sieć między tymi komputerami.
+health-quorum-ok = Odpowiada { $live } z { $voters } głosujących komputerów, a potrzeba { $needed }
+health-quorum-unknown = Tutaj nie wiadomo, ile głosujących komputerów odpowiada; zapytaj na którymś z nich
+health-multicast-ok = Multicast działa ({ $interfaces }), o ile jeden komputer może to stwierdzić; innych komputerów biura tam nie ma
+health-multicast-ok-with-peers = Przez multicast ({ $interfaces }) słychać: { $peers }
+health-multicast-not-used = Komputerów nie szukamy przez multicast: agent działa z --no-mdns
+health-multicast-unknown = Nie udało się sprawdzić multicastu: { $reason }
+health-udp-port-ok = UDP { $address } jest wolny dla agenta
+health-udp-port-ok-with-peer = { $peer } łączy się z tym komputerem pod adresem { $address }
+health-udp-port-unknown = Nie wiadomo, czy port UDP { $port } jest dostępny z zewnątrz: żaden inny komputer biura nie jest połączony
+health-udp-port-unknown-with-reason = Nie wiadomo, czy port UDP { $port } jest dostępny z zewnątrz: { $reason }
+health-udp-port-taken = UDP { $address } zajmuje inny program. Zatrzymaj go albo uruchom agenta z innym --listen.
+health-udp-port-taken-with-program = UDP { $address } zajmuje { $program }. Zatrzymaj ten program albo uruchom agenta z innym --listen.
+health-udp-port-failed = Nie można nasłuchiwać na UDP { $address }: { $reason }. Uruchom agenta z innym --listen.
+health-sites-ok = W pobliżu nie ma innego biura o tej nazwie
+health-generation-ok = W pobliżu nie ma komputera z innej generacji biura
+health-clock-ok = Zegar tego komputera zgadza się z biurem co do { $off_s } s
+health-clock-unknown = Nie wiadomo, czy zegar tego komputera chodzi dobrze: nie było jeszcze odpowiedzi od komputera, który rozdziela stanowiska
+health-disk-ok = Na dysku z { $path } jest jeszcze { $free } z { $total }
+health-disk-unknown = Nie wiadomo, ile miejsca jest na dysku z { $path }: { $reason }
+health-licenses-ok = W ciągu { $days } dni nie wygasa żadna licencja
+health-licenses-unknown = Nie wiadomo, czy jakaś licencja wkrótce wygasa: komputer, który rozdziela stanowiska, nie odpowiada
+health-rights-ok = Inni użytkownicy nie mogą ani czytać, ani zmieniać zawartości { $path }
+health-rights-unknown = Nie można zajrzeć do { $path }: { $reason }. Uruchom to jako użytkownik agenta.
+health-state-dir-new = { $path } jeszcze nie istnieje; agent utworzy go przy pierwszym uruchomieniu
+health-web-port-ok = Strona tego komputera: { $address }
+health-web-off = Ten komputer nie wyświetla strony: agent działa z „--web off”
 
 ## Zdarzenia, według rodzaju
 event-site-founded = Utworzono biuro

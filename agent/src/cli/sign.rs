@@ -14,11 +14,13 @@ use zeroize::Zeroizing;
 
 use super::args::SignArgs;
 use super::fail::{Fail, NOT_PERMITTED, OTHER, code_of_kind};
+use super::print::progress::Progress;
 use super::{files, print};
 use crate::keys::admin::PASSWORD_CHARS_MIN;
 use crate::keys::invite::InviteCode;
 use crate::keys::signing::{CommandSigner, SignedFor, TRIES_MAX};
 use crate::keys::{self, admin};
+use crate::plan::long;
 use crate::platform::clock::SystemClock;
 use crate::platform::paths;
 use seatkeeper_election::seam::Clock;
@@ -97,6 +99,16 @@ impl SiteSigner {
         }
         let code = result.code.as_deref().map_or(OTHER, code_of_kind);
         Err(Fail::new(code, result.refusal.unwrap_or_else(|| "the site refused without a reason".to_owned())))
+    }
+
+    /// Has the site carry out one command after the other, and says how far that is: `what` in the present.
+    pub(crate) async fn send_all(&mut self, what: &'static str, commands: Vec<Command>) -> Result<(), Fail> {
+        let mut progress = Progress::new(what, Some(commands.iter().map(long::items).sum()));
+        for command in commands {
+            self.send(&command).await?;
+            progress.add(long::items(&command));
+        }
+        Ok(())
     }
 
     async fn send_once(&self, command: &Command) -> Result<api::CommandResult, Fail> {

@@ -20,6 +20,8 @@
 //! | `idempotency` | requests that are sent again |
 //! | `describe` | the description of all this, made by tests |
 //! | `assets` | the page's files |
+//! | `metrics` | `GET /metrics` |
+//! | `doctor`, [`recent`] | looking for faults; the newest lines of the log |
 //! | `problem` | errors as problem+json |
 //! | `io` | a connection that is watched while it answers |
 
@@ -49,14 +51,17 @@ mod borrows;
 mod compliance;
 #[cfg(test)]
 mod describe;
+mod doctor;
 mod events;
 mod guard;
 mod idempotency;
 mod idle;
 mod io;
 mod look;
+mod metrics;
 mod page;
 mod problem;
+pub mod recent;
 mod routes;
 mod seats;
 mod session;

@@ -18,7 +18,9 @@ use serde::de::DeserializeOwned;
 use super::describe::Uses;
 use super::idempotency::{Answers, once};
 use super::problem::{Problem, refusal_code};
-use super::{admin, assets, audit, borrows, compliance, events, idle, look, seats, session, site};
+use super::{
+    admin, assets, audit, borrows, compliance, doctor, events, idle, look, metrics, seats, session, site,
+};
 use crate::node::Node;
 
 /// The description of the API, as a test has made it from the code.
@@ -97,6 +99,10 @@ fn routes() -> Routes {
         .route("/v1/pool-key/rotate", post(admin::devices::rotate))
         .route("/v1/events", get(events::events))
         .route("/v1/commands", post(command))
+        .route("/v1/doctor", get(doctor::doctor))
+        .route("/v1/debug/state", get(doctor::state))
+        .route("/v1/debug/log", get(doctor::log))
+        .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(description))
 }
 

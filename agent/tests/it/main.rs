@@ -4,16 +4,22 @@
 
 mod api;
 mod audit;
+mod comfort;
 mod compliance;
+mod doctor;
 #[cfg(target_os = "linux")]
 mod idle;
 mod launcher;
 mod licenses;
 #[cfg(target_os = "linux")]
 mod logind;
+mod metrics;
+#[cfg(target_os = "linux")]
+mod notices;
 mod office;
 mod organisation;
 mod queue;
 mod run;
 mod verify;
 mod web;
+mod webhook;

@@ -103,13 +103,7 @@ function initials(user) {
 }
 
 function seatTable(all, title) {
-  const words = view.text.toLowerCase().split(/\s+/).filter(Boolean);
-  const fits = (seat) => {
-    if (view.product && seat.product !== view.product) return false;
-    const text = `${seat.user} ${seat.device_name} ${seat.product} ${title(seat.product)} ${seat.version} ${seat.org_node ?? ""} ${stateName(seat)}`.toLowerCase();
-    return words.every((word) => text.includes(word));
-  };
-  const seats = words.length === 0 && !view.product ? all : all.filter(fits);
+  const seats = filtered(all, title);
   return html`<section class="section">
     <div class="section-head"><h2>${t("seats-taken", { count: all.length })}</h2>
       ${all.length > 0 ? filter(seats.length, all.length, title) : nothing}</div>
@@ -118,6 +112,22 @@ function seatTable(all, title) {
         : dataTable({ id: "seats", label: t("page-seats"), rows: seats, key: (seat) => seat.id, sort: "who", columns: columns(title, all) })}
     ${adminHint()}
   </section>`;
+}
+
+let found = null;
+
+/** Those that fit what is looked for; looked for once, however often they are drawn. */
+function filtered(all, title) {
+  const words = view.text.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0 && !view.product) return all;
+  if (found?.all === all && found.text === view.text && found.product === view.product) return found.seats;
+  const fits = (seat) => {
+    if (view.product && seat.product !== view.product) return false;
+    const text = `${seat.user} ${seat.device_name} ${seat.product} ${title(seat.product)} ${seat.version} ${seat.org_node ?? ""} ${stateName(seat)}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  };
+  found = { all, text: view.text, product: view.product, seats: all.filter(fits) };
+  return found.seats;
 }
 
 const showAll = () => { Object.assign(view, { text: "", product: null }); update(); };
@@ -144,7 +154,7 @@ function columns(title, all) {
     { id: "since", name: t("since"), cls: "w3", label: t("since"), by: (seat) => seat.since, cell: (seat) => time(seat.since) },
     { id: "idle", name: t("idle"), cls: "w3", label: t("idle"), by: (seat) => seat.idle_s,
       cell: (seat) => html`<span class="num ${seat.idle_s >= ASK_IDLE_S ? "" : "dim"}">${idle(seat)}</span>` },
-    ...(isUser() ? [{ id: "act", name: "", hidden: t("actions"), cls: "act", cell: actions }] : []),
+    ...(isUser() ? [{ id: "act", name: "", hidden: t("actions"), cls: "act", cell: (seat) => actions(seat, title) }] : []),
   ];
 }
 
@@ -162,17 +172,17 @@ const stateBadge = (seat) => html`
     : html`<span class="badge out" title=${exactly(seat.ends)}>${seat.ends ? t("borrowed-until", { ends: roughly(seat.ends) }) : stateName(seat)}</span>`}
   ${seat.asked ? html`<span class="badge wait" title=${t("asked-since", { since: when(seat.asked) })}>${icon("bell")}${t("asked")}</span>` : nothing}`;
 
-function actions(seat) {
-  if (isAdmin()) return html`<button type="button" class="btn small danger" @click=${() => release(seat)}>${t("release")}</button>`;
+function actions(seat, title) {
+  if (isAdmin()) return html`<button type="button" class="btn small danger" @click=${() => release(seat, title(seat.product))}>${t("release")}</button>`;
   if (seat.user === session.user || !(seat.idle_s >= ASK_IDLE_S) || seat.asked) return nothing;
   return html`<button type="button" class="btn small" @click=${() => askFor(seat)}>${t("ask-for-it")}</button>`;
 }
 
-const release = (seat) => ask(
+const release = (seat, product) => ask(
   t("release-title", { user: seat.user }),
   seat.kind === "online"
-    ? t("release-text", { product: seat.product, machine: seat.device_name, user: seat.user })
-    : t("release-borrowed-text", { product: seat.product, machine: seat.device_name, user: seat.user }),
+    ? t("release-text", { product, machine: seat.device_name, user: seat.user })
+    : t("release-borrowed-text", { product, machine: seat.device_name, user: seat.user }),
   t("release"),
   async () => { await act("POST", `/v1/seats/${seat.id}/release`); toast(t("released", { user: seat.user })); },
 );

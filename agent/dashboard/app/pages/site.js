@@ -100,7 +100,7 @@ async function addAdmin() {
   });
   if (!answer?.key_file) return;
   await tell(t("keep-key"), () => html`<p>${t("new-key-text", { name })}</p>
-    <div><button type="button" class="btn" @click=${() => download(`${name}.seatkeeper-key`, answer.key_file)}>${icon("download")}${t("download-key")}</button></div>`);
+    <div><button type="button" class="btn" @click=${() => download(`${name}.key`, answer.key_file)}>${icon("download")}${t("download-key")}</button></div>`);
 }
 
 const removeAdmin = (admin) => ask(t("remove-admin-title", { name: admin.name }), t("remove-admin-text"), t("remove"), () => act("DELETE", `/v1/admins/${encodeURIComponent(admin.name)}`));

@@ -37,7 +37,7 @@ const way = (picture, title, text, action, go, isFirst = false) => html`<article
   ${icon(picture)}<h2>${title}</h2><p class="dim">${text}</p>
   ${managesDevice() ? html`<button type="button" class="btn ${isFirst ? "primary" : ""}" @click=${go}>${action}</button>` : nothing}</article>`;
 
-const foundSite = (site) => way("site", t("found-site", { name: site.name }), t("found-site-text", { address: site.address ?? "" }), t("ask-to-join"), askToJoin, true);
+const foundSite = (site) => way("site", t("found-site", { name: site.name ?? site.id }), t("found-site-text", { address: site.address ?? "" }), t("ask-to-join"), askToJoin, true);
 
 const looking = () => html`<article class="card way">${icon("search")}<h2>${t("looking")}</h2><p class="dim">${t("looking-text")}</p></article>`;
 
@@ -59,6 +59,7 @@ const joinByCode = () => formDialog({
 });
 
 async function createSite() {
+  let admin = "";
   const answer = await formDialog({
     title: t("create-site"),
     content: () => html`
@@ -69,19 +70,20 @@ async function createSite() {
     action: t("create-site"),
     act: (form) => {
       if (form.get("password") !== form.get("again")) throw new Error(t("passwords-differ"));
+      admin = form.get("admin");
       return act("POST", "/v1/site", { name: form.get("name"), admin: form.get("admin"), password: form.get("password") });
     },
   });
   if (!answer?.recovery_code) return;
-  await showOnce(answer);
+  await showOnce(answer, admin);
   changedAll();
   location.hash = "#/seats";
 }
 
 /** What is shown once and never again: leaving takes two deliberate steps. */
-function showOnce(answer) {
+function showOnce(answer, admin) {
   const done = { key: false, code: false };
-  const name = `${answer.admin ?? "admin"}.seatkeeper-key`;
+  const name = `${admin}.key`;
   return dialog((self) => {
     self.element.addEventListener("cancel", (event) => { if (!(done.key && done.code)) event.preventDefault(); });
     const check = (what) => (event) => { done[what] = event.target.checked; self.draw(); };

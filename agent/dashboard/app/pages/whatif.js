@@ -4,6 +4,7 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { call } from "../api.js";
 import { t } from "../i18n.js";
 import { icon } from "../icons.js";
+import { adminHint, isUser } from "../session.js";
 import { peek, update } from "../store.js";
 import { empty, field, note, sentence } from "../ui.js";
 import { differences } from "./organisation.js";
@@ -12,6 +13,8 @@ const CHANGES_MAX = 50;
 const view = { kind: "buy", changes: [], answer: null, problem: null, busy: false };
 
 export function whatIf(org, purchases, title) {
+  // Asking changes nothing, but it is work for the holder: only for who is known.
+  if (!isUser()) return html`${empty("organisation", t("what-if"), t("what-if-text"), adminHint())}`;
   const kinds = ["buy", "remove", "move", "legal"];
   return html`<div class="split">
     <section class="card form"><h2>${t("what-if")}</h2><p class="dim">${t("what-if-text")}</p>

@@ -3,9 +3,11 @@
 //! | module | holds |
 //! |---|---|
 //! | `site` | `site`, `admin`, `device` |
+//! | `doctor` | `doctor`, `debug` |
 //! | `license` | `license`, `vendor` |
+//! | `comfort` | `--watch`, `completions`, `man` |
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,12 +21,17 @@ use crate::cli::compliance::ComplianceArgs;
 use crate::cli::inventory::InventoryCommand;
 use crate::cli::launcher::LauncherCommand;
 use crate::cli::limits::LimitsCommand;
+use crate::cli::notices::NoticesArgs;
 use crate::cli::org::OrgCommand;
 use crate::cli::purchase::{AllocationCommand, PurchaseCommand};
 
+mod comfort;
+mod doctor;
 mod license;
 mod site;
 
+pub use comfort::{CompletionsArgs, ManArgs, WatchArgs, WebhookArgs};
+pub use doctor::{DebugCommand, DoctorArgs};
 pub use license::{LicenseCommand, VendorCommand};
 pub use site::{AdminCommand, DeviceCommand, FormArg, Role, SettingsArgs, SiteCommand, YesNo};
 
@@ -42,6 +49,11 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// Where an agent listens, unless told otherwise.
+pub(crate) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 7410);
+/// Where it serves its page.
+pub(crate) const DEFAULT_WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7411);
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -90,7 +102,12 @@ pub enum Command {
     #[command(subcommand)]
     Vendor(VendorCommand),
     /// How the site and this machine are
-    Status,
+    Status(WatchArgs),
+    /// Look for what is wrong with the site, this machine and its network, and say how to mend it
+    Doctor(DoctorArgs),
+    /// For whoever looks into a fault
+    #[command(subcommand)]
+    Debug(DebugCommand),
     /// Open this machine's page in the browser, in your name
     Open {
         /// Print its address instead; it works once, within a minute
@@ -98,7 +115,11 @@ pub enum Command {
         print: bool,
     },
     /// Who uses which seat
+    #[command(args_conflicts_with_subcommands = true)]
     Seats {
+        /// Whether once.
+        #[command(flatten)]
+        watch: WatchArgs,
         /// What to do with them; nothing: list them.
         #[command(subcommand)]
         command: Option<SeatsCommand>,
@@ -128,6 +149,13 @@ pub enum Command {
         #[arg(value_name = "PRODUCT[@VERSION]")]
         product: ProductAt,
     },
+    /// Desktop notices: on, off, or show those about borrowed seats (a desktop starts that by itself)
+    Notices(NoticesArgs),
+    /// Print a script by which a shell completes commands, such as for `source <(seatkeeper completions bash)`
+    Completions(CompletionsArgs),
+    /// Write the manual's pages
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// `agent`.
@@ -154,6 +182,9 @@ pub struct AgentArgs {
     /// Join the site of the code in this file, unless in a site already
     #[arg(long, value_name = "F")]
     pub join_file: Option<PathBuf>,
+    /// Whom to tell.
+    #[command(flatten)]
+    pub webhook: WebhookArgs,
     /// Where this machine's page is served, or `off`
     #[arg(long, value_name = "ADDR:PORT|off", default_value = "127.0.0.1:7411")]
     pub web: WebArg,
@@ -249,11 +280,14 @@ pub struct UsageArgs {
     #[arg(long)]
     pub hours: bool,
     /// What would have come of the recorded starts if there had been N seats of the product
-    #[arg(long, value_name = "N", requires = "product", conflicts_with_all = ["hours", "csv"])]
+    #[arg(long, value_name = "N", requires = "product", conflicts_with_all = ["hours", "csv", "watch"])]
     pub what_if: Option<u32>,
     /// Comma separated values
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "watch"])]
     pub csv: bool,
+    /// Whether once.
+    #[command(flatten)]
+    pub watch: WatchArgs,
 }
 
 /// `borrow`.
@@ -278,6 +312,9 @@ pub struct BorrowArgs {
     /// List what is borrowed on this machine
     #[arg(long, conflicts_with_all = ["product", "until", "lasts", "renew", "feature"])]
     pub list: bool,
+    /// Whether once.
+    #[command(flatten)]
+    pub watch: WatchArgs,
 }
 
 /// `--wait` without a time: as long as it takes.
