@@ -12,10 +12,14 @@ use super::session::Access;
 use crate::node::Node;
 use crate::platform::local::Caller;
 
+/// Looks for faults of this machine and its site, which takes seconds.
+#[cfg_attr(test, utoipa::path(get, path = "/v1/doctor", responses((status = 200, body = api::Doctor))))]
 pub(super) async fn doctor(State(node): State<Node>) -> Json<api::Doctor> {
     Json(node.doctor().await)
 }
 
+/// What this device knows, without secrets, for whoever looks into a fault. On the socket only.
+#[cfg_attr(test, utoipa::path(get, path = "/v1/debug/state", responses((status = 200, body = api::DebugState))))]
 pub(super) async fn state(
     State(node): State<Node>,
     Extension(access): Extension<Access>,
@@ -25,6 +29,10 @@ pub(super) async fn state(
     Ok(Json(node.debug_state().await))
 }
 
+/// The newest lines of this agent's log. On the socket only.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/v1/debug/log", responses((status = 200, body = String, content_type = "text/plain"))
+))]
 pub(super) async fn log(
     Extension(access): Extension<Access>,
     caller: Option<Extension<Caller>>,

@@ -7,6 +7,10 @@ use axum::response::{IntoResponse, Response};
 use crate::middle::metrics::{CONTENT_TYPE, render};
 use crate::node::Node;
 
+/// What there is to measure, in Prometheus' text format.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/metrics", responses((status = 200, body = String, content_type = "text/plain"))
+))]
 pub(super) async fn metrics(State(node): State<Node>) -> Response {
     let headers = [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
     (headers, render(&node.measure().await)).into_response()

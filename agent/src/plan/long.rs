@@ -29,6 +29,18 @@ pub(crate) fn parts<T: Serialize>(items: Vec<T>) -> Result<Vec<Vec<T>>, PlanErro
     Ok(parts)
 }
 
+/// How many things a command is about.
+pub(crate) fn items(command: &Command) -> usize {
+    match command {
+        Command::SetNodes { set, remove } => set.len() + remove.len(),
+        Command::SetPlacement { rules, .. } => rules.len(),
+        Command::SetCatalog { rules, .. } => rules.len(),
+        Command::SetPurchases { purchases } => purchases.len(),
+        Command::ImportMachines { machines, .. } => machines.len(),
+        _ => 1,
+    }
+}
+
 /// Sets nodes of the organisation and takes others out. What fits into one command is one.
 pub(crate) fn nodes(set: Vec<Node>, remove: Vec<NodeId>) -> Result<Vec<Command>, PlanError> {
     let (mut sets, mut removals) = (parts(set)?, parts(remove)?);

@@ -8,6 +8,7 @@ use super::Health;
 
 /// `GET /v1/doctor`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Doctor {
     /// 1.
     pub format: u32,
@@ -24,6 +25,7 @@ impl Doctor {
 
 /// A peer's answer to who asked it to call back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CalledBack {
     /// 1.
     pub format: u32,
@@ -37,6 +39,7 @@ pub struct CalledBack {
 
 /// `GET /v1/debug/state`, on the socket and for who manages the device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DebugState {
     /// 1.
     pub format: u32,
@@ -58,6 +61,7 @@ pub struct DebugState {
 
 /// A file of the state folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct StateFile {
     /// Its name.
     pub name: String,
@@ -67,6 +71,7 @@ pub struct StateFile {
 
 /// What the log on a device says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ElectionState {
     /// The term.
     pub term: u64,
@@ -90,6 +95,7 @@ pub struct ElectionState {
 
 /// A log holder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ElectionMember {
     /// Device id.
     pub device: String,

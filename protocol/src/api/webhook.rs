@@ -6,6 +6,7 @@ use super::{Holder, Site};
 
 /// Something that somebody should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WebhookEvent {
     /// 1.
     pub format: u32,
