@@ -4,11 +4,14 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { PAGES, go, open, openAsAdmin, seatRows } from "./steps.mjs";
 
+/** What is checked. */
+export const looks = () => [polish, smallScreen, keyboard, assistiveTechnology, firstPaint, thousandSeats, idlePageAsksLittle];
+
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const PAINT_MS = 300;
 const TASK_MS = 50;
 
-export async function polish(world) {
+async function polish(world) {
   const [first] = world.office.machines;
   const page = await open(world, first, { locale: "pl-PL" });
   assert.equal(await page.locator("html").getAttribute("lang"), "pl");
@@ -19,7 +22,7 @@ export async function polish(world) {
   await page.getByRole("heading", { name: "Seats", level: 1 }).waitFor();
 }
 
-export async function smallScreen(world) {
+async function smallScreen(world) {
   const [first] = world.office.machines;
   for (const locale of ["en-US", "pl-PL"]) {
     const page = await open(world, first, { width: 360, height: 720, locale });
@@ -31,7 +34,7 @@ export async function smallScreen(world) {
   }
 }
 
-export async function keyboard(world) {
+async function keyboard(world) {
   const [first] = world.office.machines;
   const page = await open(world, first);
   await page.keyboard.press("Tab");
@@ -45,7 +48,7 @@ export async function keyboard(world) {
   await page.waitForFunction((old) => document.activeElement.closest(".calendar") && document.activeElement.textContent.trim() !== old, before);
 }
 
-export async function assistiveTechnology(world) {
+async function assistiveTechnology(world) {
   const [first] = world.office.machines;
   const findings = [];
   for (const colorScheme of ["light", "dark"]) {
@@ -75,7 +78,7 @@ async function violations(page, where) {
     .map(({ id, impact, nodes }) => `${where}: ${impact} ${id}: ${nodes.slice(0, 3).map((node) => `${node.html} (${node.any[0]?.message ?? node.failureSummary})`).join(" | ")}`);
 }
 
-export async function firstPaint(world) {
+async function firstPaint(world) {
   const [first] = world.office.machines;
   const page = await world.tab();
   const paints = [];
@@ -106,7 +109,7 @@ async function tasks(page, act) {
   return own.map(({ tdur, dur }) => (tdur ?? dur) / 1_000).sort((a, b) => b - a);
 }
 
-export async function thousandSeats(world) {
+async function thousandSeats(world) {
   const [first] = world.office.machines;
   const page = await world.tab();
   const seats = Array.from({ length: 1_000 }, (_, number) => ({
@@ -140,7 +143,7 @@ export async function thousandSeats(world) {
   return `the longest tasks: ${worst.slice(0, 3).map((ms) => ms.toFixed(1)).join(", ")} ms`;
 }
 
-export async function idlePageAsksLittle(world) {
+async function idlePageAsksLittle(world) {
   const [first] = world.office.machines;
   const page = await open(world, first);
   await page.waitForLoadState("load");

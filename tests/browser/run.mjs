@@ -5,8 +5,8 @@
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { Office } from "./office.mjs";
-import * as actions from "./actions.mjs";
-import * as looks from "./looks.mjs";
+import { actions } from "./actions.mjs";
+import { looks } from "./looks.mjs";
 
 const [binary, shots] = process.argv.slice(2);
 if (shots) mkdirSync(shots, { recursive: true });
@@ -18,7 +18,8 @@ try {
   office = await Office.open(binary, 3);
   await office.found();
   const world = { office, browser, pages: [], tab: (options) => tab(world, options) };
-  for (const [name, check] of [...Object.entries(actions), ...Object.entries(looks)]) {
+  for (const check of [...actions(), ...looks()]) {
+    const { name } = check;
     const begun = performance.now();
     try {
       const told = await check(world);
