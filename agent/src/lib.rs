@@ -14,6 +14,7 @@
 //! | [`mdns`] | edge | finding and announcing |
 //! | [`disk`] | edge | every path, atomic files, the state directory |
 //! | [`http`] | edge | the local API |
+//! | [`webhook`] | edge | telling a URL what somebody should know |
 //! | [`platform`] | edge | everything an operating system does differently |
 //! | [`cli`] | edge | the commands |
 //! | [`demo`] | edge | `seatkeeper demo` |
@@ -30,3 +31,4 @@ pub mod node;
 pub mod platform;
 pub mod quic;
 pub mod seam;
+pub mod webhook;

@@ -11,6 +11,7 @@ mod organisation;
 mod seat;
 mod session;
 mod usage;
+mod webhook;
 
 pub use audit::{
     AuditExport, AuditHeads, AuditPage, AuditPart, AuditPoint, AuditRecord, AuditSpan, AuditVerdict,
@@ -35,6 +36,7 @@ pub use seat::{
 };
 pub use session::{Session, SessionAdmin, SessionCode, SessionDevice, SignIn, UseCode};
 pub use usage::{ProductUsage, Usage, Used, WhatIf, WhatIfTold};
+pub use webhook::WebhookEvent;
 
 /// The `format` of every object.
 pub const FORMAT: u32 = 1;
@@ -424,6 +426,9 @@ pub struct Event {
     pub device: Option<String>,
     /// Seat id, where it concerns one.
     pub seat: Option<String>,
+    /// Of `denied`, the rule that refused: `no-seat`, `queue`, `not-licensed`, `limit`.
+    #[serde(default)]
+    pub code: Option<String>,
 }
 
 /// problem+json (RFC 9457).

@@ -9,13 +9,16 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::args::{AgentArgs, WebArg};
+use super::args::{AgentArgs, WebArg, WebhookArgs};
 use super::fail::{Fail, OTHER, USAGE};
+use super::files;
 use crate::host::{self, HostConfig, MdnsChoice};
 use crate::http::Api;
 use crate::http::web::{WebConfig, WebPort};
+use crate::platform::files::exposure;
 use crate::platform::local::LocalListener;
 use crate::platform::{paths, signals};
+use crate::webhook::{self, Target};
 
 /// Names the filter of the log.
 const LOG_VARIABLE: &str = "SEATKEEPER_LOG";
@@ -26,6 +29,7 @@ pub(super) async fn agent(args: AgentArgs, socket: Option<PathBuf>) -> Result<()
     let stop = signals::shutdown();
     let socket = socket.unwrap_or_else(socket::default_listen_socket);
     let listen = args.listen;
+    let webhook = webhook(&args.webhook)?;
     let web = web(&args)?;
     let config = config(args)?;
     let node = host::start(config).await.map_err(|error| Fail::new(error.exit_code(), error.to_string()))?;
@@ -41,6 +45,9 @@ pub(super) async fn agent(args: AgentArgs, socket: Option<PathBuf>) -> Result<()
     tracing::info!(%listen, socket = %socket.display(), device = %node.device(), "ready");
 
     let shutdown = CancellationToken::new();
+    if let Some(target) = webhook {
+        tokio::spawn(webhook::run(node.clone(), target, shutdown.clone()));
+    }
     let api = Api::new(node.clone());
     if let Some(port) = web {
         let (api, shutdown) = (api.clone(), shutdown.clone());
@@ -58,6 +65,21 @@ pub(super) async fn agent(args: AgentArgs, socket: Option<PathBuf>) -> Result<()
     serving.await.map_err(|error| Fail::other(format!("the local API failed: {error}")))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn webhook(args: &WebhookArgs) -> Result<Option<Target>, Fail> {
+    let (Some(url), Some(file)) = (&args.webhook, &args.webhook_secret_file) else { return Ok(None) };
+    let exposed = exposure(file, true)
+        .map_err(|error| Fail::input(format!("{} cannot be read: {error}", file.display())))?;
+    if exposed.is_some() {
+        let file = file.display();
+        return Err(Fail::input(format!(
+            "others may read or change the secret in {file}; run `chmod 600 {file}`"
+        )));
+    }
+    let target =
+        Target::new(url, files::read_secret(file)?).map_err(|error| Fail::input(error.to_string()))?;
+    Ok(Some(target))
 }
 
 fn web(args: &AgentArgs) -> Result<Option<WebPort>, Fail> {

@@ -2,13 +2,14 @@
 
 use seatkeeper_client::{Client, api};
 
-use super::args::{BorrowArgs, ProductAt};
+use super::args::{BorrowArgs, ProductAt, WatchArgs};
 use super::fail::Fail;
-use super::print;
+use super::print::{self, Page};
+use super::watch;
 use crate::middle::health::about;
 
 pub(super) async fn borrow(client: &Client, args: BorrowArgs, json: bool) -> Result<(), Fail> {
-    let Some(product) = args.product else { return list(client, json).await };
+    let Some(product) = args.product else { return list(client, args.watch, json).await };
     let request = api::BorrowRequest {
         product: product.product.to_string(),
         version: product.version.as_ref().map(ToString::to_string),
@@ -39,11 +40,12 @@ pub(super) async fn borrow(client: &Client, args: BorrowArgs, json: bool) -> Res
     Ok(())
 }
 
-async fn list(client: &Client, json: bool) -> Result<(), Fail> {
-    let borrows = client.borrows().await?;
-    if json {
-        return print::json(&borrows);
-    }
+async fn list(client: &Client, args: WatchArgs, json: bool) -> Result<(), Fail> {
+    watch::show(client, args, json, async || Ok(client.borrows().await?), page).await
+}
+
+fn page(borrows: &api::Borrows) -> Page {
+    let mut page = Page::new();
     let row = |borrow: &api::Borrow| {
         vec![
             borrow.seat.clone(),
@@ -56,14 +58,11 @@ async fn list(client: &Client, json: bool) -> Result<(), Fail> {
     };
     let rows: Vec<_> = borrows.borrows.iter().map(row).collect();
     let titles = ["id", "product", "user", "until", "prolonged to", "programs"];
-    print::table(&titles, &rows, "Nothing is borrowed on this machine.");
+    page.table(&titles, &rows, "Nothing is borrowed on this machine.");
     if !borrows.returning.is_empty() {
-        print::line(format!(
-            "Given back at the next contact with the site: {}",
-            borrows.returning.join(", ")
-        ));
+        page.line(format!("Given back at the next contact with the site: {}", borrows.returning.join(", ")));
     }
-    Ok(())
+    page
 }
 
 pub(super) async fn give_back(client: &Client, product: &ProductAt, json: bool) -> Result<(), Fail> {

@@ -8,7 +8,7 @@ use seatkeeper_ledger::org::NodeId;
 use seatkeeper_protocol::id::ProductId;
 
 use super::fail::Fail;
-use super::print;
+use super::print::{self, progress::while_doing};
 use super::purchase::parse_node;
 
 mod what_if;
@@ -64,7 +64,7 @@ async fn of_product(
     product: &str,
     node: Option<&NodeId>,
 ) -> Result<api::ProductCompliance, Fail> {
-    let mut found = client.product_compliance(product).await?;
+    let mut found = while_doing("calculating", client.product_compliance(product)).await?;
     let Some(node) = node else { return Ok(found) };
     let organisation = client.organisation().await?;
     if !organisation.nodes.iter().any(|known| known.id == node.as_str()) {
@@ -84,7 +84,7 @@ async fn of_product(
 }
 
 async fn summary(client: &Client, json: bool) -> Result<(), Fail> {
-    let found = client.compliance().await?;
+    let found = while_doing("calculating", client.compliance()).await?;
     if json {
         return print::json(&found);
     }

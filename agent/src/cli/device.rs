@@ -9,17 +9,18 @@ use seatkeeper_protocol::id::{DeviceId, Name, PublicKey};
 use seatkeeper_protocol::ticket::PoolKeyCertificate;
 use zeroize::Zeroizing;
 
-use super::args::{DeviceCommand, FormArg, SettingsArgs, SignArgs, YesNo, names_device};
+use super::args::{DeviceCommand, FormArg, SettingsArgs, SignArgs, WatchArgs, YesNo, names_device};
 use super::fail::Fail;
+use super::print::Page;
 use super::sign::{self, SiteSigner};
-use super::{files, print};
+use super::{files, print, watch};
 use crate::keys::code::{RecoveryCode, open_root};
 use crate::keys::{self, seal};
 use crate::node::POOL_KEY_CONTEXT;
 
 pub(super) async fn device(client: &Client, command: DeviceCommand, json: bool) -> Result<(), Fail> {
     match command {
-        DeviceCommand::List => list(client, json).await,
+        DeviceCommand::List(watch) => list(client, watch, json).await,
         DeviceCommand::Admit { id, sign } => admit(client, &id, &sign).await,
         DeviceCommand::Revoke { id, recovery_file, sign } => {
             revoke(client, &id, recovery_file.as_deref(), &sign).await
@@ -29,11 +30,12 @@ pub(super) async fn device(client: &Client, command: DeviceCommand, json: bool) 
     }
 }
 
-async fn list(client: &Client, json: bool) -> Result<(), Fail> {
-    let devices = client.devices().await?;
-    if json {
-        return print::json(&devices);
-    }
+async fn list(client: &Client, args: WatchArgs, json: bool) -> Result<(), Fail> {
+    watch::show(client, args, json, async || Ok(client.devices().await?), page).await
+}
+
+fn page(devices: &api::Devices) -> Page {
+    let mut page = Page::new();
     let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let row = |device: &api::Device| {
         let form = if device.always_on { format!("{}, always on", device.form) } else { device.form.clone() };
@@ -56,17 +58,17 @@ async fn list(client: &Client, json: bool) -> Result<(), Fail> {
     };
     let rows: Vec<_> = devices.devices.iter().map(row).collect();
     let titles = ["id", "name", "role", "state", "form", "seats", "borrowed", "address", "version"];
-    print::table(&titles, &rows, "No devices.");
+    page.table(&titles, &rows, "No devices.");
     if !devices.waiting.is_empty() {
-        print::line("");
-        print::line("Waiting to be admitted (compare the id with what the machine shows):");
+        page.line("");
+        page.line("Waiting to be admitted (compare the id with what the machine shows):");
         let row = |device: &api::WaitingDevice| {
             vec![device.id.clone(), device.name.clone(), device.form.clone(), dash(&device.address)]
         };
         let rows: Vec<_> = devices.waiting.iter().map(row).collect();
-        print::table(&["id", "name", "form", "address"], &rows, "");
+        page.table(&["id", "name", "form", "address"], &rows, "");
     }
-    Ok(())
+    page
 }
 
 async fn admit(client: &Client, id: &str, sign: &SignArgs) -> Result<(), Fail> {

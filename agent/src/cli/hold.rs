@@ -5,7 +5,7 @@ use seatkeeper_client::Client;
 use super::args::SeatArgs;
 use super::fail::{Fail, UNAVAILABLE};
 use super::seat::{self, Change, HeldSeat};
-use super::{print, run};
+use super::{notices, print, run};
 use crate::platform::signals;
 
 pub(super) async fn hold(client: Client, args: &SeatArgs) -> Result<(), Fail> {
@@ -29,6 +29,7 @@ pub(super) async fn hold(client: Client, args: &SeatArgs) -> Result<(), Fail> {
             change = seat.change() => match change {
                 Some(change) => {
                     print::note(format!("seatkeeper: {}", run::describe(&change)));
+                    notices::of_change(&seat.granted.product, &change);
                     lost = match change {
                         Change::Lost(reason) => Some(reason),
                         Change::Regained | Change::Reachable => None,

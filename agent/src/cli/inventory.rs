@@ -16,7 +16,7 @@ use super::args::SignArgs;
 use super::fail::Fail;
 use super::org::{of_file, parts};
 use super::sign::SiteSigner;
-use super::{files, print};
+use super::{files, print, print::progress::Progress};
 
 mod export;
 
@@ -218,9 +218,12 @@ async fn set_catalog(client: &Client, file: &Path, sign: &SignArgs) -> Result<()
     let Catalog(rules) = Catalog::from_toml(&text).map_err(|error| of_file(file, &error))?;
     let (count, mut from) = (rules.len(), 0);
     let mut signer = SiteSigner::open(client, sign).await?;
+    let mut progress = Progress::new("sending the catalog", Some(count));
     for rules in parts(rules)? {
-        let next = from + u32::try_from(rules.len()).unwrap_or(u32::MAX);
+        let length = rules.len();
+        let next = from + u32::try_from(length).unwrap_or(u32::MAX);
         signer.send(&Command::SetCatalog { from, rules }).await?;
+        progress.add(length);
         from = next;
     }
     print::line(format!(
@@ -383,9 +386,12 @@ async fn send(
             }
         }
     }
+    let mut progress = Progress::new("sending the machines", Some(rounds.iter().map(Vec::len).sum()));
     for round in rounds {
         for machines in parts(round)? {
+            let length = machines.len();
             signer.send(&Command::ImportMachines { source, machines }).await?;
+            progress.add(length);
         }
     }
     Ok(())

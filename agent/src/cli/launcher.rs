@@ -187,6 +187,11 @@ impl Voice {
         Self { dialogs: window.then(Dialogs::find).flatten(), notice: None }
     }
 
+    /// Whether what happens to the seat is said in windows.
+    pub(super) fn has_windows(&self) -> bool {
+        self.dialogs.is_some()
+    }
+
     /// Says something that does not wait for the person.
     pub(super) fn say(&mut self, text: &str) {
         print::note(format!("seatkeeper: {text}"));

@@ -4,37 +4,45 @@ use seatkeeper_client::{Client, api};
 use seatkeeper_ledger::command::Command;
 use seatkeeper_protocol::id::SeatId;
 
-use super::args::SignArgs;
+use super::args::{SignArgs, WatchArgs};
 use super::fail::{Fail, UNAVAILABLE};
+use super::print::Page;
 use super::sign::SiteSigner;
-use super::{idle, print};
+use super::{idle, print, watch};
 
-pub(super) async fn status(client: &Client, json: bool) -> Result<(), Fail> {
-    let status = client.status().await?;
-    if json {
-        return print::json(&status);
-    }
+pub(super) async fn status(client: &Client, args: WatchArgs, json: bool) -> Result<(), Fail> {
+    watch::show(client, args, json, async || Ok(client.status().await?), status_page).await
+}
+
+fn status_page(status: &api::Status) -> Page {
+    let mut page = Page::new();
     match &status.site {
-        Some(site) => print::line(format!("site     {} ({})", site.name, site.id)),
-        None => print::line("site     none; `seatkeeper site create` or `seatkeeper site join`"),
+        Some(site) => page.line(format!("site     {} ({})", site.name, site.id)),
+        None => page.line("site     none; `seatkeeper site create` or `seatkeeper site join`"),
     }
     if let Some(me) = &status.me {
-        print::line(format!("machine  {} ({}), {}", me.name, me.id.get(..8).unwrap_or(&me.id), me.role));
+        page.line(format!(
+            "machine  {} ({}), {}",
+            me.name,
+            me.id.get(..8).unwrap_or(&me.id),
+            page.word(&me.role)
+        ));
     }
     if status.site.is_some() {
         let holder = status.holder.as_ref().map_or("none", |holder| holder.name.as_str());
-        print::line(format!("holder   {holder}"));
+        let holder = if holder == "none" { page.word(holder) } else { holder.to_owned() };
+        page.line(format!("holder   {holder}"));
     }
     if let Some(quorum) = &status.quorum {
         let verdict = if quorum.ok { "enough" } else { "too few" };
         let (live, voters, needed) = (quorum.live, quorum.voters, quorum.needed);
-        print::line(format!("voters   {live} of {voters} answer, {needed} needed: {verdict}"));
+        page.line(format!("voters   {live} of {voters} answer, {needed} needed: {}", page.word(verdict)));
     }
     if let Some(devices) = &status.devices {
-        print::line(format!("devices  {} enrolled, {} online", devices.enrolled, devices.online));
+        page.line(format!("devices  {} enrolled, {} online", devices.enrolled, devices.online));
     }
     if !status.pools.is_empty() {
-        print::line("");
+        page.line("");
         let row = |pool: &api::Pool| {
             vec![
                 format!("{}@{}", pool.product, pool.version),
@@ -51,26 +59,23 @@ pub(super) async fn status(client: &Client, json: bool) -> Result<(), Fail> {
             ]
         };
         let rows: Vec<_> = status.pools.iter().map(row).collect();
-        print::table(
-            &["product", "license", "seats", "online", "borrowed", "free", "waiting", ""],
-            &rows,
-            "",
-        );
+        page.table(&["product", "license", "seats", "online", "borrowed", "free", "waiting", ""], &rows, "");
     }
     if !status.health.is_empty() {
-        print::line("");
+        page.line("");
     }
     for health in &status.health {
-        print::line(format!("{}: {} [{}]", health.severity, health.text, health.code));
+        page.line(format!("{}: {} [{}]", page.word(&health.severity), health.text, health.code));
     }
-    Ok(())
+    page
 }
 
-pub(super) async fn seats(client: &Client, json: bool) -> Result<(), Fail> {
-    let seats = client.seats().await?;
-    if json {
-        return print::json(&seats);
-    }
+pub(super) async fn seats(client: &Client, args: WatchArgs, json: bool) -> Result<(), Fail> {
+    watch::show(client, args, json, async || Ok(client.seats().await?), seats_page).await
+}
+
+fn seats_page(seats: &api::Seats) -> Page {
+    let mut page = Page::new();
     let row = |seat: &api::Seat| {
         vec![
             seat.id.clone(),
@@ -85,13 +90,13 @@ pub(super) async fn seats(client: &Client, json: bool) -> Result<(), Fail> {
         ]
     };
     let rows: Vec<_> = seats.seats.iter().map(row).collect();
-    print::table(
+    page.table(
         &["id", "product", "user", "device", "kind", "since", "until", "idle", "pid"],
         &rows,
         "No seat is in use.",
     );
     if seats.waiting.is_empty() {
-        return Ok(());
+        return page;
     }
     let row = |waiting: &api::Waiting| {
         let version = waiting.version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
@@ -106,9 +111,9 @@ pub(super) async fn seats(client: &Client, json: bool) -> Result<(), Fail> {
         ]
     };
     let rows: Vec<_> = seats.waiting.iter().map(row).collect();
-    print::line("");
-    print::table(&["waiting", "product", "user", "device", "since", "pid", ""], &rows, "");
-    Ok(())
+    page.line("");
+    page.table(&["waiting", "product", "user", "device", "since", "pid", ""], &rows, "");
+    page
 }
 
 pub(super) async fn release(client: &Client, seat: SeatId, sign: &SignArgs) -> Result<(), Fail> {

@@ -14,6 +14,9 @@
 //! | `idle` | whether seats are used, and asking for idle ones |
 //! | `borrow` | `borrow`, `return` |
 //! | `sign` | admin keys and signed commands |
+//! | [`notices`] | desktop notices |
+//! | `manual` | `completions`, `man` |
+//! | `watch` | `--watch` |
 //! | `fail`, `print`, `files` | exit codes, output, files |
 
 use std::process::ExitCode;
@@ -40,6 +43,8 @@ pub mod launcher;
 mod license;
 pub mod limits;
 mod look;
+mod manual;
+pub mod notices;
 mod open;
 pub mod org;
 pub(crate) mod print;
@@ -50,6 +55,7 @@ pub(crate) mod sign;
 mod site;
 mod usage;
 mod vendor;
+mod watch;
 
 /// The runtime's threads, on a machine with many processors too: one works while the other waits for the disk. More would
 /// only wake each other.
@@ -99,13 +105,13 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Inventory(command) => inventory::inventory(&client, command, json).await,
         Command::Compliance(args) => compliance::compliance(&client, args, json).await,
         Command::Vendor(command) => vendor::vendor(command),
-        Command::Status => look::status(&client, json).await,
+        Command::Status(watch) => look::status(&client, watch, json).await,
         Command::Open { print } => open::open(&client, print, json).await,
-        Command::Seats { command: None } => look::seats(&client, json).await,
-        Command::Seats { command: Some(args::SeatsCommand::Ask { id, message }) } => {
+        Command::Seats { command: None, watch } => look::seats(&client, watch, json).await,
+        Command::Seats { command: Some(args::SeatsCommand::Ask { id, message }), .. } => {
             idle::ask(&client, id, message.as_ref(), json).await
         }
-        Command::Seats { command: Some(args::SeatsCommand::Release { id, sign }) } => {
+        Command::Seats { command: Some(args::SeatsCommand::Release { id, sign }), .. } => {
             look::release(&client, id, &sign).await
         }
         Command::Events { follow } => look::events(&client, follow, json).await,
@@ -116,6 +122,9 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Hold(args) => hold::hold(client, &args).await,
         Command::Borrow(args) => borrow::borrow(&client, args, json).await,
         Command::Return { product } => borrow::give_back(&client, &product, json).await,
+        Command::Notices(args) => notices::notices(&client, &args).await,
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     };
     match done {
         Ok(()) => 0,

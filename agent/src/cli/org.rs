@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::args::SignArgs;
 use super::fail::Fail;
 use super::sign::SiteSigner;
-use super::{files, print};
+use super::{files, print, print::progress::Progress};
 
 /// Of a command's content, bytes: what is longer is sent in several. The agent's socket takes 64 KiB at once, and text
 /// makes a third more of it.
@@ -69,9 +69,12 @@ pub(super) async fn org(client: &Client, command: OrgCommand, json: bool) -> Res
             let rules = Rule::from_csv(text.as_bytes()).map_err(|error| of_file(&file, &error))?;
             let (count, mut from) = (rules.len(), 0);
             let mut signer = SiteSigner::open(client, &sign).await?;
+            let mut progress = Progress::new("sending the rules", Some(count));
             for rules in parts(rules)? {
-                let next = from + u32::try_from(rules.len()).unwrap_or(u32::MAX);
+                let length = rules.len();
+                let next = from + u32::try_from(length).unwrap_or(u32::MAX);
                 signer.send(&Command::SetPlacement { from, rules }).await?;
+                progress.add(length);
                 from = next;
             }
             print::line(format!(
@@ -135,8 +138,11 @@ async fn import(client: &Client, file: &Path, sign: &SignArgs) -> Result<(), Fai
     let steps = steps.chain(removals.into_iter().map(|remove| (Vec::new(), remove)));
     if added + changed + removed > 0 {
         let mut signer = SiteSigner::open(client, sign).await?;
+        let mut progress = Progress::new("sending the nodes", Some(added + changed + removed));
         for (set, remove) in steps {
+            let length = set.len() + remove.len();
             signer.send(&Command::SetNodes { set, remove }).await?;
+            progress.add(length);
         }
     }
     print::line(format!(

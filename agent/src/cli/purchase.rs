@@ -16,7 +16,7 @@ use super::args::{ProductAt, SignArgs};
 use super::fail::Fail;
 use super::org::{YesNo, of_file, parts};
 use super::sign::SiteSigner;
-use super::{files, print};
+use super::{files, print, print::progress::Progress};
 
 /// `purchase`.
 #[derive(Debug, Subcommand)]
@@ -247,8 +247,11 @@ async fn import(client: &Client, file: &Path, sign: &SignArgs) -> Result<(), Fai
     let count = u32::try_from(purchases.len()).unwrap_or(u32::MAX);
     if count > 0 {
         let mut signer = SiteSigner::open(client, sign).await?;
+        let mut progress = Progress::new("sending the purchases", Some(purchases.len()));
         for purchases in parts(purchases)? {
+            let length = purchases.len();
             signer.send(&Command::SetPurchases { purchases }).await?;
+            progress.add(length);
         }
     }
     print::line(format!("{} registered.", print::count(count, "purchase is", "purchases are")));

@@ -20,6 +20,7 @@ use super::borrow::about_s;
 use super::fail::{Fail, OTHER};
 use super::files;
 use super::launcher::{Refused, Voice};
+use super::notices;
 use super::seat::{self, Asked, Change, HeldSeat};
 use crate::keys;
 use crate::platform::child::{Child, Exit, Preparation};
@@ -121,6 +122,9 @@ async fn follow(mut seat: HeldSeat, mut child: Child, on_lost: OnLost, voice: &m
             change = seat.change(), if changes => match change {
                 Some(change) => {
                     let text = describe(&change);
+                    if !voice.has_windows() {
+                        notices::of_change(&seat.granted.product, &change);
+                    }
                     match change {
                         Change::Reachable | Change::Regained => voice.relieve(&text),
                         Change::Unreachable(_) | Change::Ends(_) | Change::Lost(_) | Change::Asked(_) => {

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::args::SeatArgs;
-use super::{idle, print};
+use super::{idle, notices, print};
 use crate::platform::clock::SystemClock;
 
 /// How soon and how rarely an agent that went away is asked again.
@@ -62,8 +62,17 @@ impl HeldSeat {
         request: api::SeatRequest,
         place: impl FnMut(&api::SeatRequest, &api::SeatWaiting, bool),
     ) -> Result<Self, ClientError> {
-        let stream = wait(&client, &request, place).await?;
+        let mut waited = false;
+        let mut place = place;
+        let stream = wait(&client, &request, |request, waiting, again| {
+            waited = true;
+            place(request, waiting, again);
+        });
+        let stream = stream.await?;
         let granted = stream.granted().clone();
+        if waited {
+            notices::of_grant(&granted);
+        }
         // Whoever asked without a session resumes the one it got. It does not wait any more.
         let request = api::SeatRequest { session: Some(granted.session.clone()), wait_s: None, ..request };
         let (sender, changes) = mpsc::channel(CHANGES_MAX);

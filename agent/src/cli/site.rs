@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::args::{SignArgs, SiteCommand};
 use super::fail::{Fail, OTHER};
+use super::print::progress::while_doing;
 use super::sign::{self, SiteSigner};
 use super::{files, print};
 use crate::keys;
@@ -31,7 +32,7 @@ pub(super) async fn site(client: &Client, command: SiteCommand, json: bool) -> R
         }
         SiteCommand::Show => show(client, json).await,
         SiteCommand::Leave => {
-            client.leave_site().await?;
+            while_doing("leaving the site", client.leave_site()).await?;
             print::line("This machine has left its site.");
             Ok(())
         }
@@ -57,7 +58,7 @@ async fn create(
         admin: admin.to_string(),
         admin_key: keys::public(&key).to_string(),
     };
-    let created = client.create_site(&body).await?;
+    let created = while_doing("creating the site", client.create_site(&body)).await?;
     let id: SiteId =
         created.site.id.parse().map_err(|_| Fail::other("the agent answered with a malformed site id"))?;
     let saved = sign::save_key(&id, admin, &key, &password);
@@ -102,7 +103,9 @@ async fn join(client: &Client, code: Option<Zeroizing<String>>, json: bool) -> R
         // A mistyped code is found here, before anybody is asked.
         code.parse::<InviteCode>().map_err(|error| Fail::input(error.to_string()))?;
     }
-    let joined = client.join_site(&api::Join { code }).await?;
+    let join = api::Join { code };
+    let joining = client.join_site(&join);
+    let joined = while_doing("looking for the site and asking to be let in", joining).await?;
     if json {
         return print::json(&joined);
     }

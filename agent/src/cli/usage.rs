@@ -8,7 +8,8 @@ use seatkeeper_protocol::time::WallTime;
 use super::args::UsageArgs;
 use super::audit::Pages;
 use super::fail::Fail;
-use super::print;
+use super::print::{self, Page, progress::Progress};
+use super::watch;
 use crate::middle::audit::Verifier;
 
 /// The rules that refuse, as columns.
@@ -18,6 +19,35 @@ pub(super) async fn usage(client: &Client, args: &UsageArgs, json: bool) -> Resu
     if let (Some(product), Some(seats)) = (&args.product, args.what_if) {
         return what_if(client, product, seats, args, json).await;
     }
+    if args.csv {
+        let rows = rows(&chosen(client, args).await?, args);
+        print::line(TITLES.map(|title| title.replace(' ', "_")).join(","));
+        rows.iter().for_each(|row| print::line(row.join(",")));
+        return Ok(());
+    }
+    let page = |usage: &api::Usage| {
+        let mut page = Page::new();
+        page.table(&TITLES, &rows(usage, args), "Nothing was used then.");
+        page
+    };
+    watch::show(client, args.watch, json, async || chosen(client, args).await, page).await
+}
+
+const TITLES: [&str; 10] = [
+    "start",
+    "product",
+    "peak",
+    "average",
+    "borrowed",
+    "starts",
+    "no seat",
+    "queue",
+    "not licensed",
+    "limit",
+];
+
+/// Of the products and the time that are asked for.
+async fn chosen(client: &Client, args: &UsageArgs) -> Result<api::Usage, Fail> {
     let mut usage = client.usage().await?;
     let within = |used: &api::Used| {
         let start = used.start.as_deref().and_then(|start| WallTime::from_rfc3339(start).ok());
@@ -30,51 +60,29 @@ pub(super) async fn usage(client: &Client, args: &UsageArgs, json: bool) -> Resu
         product.hours.retain(within);
         product.days.retain(within);
     }
-    if json {
-        return print::json(&usage);
-    }
+    Ok(usage)
+}
+
+fn rows(usage: &api::Usage, args: &UsageArgs) -> Vec<Vec<String>> {
     let length_s = if args.hours { 3_600 } else { 86_400 };
-    let used =
-        |product: &api::ProductUsage| if args.hours { product.hours.clone() } else { product.days.clone() };
     let row = |product: &str, used: &api::Used| {
         let start = used.start.as_deref().unwrap_or("-");
-        let average = hundredths(used.seat_s, length_s);
-        let borrowed = hundredths(used.borrowed_s, length_s);
         let mut row = vec![
             if args.csv { start.to_owned() } else { print::when(Some(start)) },
             product.to_owned(),
             used.peak.to_string(),
-            average,
-            borrowed,
+            hundredths(used.seat_s, length_s),
+            hundredths(used.borrowed_s, length_s),
             used.starts.to_string(),
         ];
         row.extend(DENIED.map(|by| used.denied.get(by).copied().unwrap_or(0).to_string()));
         row
     };
-    let rows: Vec<Vec<String>> = usage
-        .products
-        .iter()
-        .flat_map(|product| used(product).iter().map(|used| row(&product.product, used)).collect::<Vec<_>>())
-        .collect();
-    let titles = [
-        "start",
-        "product",
-        "peak",
-        "average",
-        "borrowed",
-        "starts",
-        "no seat",
-        "queue",
-        "not licensed",
-        "limit",
-    ];
-    if args.csv {
-        print::line(titles.map(|title| title.replace(' ', "_")).join(","));
-        rows.iter().for_each(|row| print::line(row.join(",")));
-        return Ok(());
-    }
-    print::table(&titles, &rows, "Nothing was used then.");
-    Ok(())
+    let used = |product: &api::ProductUsage| {
+        let used = if args.hours { &product.hours } else { &product.days };
+        used.iter().map(|used| row(&product.product, used)).collect::<Vec<_>>()
+    };
+    usage.products.iter().flat_map(used).collect()
 }
 
 /// `seat_s` per `length_s`, with two digits.
@@ -93,7 +101,9 @@ async fn what_if(
     let mut pages = Pages::new(client, args.from, args.to);
     let mut verifier = Verifier::default();
     let mut replay = Replay::new(product.clone());
+    let mut progress = Progress::new("reading the records", None);
     while let Some(page) = pages.next().await? {
+        progress.add(page.part.records.len());
         let Some(first) = page.part.records.first().map(|record| record.seq) else { continue };
         if replay.last() > 0 && first != replay.last().saturating_add(1) {
             // Nobody knows who was at work after a gap: only what follows it is lived through.
@@ -103,6 +113,7 @@ async fn what_if(
             Fail::other(format!("the records are not as they were: {wrong}; see `seatkeeper audit verify`"))
         })?;
     }
+    drop(progress);
     let Some(found) = replay.with_seats(seats) else {
         return Err(Fail::input("nothing was recorded in that time; name another with --from and --to"));
     };

@@ -237,6 +237,10 @@ impl Disk for StateDir {
         LogStore::open_file(self.log_file(node))
     }
 
+    fn log_bytes(&self, node: NodeId) -> Option<u64> {
+        std::fs::metadata(self.log_file(node)).ok().map(|file| file.len())
+    }
+
     fn logs(&self) -> io::Result<Vec<NodeId>> {
         Ok(self.log_files()?.into_iter().map(|(node, _)| node).collect())
     }

@@ -15,6 +15,7 @@
 //! | `events` | `GET /v1/events` |
 //! | `audit` | `GET /v1/audit` |
 //! | `assets` | the page's files |
+//! | `metrics` | `GET /metrics` |
 //! | `problem` | errors as problem+json |
 //! | `io` | a connection that is watched while it answers |
 
@@ -45,6 +46,7 @@ mod events;
 mod guard;
 mod idle;
 mod io;
+mod metrics;
 mod problem;
 mod routes;
 mod seats;

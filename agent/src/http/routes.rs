@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, refusal_code};
 use super::session::AdminSigner;
-use super::{assets, audit, borrows, compliance, events, idle, seats, session};
+use super::{assets, audit, borrows, compliance, events, idle, metrics, seats, session};
 use crate::node::{Node, NodeError};
 use crate::platform::local::Caller;
 
@@ -57,6 +57,7 @@ pub(super) fn router(node: Node) -> Router {
         .route("/v1/pool-key", look(Query::PoolKey))
         .route("/v1/events", get(events::events))
         .route("/v1/commands", post(command))
+        .route("/metrics", get(metrics::metrics))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(node)

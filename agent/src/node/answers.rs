@@ -3,7 +3,7 @@
 use seatkeeper_election::Status as EngineStatus;
 use seatkeeper_ledger::command::{AdminRole, Form, NodeLimits, Refusal, Whom};
 use seatkeeper_ledger::org::NodeId;
-use seatkeeper_ledger::{Ledger, LicenseState, Record, Used};
+use seatkeeper_ledger::{Happening, Ledger, LicenseState, Record, Used};
 use seatkeeper_protocol::api::{self, FORMAT};
 use seatkeeper_protocol::id::{DeviceId, ProductId};
 use seatkeeper_protocol::license::Downgrade;
@@ -416,6 +416,10 @@ fn events(duty: &Duty, after: Option<u64>) -> api::Events {
         user: record.what.who().map(|who| who.user.to_string()),
         device: record.what.device().map(|device| device.to_string()),
         seat: record.what.seat().map(|seat| seat.to_string()),
+        code: match &record.what {
+            Happening::Denied { by, .. } => Some(by.as_str().to_owned()),
+            _ => None,
+        },
     };
     let events = match after {
         Some(after) => ledger.records_after(after).take(EVENTS_PAGE).map(event).collect(),

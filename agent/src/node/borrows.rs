@@ -554,8 +554,12 @@ impl Inner {
 
     /// By how much this clock is off the site's, if that is too much to borrow.
     fn clock_off(&self) -> Option<i64> {
-        let off = self.lent.clock_off_ms.load(Ordering::Relaxed);
-        (off != NOT_KNOWN && off.saturating_abs() > CLOCK_OFF_MS).then_some(off)
+        self.clock_ahead_ms().filter(|off| off.saturating_abs() > CLOCK_OFF_MS)
+    }
+
+    /// By how much this clock is ahead of the site's, milliseconds, once that is known.
+    pub(super) fn clock_ahead_ms(&self) -> Option<i64> {
+        Some(self.lent.clock_off_ms.load(Ordering::Relaxed)).filter(|off| *off != NOT_KNOWN)
     }
 
     /// What is to be said of clock and borrows.

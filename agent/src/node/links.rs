@@ -1,7 +1,7 @@
 //! The device's control streams: one to the holder, which carries pings, and a light one to a second log holder,
 //! which pushes who holds and the newest roster, so that a spare finds a new holder as fast as a voter does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,9 +64,13 @@ pub(crate) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
     ping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         links.settle();
+        inner.meter.linked(links.up());
         let retry = links.next_retry();
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => {
+                inner.meter.linked(BTreeSet::new());
+                return;
+            }
             Some(event) = events.recv() => links.handle(event),
             Ok(()) = known.changed() => links.forgive(),
             Ok(()) = site.changed() => {}
@@ -94,6 +98,11 @@ struct Links {
 }
 
 impl Links {
+    /// Whom they reach.
+    fn up(&self) -> BTreeSet<DeviceId> {
+        self.links.iter().filter(|(_, link)| link.up).map(|(device, _)| *device).collect()
+    }
+
     /// Opens and closes links so that they are the wanted ones.
     fn settle(&mut self) {
         let wanted = self.wanted();

@@ -16,6 +16,7 @@
 //! | `queue` | who waits: telling whose turn it is, passing over who is silent |
 //! | `asks` | what the holder hears of idleness; asking for idle seats |
 //! | `answers` | the books as JSON |
+//! | `meter` | what is counted and measured here |
 //! | `audit` | older records on disk, and reading all of them |
 //! | `finding` | discovery, static peers, remembering |
 //! | `site`, `joining` | creating, joining, leaving |
@@ -37,6 +38,7 @@ mod leaving;
 mod links;
 mod log;
 mod machine;
+mod meter;
 mod organisation;
 mod queue;
 mod reads;
@@ -183,6 +185,7 @@ pub(crate) struct Inner {
     site_change: tokio::sync::Mutex<()>,
     log_change: tokio::sync::Mutex<()>,
     site_stop: Mutex<Option<CancellationToken>>,
+    meter: meter::Meter,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -216,6 +219,7 @@ impl Node {
         let discovery = world.discovery().map_err(StartError::Machine)?;
         let programs = world.programs();
         let epoch = state::next_epoch(&*disk).map_err(|error| StartError::Record(error.to_string()))?;
+        let meter = meter::Meter::new(world.clock().wall());
         let inner = Arc::new(Inner {
             config,
             clock: world.clock(),
@@ -261,6 +265,7 @@ impl Node {
             site_change: tokio::sync::Mutex::default(),
             log_change: tokio::sync::Mutex::default(),
             site_stop: Mutex::default(),
+            meter,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
@@ -335,6 +340,11 @@ impl Node {
         status.me = Some(inner.me());
         inner.own_health(&mut status.health);
         status
+    }
+
+    /// Where this agent keeps records.
+    pub(crate) fn disk(&self) -> Arc<dyn Disk> {
+        self.inner.disk.clone()
     }
 
     /// The site this device belongs to.
@@ -439,7 +449,7 @@ impl Node {
     /// # Errors
     /// When the ledger refuses, or nobody answers.
     pub async fn take_seat(&self, ask: SeatAsk) -> Result<SeatHold, SeatError> {
-        self.inner.take_seat(ask).await
+        self.inner.meter.checkout(self.inner.take_seat(ask)).await
     }
 
     /// Takes a seat, or waits for one so long at most.
@@ -447,7 +457,7 @@ impl Node {
     /// # Errors
     /// When the ledger refuses even a place in the queue, or nobody answers.
     pub async fn wait_for_seat(&self, ask: SeatAsk, within: Duration) -> Result<Waited, SeatError> {
-        self.inner.wait_for_seat(ask, within).await
+        self.inner.meter.checkout(self.inner.wait_for_seat(ask, within)).await
     }
 }
 

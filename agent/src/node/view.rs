@@ -42,6 +42,7 @@ impl Inner {
         if !believed {
             return;
         }
+        self.meter.holds(term);
         self.known.send_if_modified(|known| {
             let newer = term > known.term || known.holder.is_none();
             if newer {

@@ -11,11 +11,13 @@
 //! | [`idle`] | for how long people have had no input |
 //! | [`local`] | the local socket or pipe and who calls through it |
 //! | [`lock`] | one agent per state folder |
+//! | `notices` | desktop notices |
 //! | [`paths`] | where state and keys are kept |
 //! | `peer` | whose program is at the other end of a connection |
 //! | [`people`] | who is logged in |
 //! | [`signals`] | being told to stop |
 //! | [`software`] | what is installed |
+//! | [`terminal`] | the terminal of a command |
 //! | [`tree`] | watching a process and everything it started |
 
 pub(crate) mod browser;
@@ -28,11 +30,13 @@ pub mod idle;
 pub mod local;
 pub mod lock;
 pub(crate) mod menu;
+pub(crate) mod notices;
 pub mod paths;
 pub(crate) mod peer;
 pub mod people;
 pub mod signals;
 pub mod software;
+pub mod terminal;
 pub mod tree;
 
 #[cfg(windows)]

@@ -29,6 +29,12 @@ pub fn admin_key_dir() -> Option<PathBuf> {
     absolute(std::env::var_os("APPDATA")).map(|dir| dir.join("Seatkeeper").join("admins"))
 }
 
+/// Where a person says whether he wants notices. `None` when the user has no home folder.
+pub fn notices_file() -> Option<PathBuf> {
+    // Beside the admin keys.
+    Some(admin_key_dir()?.parent()?.join("notices"))
+}
+
 #[cfg(unix)]
 fn state_dir_of(root: bool, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     if root {

@@ -16,6 +16,19 @@ pub fn logged_in() -> Vec<Name> {
     names.into_iter().take(USERS_MAX).collect()
 }
 
+/// The user of this process, as agents name him.
+#[cfg(unix)]
+pub fn own_name() -> String {
+    let id = rustix::process::geteuid().as_raw();
+    unix::name_of(id).unwrap_or_else(|| format!("uid:{id}"))
+}
+
+/// The user of this process, as agents name him: not known without asking an agent.
+#[cfg(windows)]
+pub fn own_name() -> String {
+    String::new()
+}
+
 #[cfg(unix)]
 mod unix {
     use std::path::Path;

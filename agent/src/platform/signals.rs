@@ -1,4 +1,4 @@
-//! Being told to stop.
+//! Being told to stop, or that the terminal has another size.
 
 use std::future::Future;
 
@@ -64,6 +64,26 @@ pub fn shutdown() -> impl Future<Output = ()> + Send {
             () = down => {}
         }
     }
+}
+
+/// Completes when the terminal has another size.
+#[cfg(unix)]
+pub async fn resized() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    match signal(SignalKind::window_change()) {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        // It will be seen at the next look.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Windows tells only who reads the console's input.
+#[cfg(windows)]
+pub async fn resized() {
+    std::future::pending().await
 }
 
 #[cfg(all(test, unix))]

@@ -20,6 +20,10 @@ use windows_sys::Win32::Security::{
     GetTokenInformation, LookupAccountSidW, SECURITY_ATTRIBUTES, TOKEN_ELEVATION, TOKEN_QUERY, TOKEN_USER,
     TokenElevation, TokenUser,
 };
+use windows_sys::Win32::System::Console::{
+    CONSOLE_SCREEN_BUFFER_INFO, ENABLE_VIRTUAL_TERMINAL_PROCESSING, GetConsoleMode,
+    GetConsoleScreenBufferInfo, GetStdHandle, STD_ERROR_HANDLE, STD_OUTPUT_HANDLE, SetConsoleMode,
+};
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
 };
@@ -73,6 +77,30 @@ pub(crate) fn has_battery() -> bool {
         (GetSystemPowerStatus(&mut status) != 0, status)
     };
     known && status.BatteryFlag != UNKNOWN && status.BatteryFlag & NO_SYSTEM_BATTERY == 0
+}
+
+/// Columns and rows of the console that standard output goes to.
+pub(crate) fn console_size() -> Option<(u16, u16)> {
+    // SAFETY: the structure is plain numbers, for which zero is a value, and the call only writes it.
+    let (known, info) = unsafe {
+        let mut info: CONSOLE_SCREEN_BUFFER_INFO = zeroed();
+        (GetConsoleScreenBufferInfo(GetStdHandle(STD_OUTPUT_HANDLE), &mut info) != 0, info)
+    };
+    let window = info.srWindow;
+    let length = |from: i16, to: i16| u16::try_from(i32::from(to) - i32::from(from) + 1).ok();
+    let (columns, rows) = (length(window.Left, window.Right)?, length(window.Top, window.Bottom)?);
+    (known && columns > 0 && rows > 0).then_some((columns, rows))
+}
+
+/// Has the console of standard output, or of standard error, take escape sequences; whether it does.
+pub(crate) fn console_understands_escapes(error: bool) -> bool {
+    // SAFETY: the calls take a handle that the system gave, and write the number they are given.
+    unsafe {
+        let console = GetStdHandle(if error { STD_ERROR_HANDLE } else { STD_OUTPUT_HANDLE });
+        let mut mode = 0;
+        GetConsoleMode(console, &mut mode) != 0
+            && SetConsoleMode(console, mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING) != 0
+    }
 }
 
 /// For how long the session of this process has had no input, milliseconds; `None` in one that has none.

@@ -41,6 +41,11 @@ pub trait Disk: Send + Sync + 'static {
     /// As the system says.
     fn list(&self, folder: &str) -> io::Result<Vec<(String, u64)>>;
 
+    /// How many bytes a log takes; `None`: nobody knows.
+    fn log_bytes(&self, _node: NodeId) -> Option<u64> {
+        None
+    }
+
     /// Where longer work on records is done, so that it does not hold up the runtime.
     fn bench(&self) -> Arc<dyn Bench> {
         Arc::new(Threads)

@@ -21,7 +21,7 @@ fn no_bus() -> Vec<(&'static str, String)> {
 }
 
 /// Whether a tool of this test is missing here, which is said; CI has them all.
-fn missing(tool: &str, package: &str) -> bool {
+pub(crate) fn missing(tool: &str, package: &str) -> bool {
     let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .any(|folder| folder.join(tool).exists());
     assert!(found || std::env::var_os("CI").is_none(), "CI has {tool}");

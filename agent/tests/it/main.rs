@@ -4,6 +4,7 @@
 
 mod api;
 mod audit;
+mod comfort;
 mod compliance;
 #[cfg(target_os = "linux")]
 mod idle;
@@ -11,9 +12,13 @@ mod launcher;
 mod licenses;
 #[cfg(target_os = "linux")]
 mod logind;
+mod metrics;
+#[cfg(target_os = "linux")]
+mod notices;
 mod office;
 mod organisation;
 mod queue;
 mod run;
 mod verify;
 mod web;
+mod webhook;

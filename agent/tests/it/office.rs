@@ -22,6 +22,8 @@ pub(crate) struct Office {
     peer: Option<u16>,
     /// What the agent has in its environment besides.
     env: Vec<(&'static str, String)>,
+    /// What it is started with besides, the next time.
+    pub(crate) more: Vec<String>,
 }
 
 impl Office {
@@ -35,7 +37,7 @@ impl Office {
         let client = Client::with_socket(dir.path().join("agent.sock"));
         std::fs::write(dir.path().join("password"), "correct horse\n").unwrap();
         let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut office = Self { dir, client, agent: None, name, port, peer, env };
+        let mut office = Self { dir, client, agent: None, name, port, peer, env, more: Vec::new() };
         office.start_agent().await;
         office
     }
@@ -161,6 +163,7 @@ impl Office {
         if let Some(peer) = &peer {
             args.extend(["--peer", peer]);
         }
+        args.extend(self.more.iter().map(String::as_str));
         let mut command = self.seatkeeper(&args);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         self.agent = Some(command.stderr(Stdio::null()).spawn().unwrap());

@@ -184,6 +184,11 @@ impl<T> Engine<T> {
         self.inner.clocks.readings()
     }
 
+    /// How many entries the log has that no snapshot has taken the place of, and how many bytes the snapshot.
+    pub fn sizes(&self) -> (u64, u64) {
+        self.inner.store.sizes()
+    }
+
     /// The settings it was started with.
     pub fn config(&self) -> EngineConfig {
         self.inner.config

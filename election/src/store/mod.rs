@@ -76,6 +76,7 @@ struct Loaded {
     purged: Option<LogId>,
     last: Option<LogId>,
     snapshot: Option<SnapshotMeta>,
+    snapshot_bytes: u64,
 }
 
 impl LogStore {
@@ -166,6 +167,10 @@ fn open_error(error: DatabaseError) -> StartError {
     }
 }
 
+fn bytes_of(data: &[u8]) -> u64 {
+    u64::try_from(data.len()).unwrap_or(u64::MAX)
+}
+
 fn corrupt(error: impl ToString) -> StartError {
     StartError::Corrupt(error.to_string())
 }
@@ -214,6 +219,8 @@ fn load(db: &Database) -> Result<Loaded, StartError> {
         }
         None => None,
     };
+    let data = snapshot.get(KEY_SNAPSHOT_DATA).map_err(corrupt)?;
+    loaded.snapshot_bytes = data.map_or(0, |data| bytes_of(data.value()));
     loaded.last = loaded.purged;
     let log = txn.open_table(LOG).map_err(corrupt)?;
     for item in log.iter().map_err(corrupt)? {
@@ -255,6 +262,7 @@ struct Shared {
     purged: Option<LogId>,
     last: Option<LogId>,
     snapshot: Option<SnapshotMeta>,
+    snapshot_bytes: u64,
     /// A suffix of the log without holes: everything that may not be on the disk, and some of what is.
     cache: BTreeMap<u64, Cached>,
     cache_bytes: usize,
@@ -296,6 +304,7 @@ impl Store {
             purged: loaded.purged,
             last: loaded.last,
             snapshot: loaded.snapshot,
+            snapshot_bytes: loaded.snapshot_bytes,
             cache: BTreeMap::new(),
             cache_bytes: 0,
         };
@@ -344,6 +353,13 @@ impl Store {
         self.shared().snapshot.clone()
     }
 
+    /// How many entries the log has, and how many bytes the snapshot.
+    pub(crate) fn sizes(&self) -> (u64, u64) {
+        let shared = self.shared();
+        let index = |id: &Option<LogId>| id.as_ref().map_or(0, |id| id.index);
+        (index(&shared.last).saturating_sub(index(&shared.purged)), shared.snapshot_bytes)
+    }
+
     /// The snapshot on the disk.
     pub(crate) async fn load_snapshot(&self) -> io::Result<Option<(SnapshotMeta, Vec<u8>)>> {
         self.read(|db| {
@@ -368,6 +384,7 @@ impl Store {
                 return Ok(());
             }
             shared.snapshot = Some(meta.clone());
+            shared.snapshot_bytes = bytes_of(&data);
         }
         let meta = postcard::to_stdvec(&WireSnapshotMeta::from(meta)).map_err(io::Error::other)?;
         self.send_and_wait(|done| Job::Snapshot { meta, data, done }).await

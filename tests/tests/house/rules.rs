@@ -20,11 +20,23 @@ const MIDDLE: [&str; 3] = ["agent/src/middle/", "agent/src/keys/", "agent/src/se
 /// It sees the machine through the seams alone, so that the simulator runs all of it.
 const NODE: &str = "agent/src/node/";
 /// The rooms where IO happens, and those that wire them up.
-const EDGE: [&str; 9] = ["quic", "mdns", "disk", "http", "platform", "host", "cli", "demo", "node"];
+const EDGE: [&str; 10] =
+    ["quic", "mdns", "disk", "http", "webhook", "platform", "host", "cli", "demo", "node"];
 
 /// What calls an operating system, and where it may stand.
-const OS_CRATES: [&str; 10] =
-    ["rustix", "windows_sys", "nix", "signal_hook", "libc", "socket2", "x11rb", "zbus", "if_addrs", "winreg"];
+const OS_CRATES: [&str; 11] = [
+    "rustix",
+    "windows_sys",
+    "nix",
+    "signal_hook",
+    "libc",
+    "socket2",
+    "x11rb",
+    "zbus",
+    "notify_rust",
+    "if_addrs",
+    "winreg",
+];
 const OS_MAY: [&str; 2] = [
     "agent/src/platform/",
     // Where the agent's socket is depends on who asks.

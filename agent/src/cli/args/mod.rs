@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `site` | `site`, `admin`, `device` |
 //! | `license` | `license`, `vendor` |
+//! | `comfort` | `--watch`, `completions`, `man` |
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,12 +20,15 @@ use crate::cli::compliance::ComplianceArgs;
 use crate::cli::inventory::InventoryCommand;
 use crate::cli::launcher::LauncherCommand;
 use crate::cli::limits::LimitsCommand;
+use crate::cli::notices::NoticesArgs;
 use crate::cli::org::OrgCommand;
 use crate::cli::purchase::{AllocationCommand, PurchaseCommand};
 
+mod comfort;
 mod license;
 mod site;
 
+pub use comfort::{CompletionsArgs, ManArgs, WatchArgs, WebhookArgs};
 pub use license::{LicenseCommand, VendorCommand};
 pub use site::{AdminCommand, DeviceCommand, FormArg, Role, SettingsArgs, SiteCommand, YesNo};
 
@@ -90,7 +94,7 @@ pub enum Command {
     #[command(subcommand)]
     Vendor(VendorCommand),
     /// How the site and this machine are
-    Status,
+    Status(WatchArgs),
     /// Open this machine's page in the browser, in your name
     Open {
         /// Print its address instead; it works once, within a minute
@@ -98,7 +102,11 @@ pub enum Command {
         print: bool,
     },
     /// Who uses which seat
+    #[command(args_conflicts_with_subcommands = true)]
     Seats {
+        /// Whether once.
+        #[command(flatten)]
+        watch: WatchArgs,
         /// What to do with them; nothing: list them.
         #[command(subcommand)]
         command: Option<SeatsCommand>,
@@ -128,6 +136,13 @@ pub enum Command {
         #[arg(value_name = "PRODUCT[@VERSION]")]
         product: ProductAt,
     },
+    /// Desktop notices: on, off, or show those about borrowed seats (a desktop starts that by itself)
+    Notices(NoticesArgs),
+    /// Print a script by which a shell completes commands, such as for `source <(seatkeeper completions bash)`
+    Completions(CompletionsArgs),
+    /// Write the manual's pages
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// `agent`.
@@ -154,6 +169,9 @@ pub struct AgentArgs {
     /// Join the site of the code in this file, unless in a site already
     #[arg(long, value_name = "F")]
     pub join_file: Option<PathBuf>,
+    /// Whom to tell.
+    #[command(flatten)]
+    pub webhook: WebhookArgs,
     /// Where this machine's page is served, or `off`
     #[arg(long, value_name = "ADDR:PORT|off", default_value = "127.0.0.1:7411")]
     pub web: WebArg,
@@ -249,11 +267,14 @@ pub struct UsageArgs {
     #[arg(long)]
     pub hours: bool,
     /// What would have come of the recorded starts if there had been N seats of the product
-    #[arg(long, value_name = "N", requires = "product", conflicts_with_all = ["hours", "csv"])]
+    #[arg(long, value_name = "N", requires = "product", conflicts_with_all = ["hours", "csv", "watch"])]
     pub what_if: Option<u32>,
     /// Comma separated values
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "watch"])]
     pub csv: bool,
+    /// Whether once.
+    #[command(flatten)]
+    pub watch: WatchArgs,
 }
 
 /// `borrow`.
@@ -278,6 +299,9 @@ pub struct BorrowArgs {
     /// List what is borrowed on this machine
     #[arg(long, conflicts_with_all = ["product", "until", "lasts", "renew", "feature"])]
     pub list: bool,
+    /// Whether once.
+    #[command(flatten)]
+    pub watch: WatchArgs,
 }
 
 /// `--wait` without a time: as long as it takes.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use seatkeeper_protocol::id::{Name, PublicKey};
 
-use super::{SignArgs, parse_duration};
+use super::{SignArgs, WatchArgs, parse_duration};
 
 /// `site`.
 #[derive(Debug, Subcommand)]
@@ -107,7 +107,7 @@ pub enum Role {
 #[derive(Debug, Subcommand)]
 pub enum DeviceCommand {
     /// List them, and those that wait to be admitted
-    List,
+    List(WatchArgs),
     /// Admit a waiting machine; compare its id with what it shows first
     Admit {
         /// Its id, or the beginning of it (8 characters or more)

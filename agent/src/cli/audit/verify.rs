@@ -10,7 +10,7 @@ use seatkeeper_protocol::id::{PublicKey, SiteId};
 use super::Pages;
 use crate::cli::fail::{BAD_INPUT, Fail, OTHER};
 use crate::cli::files::read_text;
-use crate::cli::print;
+use crate::cli::print::{self, progress::Progress};
 use crate::middle::audit::{Verifier, Wrong};
 
 /// The longest export that is read, bytes.
@@ -22,7 +22,9 @@ pub(super) async fn machine(client: &Client, json: bool) -> Result<(), Fail> {
     let mut verdict = Verdict::default();
     let mut verifier = Verifier::default();
     let mut newest = None;
+    let mut progress = Progress::new("verifying the records", None);
     while let Some(page) = pages.next().await? {
+        progress.add(page.part.records.len());
         if verdict.keeper.is_empty() {
             verdict = Verdict::of_machine(&page.keeper);
             verifier = Verifier::new(site_of(page.site.as_ref()));
@@ -34,6 +36,7 @@ pub(super) async fn machine(client: &Client, json: bool) -> Result<(), Fail> {
         }
         newest = Some(page.newest);
     }
+    drop(progress);
     let head = verifier.head();
     if let (Some((seq, hash)), Some(newest)) = (head, &newest)
         && verdict.broken_at.is_none()

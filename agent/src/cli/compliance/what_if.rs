@@ -10,7 +10,7 @@ use super::super::args::ProductAt;
 use super::super::fail::Fail;
 use super::super::files;
 use super::super::org::{YesNo, of_file};
-use super::super::print;
+use super::super::print::{self, progress::while_doing};
 
 /// What might be changed.
 #[derive(Debug, Args)]
@@ -60,7 +60,7 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
 
 pub(super) async fn what_if(client: &Client, args: &WhatIfArgs, json: bool) -> Result<(), Fail> {
     let changes = api::ComplianceChanges { changes: changes(client, args).await? };
-    let found = client.compliance_what_if(&changes).await?;
+    let found = while_doing("calculating", client.compliance_what_if(&changes)).await?;
     if json {
         return print::json(&found);
     }

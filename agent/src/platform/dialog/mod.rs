@@ -36,7 +36,7 @@ pub(crate) enum Choice {
 }
 
 /// What a window may show: names come from other machines, so that what could steer a desktop's text field goes.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .map(|c| match c {

@@ -1,4 +1,11 @@
 //! Output: aligned tables for people, exact JSON for programs.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `page` | what a command shows, line by line |
+//! | `table` | columns that fit the terminal |
+//! | `color` | which words have one |
+//! | `progress` | how far work is that takes long |
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -9,13 +16,22 @@ use serde::Serialize;
 
 use super::fail::Fail;
 
+mod color;
+mod page;
+pub(crate) mod progress;
+mod table;
+
+pub(crate) use page::Page;
+
 /// Writes a line to standard output. A reader that has gone (`| head`) is not an error.
 pub(crate) fn line(text: impl AsRef<str>) {
+    progress::make_way();
     writeln!(io::stdout(), "{}", text.as_ref()).ok();
 }
 
 /// Writes a line that must not get lost: what is kept elsewhere and missing there is an error.
 pub(crate) fn kept(text: impl AsRef<str>) -> Result<(), Fail> {
+    progress::make_way();
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{}", text.as_ref()).and_then(|()| out.flush());
     written.map_err(|error| Fail::other(format!("the output could not be written: {error}; it is not whole")))
@@ -23,6 +39,7 @@ pub(crate) fn kept(text: impl AsRef<str>) -> Result<(), Fail> {
 
 /// Writes a line for the person to standard error.
 pub(crate) fn note(text: impl AsRef<str>) {
+    progress::make_way();
     writeln!(io::stderr(), "{}", text.as_ref()).ok();
 }
 
@@ -35,29 +52,9 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Fail> {
 
 /// Writes columns under their titles, or `empty` when there are no rows.
 pub(crate) fn table(titles: &[&str], rows: &[Vec<String>], empty: &str) {
-    if rows.is_empty() {
-        line(empty);
-        return;
-    }
-    for row in layout(titles, rows) {
-        line(row);
-    }
-}
-
-fn layout(titles: &[&str], rows: &[Vec<String>]) -> Vec<String> {
-    let titles: Vec<String> = titles.iter().map(|title| (*title).to_uppercase()).collect();
-    let all = || std::iter::once(&titles).chain(rows);
-    let width = |column: usize| {
-        all().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..titles.len()).map(width).collect();
-    all()
-        .map(|row| {
-            let cells: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            cells.join("  ").trim_end().to_owned()
-        })
-        .collect()
+    let mut page = Page::new();
+    page.table(titles, rows, empty);
+    page.print();
 }
 
 /// `2026-01-01T08:00:00Z` as people here read it, or a dash.
@@ -98,6 +95,12 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// How a terminal shows a line: its rows on one of so many columns.
+pub(crate) fn rows_of(line: &str, columns: usize) -> usize {
+    use unicode_width::UnicodeWidthStr;
+    color::stripped(line).width().div_ceil(columns.max(1)).max(1)
+}
+
 /// Whether a person can be asked.
 pub(crate) fn can_ask() -> bool {
     io::stdin().is_terminal()
@@ -106,12 +109,6 @@ pub(crate) fn can_ask() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_are_aligned_and_lines_have_no_trailing_blanks() {
-        let rows = [vec!["1".to_owned(), "größer".to_owned()], vec!["22".to_owned(), String::new()]];
-        assert_eq!(layout(&["id", "name"], &rows), ["ID  NAME", "1   größer", "22"]);
-    }
 
     #[test]
     fn sentences_are_whole() {
