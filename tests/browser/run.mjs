@@ -12,9 +12,12 @@ const [binary, shots] = process.argv.slice(2);
 if (shots) mkdirSync(shots, { recursive: true });
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+/** All checks together take less than two minutes. */
+const ALL_WITHIN_MS = 400_000;
 let failed = 0;
 let office = null;
 try {
+  setTimeout(() => { console.log(`not done after ${ALL_WITHIN_MS} ms`); office?.killAll(); process.exit(1); }, ALL_WITHIN_MS).unref();
   office = await Office.open(binary, 3);
   await office.found();
   const world = { office, browser, pages: [], tab: (options) => tab(world, options) };
