@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use seatkeeper_election::EngineConfig;
@@ -11,15 +12,18 @@ use seatkeeper_ledger::inventory::Software;
 use seatkeeper_protocol::id::Name;
 use tokio::sync::mpsc;
 
-use crate::disk::{StateDir, read_bounded};
+use crate::disk::{self, StateDir, read_bounded};
 use crate::keys::identity;
-use crate::mdns::{Interfaces, Mdns};
+use crate::mdns::{self, Interfaces, Mdns};
 use crate::node::{Node, NodeConfig, StartError};
 use crate::platform;
 use crate::platform::clock::SystemClock;
 use crate::platform::tree::ProcessTree;
 use crate::quic::Quic;
-use crate::seam::{BoxTree, Discovery, Disk, Gate, Inbound, Network, Programs, TreeIdentity, Users, World};
+use crate::seam::checks::{Heard, Look};
+use crate::seam::{
+    BoxTree, Checks, Discovery, Disk, Gate, Inbound, Later, Network, Programs, TreeIdentity, Users, World,
+};
 
 /// Longest join file, bytes.
 const JOIN_FILE_BYTES_MAX: usize = 1_024;
@@ -120,11 +124,7 @@ impl World for Host {
     }
 
     fn discovery(&self) -> Result<Option<Arc<dyn Discovery>>, String> {
-        let interfaces = match &self.mdns {
-            MdnsChoice::Off => return Ok(None),
-            MdnsChoice::All => Interfaces::All,
-            MdnsChoice::Only(names) => Interfaces::Only(names.clone()),
-        };
+        let Some(interfaces) = self.mdns.interfaces() else { return Ok(None) };
         let mdns = Mdns::start(interfaces).map_err(|error| error.to_string())?;
         Ok(Some(Arc::new(mdns)))
     }
@@ -137,8 +137,59 @@ impl World for Host {
         Some(Arc::new(Installed))
     }
 
+    fn checks(&self) -> Option<Arc<dyn Checks>> {
+        Some(Arc::new(HostChecks { dir: self.dir.dir().to_owned(), mdns: self.mdns.clone() }))
+    }
+
     fn resume_tree(&self, identity: TreeIdentity) -> Option<BoxTree> {
         ProcessTree::resume(identity).map(|tree| Box::new(tree) as BoxTree)
+    }
+}
+
+impl MdnsChoice {
+    fn interfaces(&self) -> Option<Interfaces> {
+        match self {
+            Self::Off => None,
+            Self::All => Some(Interfaces::All),
+            Self::Only(names) => Some(Interfaces::Only(names.clone())),
+        }
+    }
+}
+
+/// Looking at this machine.
+struct HostChecks {
+    dir: PathBuf,
+    mdns: MdnsChoice,
+}
+
+impl Checks for HostChecks {
+    fn look(&self) -> Look {
+        let subnets = platform::host::interfaces().unwrap_or_default();
+        Look {
+            subnets: subnets.iter().filter(|own| !own.is_loopback).map(mdns::subnet).collect(),
+            ..look_at(&self.dir)
+        }
+    }
+
+    fn files(&self) -> Vec<(String, u64)> {
+        disk::files(&self.dir).unwrap_or_default()
+    }
+
+    fn hear(&self, within: Duration) -> Later<'_, Result<Vec<Heard>, String>> {
+        Box::pin(async move {
+            let Some(on) = self.mdns.interfaces() else { return Ok(Vec::new()) };
+            mdns::hear(&on, within).await.map_err(|error| error.to_string())
+        })
+    }
+}
+
+/// Looks at a state folder, whether an agent has it or not.
+pub fn look_at(dir: &Path) -> Look {
+    Look {
+        folder: dir.display().to_string(),
+        space: platform::files::space(dir).map_err(|error| error.to_string()),
+        rights: disk::rights(dir).map_err(|error| error.to_string()),
+        subnets: Vec::new(),
     }
 }
 

@@ -1,10 +1,13 @@
 //! JSON types of the local API (design section 9). Fields are only added; unknown is null.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 mod audit;
 mod borrow;
 mod compliance;
+mod doctor;
 mod inventory;
 mod limits;
 mod organisation;
@@ -24,6 +27,7 @@ pub use compliance::{
     ProductDifference, ProductTotals, PurchaseCompliance, PurchaseUseDifference, SurplusLine, TransferLine,
     VersionCompliance,
 };
+pub use doctor::{CalledBack, DebugState, Doctor, ElectionMember, ElectionState, StateFile};
 pub use inventory::{
     Catalog, CatalogEntry, ExportedMachine, InstalledProduct, Inventory, InventoryExport, InventorySeal,
     Machine, MachineDetail, OtherSite, Program, UnknownProgram, UnknownPrograms,
@@ -149,10 +153,13 @@ pub struct Pool {
 pub struct Health {
     /// Stable code, such as `no-holder`.
     pub code: String,
-    /// `info`, `warning` or `error`.
+    /// `info`, `warning` or `error`; of a doctor's check also `ok`.
     pub severity: String,
     /// One sentence that says what happened and what to do next.
     pub text: String,
+    /// The values in the text, so that it can be said in another language by its code: names, numbers, dates.
+    #[serde(default)]
+    pub args: BTreeMap<String, String>,
 }
 
 /// `GET /v1/seats`.

@@ -226,6 +226,10 @@ pub enum Request {
         /// What to say to who has it.
         note: Option<Note>,
     },
+    /// The sender wants to know whether its port can be reached: the receiver calls it, at the address that this
+    /// connection comes from and nowhere else, from a port of its own that no firewall has seen yet. Answered by the
+    /// JSON of [`crate::api::CalledBack`].
+    CallBack,
 }
 
 /// A look at the audit. The answer is the JSON of the [`crate::api`] type named.

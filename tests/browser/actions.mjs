@@ -90,7 +90,7 @@ async function machineIsAdmitted(world) {
   await card.getByRole("button", { name: "Admit" }).click();
   await page.locator("dialog .ends .primary").click();
   await page.locator("#table-machines tr.row", { hasText: "pc3" }).waitFor();
-  await fresh.getByRole("heading", { name: "Seats" }).waitFor({ timeout: 40_000 });
+  await fresh.getByRole("heading", { name: "Seats", level: 1 }).waitFor({ timeout: 40_000 });
 }
 
 async function seatIsSeenElsewhere(world) {

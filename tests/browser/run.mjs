@@ -1,8 +1,10 @@
 // The pages in a real browser: node run.mjs SEATKEEPER [FOLDER FOR SCREENSHOTS OF WHAT FAILED]
 //
+// `DASHBOARD` names a folder from which the page's files are taken instead of the agent's, to try changes without a build.
 // `CHROMIUM` names the browser, else it is /usr/bin/chromium. All checks share one office; what a check needs, it makes.
 
 import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { Office } from "./office.mjs";
 import { actions } from "./actions.mjs";
@@ -45,6 +47,9 @@ process.exitCode = failed === 0 ? 0 : 1;
 async function tab(world, { width = 1280, height = 860, locale = "en-US", colorScheme = "light" } = {}) {
   const context = await world.browser.newContext({ viewport: { width, height }, locale, colorScheme });
   context.setDefaultTimeout(10_000);
+  if (process.env.DASHBOARD) {
+    await context.route("**/assets/**", (route) => route.fulfill({ path: join(process.env.DASHBOARD, new URL(route.request().url()).pathname.replace("/assets/", "")) }));
+  }
   const page = await context.newPage();
   page.errors = [];
   page.on("pageerror", (error) => page.errors.push(error.message));

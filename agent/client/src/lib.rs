@@ -35,6 +35,7 @@ pub use seatkeeper_protocol::api::SeatRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+mod doctor;
 mod session;
 pub mod socket;
 pub mod stream;

@@ -36,17 +36,24 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, Fail> {
 /// Writes a new file; an existing one stays as it is.
 pub(crate) fn write_new(path: &Path, text: &str, secret: bool) -> Result<(), Fail> {
     if path.exists() {
-        return Err(Fail::input(format!(
-            "{} exists already; move it away or choose another name",
-            path.display()
-        )));
+        return Err(exists(path));
     }
     write(path, text, secret)
 }
 
+/// A file is not overwritten.
+pub(crate) fn exists(path: &Path) -> Fail {
+    Fail::input(format!("{} exists already; move it away or choose another name", path.display()))
+}
+
 /// Writes a file whole or not at all.
 pub(crate) fn write(path: &Path, text: &str, secret: bool) -> Result<(), Fail> {
+    write_bytes(path, text.as_bytes(), secret)
+}
+
+/// Writes a file that is no text, whole or not at all.
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8], secret: bool) -> Result<(), Fail> {
     let mode = if secret { crate::disk::Mode::Secret } else { crate::disk::Mode::Public };
-    crate::disk::write_atomic(path, text.as_bytes(), mode)
+    crate::disk::write_atomic(path, bytes, mode)
         .map_err(|error| Fail::other(format!("{} cannot be written: {error}", path.display())))
 }

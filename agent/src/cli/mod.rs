@@ -8,6 +8,7 @@
 //! | [`limits`] | `limits` |
 //! | `usage` | `usage` |
 //! | [`audit`] | `audit` |
+//! | `doctor`, `bundle` | `doctor`, `debug bundle` |
 //! | `look` | `status`, `seats`, `events` |
 //! | `open` | `open` |
 //! | `run`, `hold` | programs that hold seats |
@@ -32,8 +33,10 @@ mod agent;
 pub mod args;
 pub mod audit;
 mod borrow;
+mod bundle;
 mod compliance;
 mod device;
+mod doctor;
 pub(crate) mod fail;
 pub(crate) mod files;
 mod hold;
@@ -105,6 +108,8 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Inventory(command) => inventory::inventory(&client, command, json).await,
         Command::Compliance(args) => compliance::compliance(&client, args, json).await,
         Command::Vendor(command) => vendor::vendor(command),
+        Command::Doctor(args) => doctor::doctor(&client, args, json).await,
+        Command::Debug(command) => bundle::debug(&client, command).await,
         Command::Status(watch) => look::status(&client, watch, json).await,
         Command::Open { print } => open::open(&client, print, json).await,
         Command::Seats { command: None, watch } => look::seats(&client, watch, json).await,

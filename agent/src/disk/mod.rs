@@ -1,5 +1,6 @@
 //! Every path inside the state folder, and files that are either whole or absent.
 
+mod look;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use crate::platform::files::Mode;
+pub use look::{files, rights};
 pub use state::{StateDir, StateDirError};
 
 use crate::platform::files;

@@ -16,6 +16,7 @@
 //! | `audit` | `GET /v1/audit` |
 //! | `assets` | the page's files |
 //! | `metrics` | `GET /metrics` |
+//! | `doctor`, [`recent`] | looking for faults; the newest lines of the log |
 //! | `problem` | errors as problem+json |
 //! | `io` | a connection that is watched while it answers |
 
@@ -42,12 +43,14 @@ mod assets;
 mod audit;
 mod borrows;
 mod compliance;
+mod doctor;
 mod events;
 mod guard;
 mod idle;
 mod io;
 mod metrics;
 mod problem;
+pub mod recent;
 mod routes;
 mod seats;
 mod session;

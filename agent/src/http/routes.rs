@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, refusal_code};
 use super::session::AdminSigner;
-use super::{assets, audit, borrows, compliance, events, idle, metrics, seats, session};
+use super::{assets, audit, borrows, compliance, doctor, events, idle, metrics, seats, session};
 use crate::node::{Node, NodeError};
 use crate::platform::local::Caller;
 
@@ -54,6 +54,9 @@ pub(super) fn router(node: Node) -> Router {
         .route("/v1/session/codes", post(session::open_code))
         .route("/v1/session/admin", put(session::sign_in).delete(session::sign_out))
         .route("/v1/seats/{session}/release", post(release))
+        .route("/v1/doctor", get(doctor::doctor))
+        .route("/v1/debug/state", get(doctor::state))
+        .route("/v1/debug/log", get(doctor::log))
         .route("/v1/pool-key", look(Query::PoolKey))
         .route("/v1/events", get(events::events))
         .route("/v1/commands", post(command))

@@ -103,14 +103,14 @@ fn acceptor(chain: &Path, key: &Path) -> Result<(TlsAcceptor, CertificateDer<'st
 
 impl Api {
     /// Serves browsers until `shutdown`, then closes all connections. While the port is somebody else's, it is tried
-    /// again every 10 s; `trouble` hears why there is no page now, and `None` when there is.
+    /// again every 10 s; `told` hears why there is no page now, and where it is once there is.
     pub async fn serve_web(
         &self,
         port: WebPort,
-        mut trouble: impl FnMut(Option<&io::Error>),
+        mut told: impl FnMut(Result<SocketAddr, &io::Error>),
         shutdown: CancellationToken,
     ) {
-        let listening = listen(port.address, &mut trouble);
+        let listening = listen(port.address, &mut told);
         let Some((listener, address)) = shutdown.run_until_cancelled(listening).await else { return };
         let certificate = port.tls.as_ref().map(|(_, certificate)| certificate.clone());
         let site = Arc::new(Site::new(address, certificate));
@@ -163,7 +163,7 @@ impl Api {
 
 async fn listen(
     address: SocketAddr,
-    trouble: &mut impl FnMut(Option<&io::Error>),
+    told: &mut impl FnMut(Result<SocketAddr, &io::Error>),
 ) -> (TcpListener, SocketAddr) {
     loop {
         let listening = async {
@@ -173,11 +173,11 @@ async fn listen(
         };
         match listening.await {
             Ok(listening) => {
-                trouble(None);
+                told(Ok(listening.1));
                 return listening;
             }
             Err(error) => {
-                trouble(Some(&error));
+                told(Err(&error));
                 tokio::time::sleep(LISTEN_AGAIN_AFTER).await;
             }
         }

@@ -17,7 +17,13 @@ fn device() -> DeviceId {
 }
 
 fn of(device: DeviceId, generation: u32) -> Announcement {
-    Announcement { device, site: "abcdefgh".to_owned(), generation, addresses: Vec::new() }
+    Announcement {
+        device,
+        site: "abcdefgh".to_owned(),
+        generation,
+        name: Some("Office".to_owned()),
+        addresses: Vec::new(),
+    }
 }
 
 /// The next sighting of one of these devices.

@@ -22,6 +22,8 @@ pub struct Announcement {
     pub site: String,
     /// The number of its generation.
     pub generation: u32,
+    /// The site's name; older agents don't say it.
+    pub name: Option<String>,
     /// Where to dial it; at most [`Announcement::ADDRESSES_MAX`].
     pub addresses: Vec<SocketAddr>,
 }

@@ -13,12 +13,15 @@ use seatkeeper_protocol::wire::Query;
 
 use super::duty::Duty;
 use super::{Inner, compliance, inventory, organisation};
-use crate::middle::health::Condition;
+use crate::middle::health::{Condition, Dated, LICENSE_DAYS};
 
 /// Events of one page.
 const EVENTS_PAGE: usize = 200;
 /// Events of the first page.
 const EVENTS_FIRST: usize = 100;
+/// Licenses that status tells of.
+const LICENSES_TOLD_MAX: usize = 20;
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// A device that asked to be admitted and has not for this long is no longer listed, milliseconds.
 const WAITING_MS: u64 = 30_000;
 
@@ -81,7 +84,7 @@ pub(crate) fn quorum(status: &EngineStatus) -> api::Quorum {
     }
 }
 
-fn status(inner: &Inner, duty: &Duty) -> api::Status {
+pub(super) fn status(inner: &Inner, duty: &Duty) -> api::Status {
     let engine = duty.log.engine.status().borrow().clone();
     let time = duty.time(inner);
     let ledger = duty.log.books.read();
@@ -114,6 +117,7 @@ fn status(inner: &Inner, duty: &Duty) -> api::Status {
     if ledger.pool_key_exposed() {
         health.push(Condition::PoolKeyExposed.health());
     }
+    license_health(&ledger, time, &mut health);
     if let Some(bug) = ledger.bug() {
         health.push(Condition::Bug { detail: bug.to_owned() }.health());
     }
@@ -130,6 +134,36 @@ fn status(inner: &Inner, duty: &Duty) -> api::Status {
         pools,
         health,
     }
+}
+
+/// Licenses that end soon, or have while seats of them are in use.
+fn license_health(ledger: &Ledger, time: WallTime, health: &mut Vec<api::Health>) {
+    let conditions = ledger.pools(time).into_iter().filter_map(|pool| {
+        let record = ledger.license(&pool.license)?;
+        let until = record.license().valid_until;
+        let dated = |until: String| Dated {
+            license: pool.license.to_string(),
+            product: pool.product.to_string(),
+            until,
+        };
+        let running = pool.online.saturating_add(count(pool.borrowers.len()));
+        match pool.state {
+            LicenseState::Active => {
+                let until = until.filter(|_| ledger.replaced_by(&pool.license, time).is_none())?;
+                let left_ms = until.ends().ms_since(time);
+                (left_ms <= LICENSE_DAYS * DAY_MS)
+                    .then(|| Condition::LicenseEnds { license: dated(until.to_string()), left_ms })
+            }
+            LicenseState::Ended if running > 0 => {
+                let until = until.map(|until| until.to_string());
+                let day = || Some(record.ended?.rfc3339()?.get(..10)?.to_owned());
+                let license = dated(until.or_else(day)?);
+                Some(Condition::LicenseEnded { license, seats: running })
+            }
+            _ => None,
+        }
+    });
+    health.extend(conditions.take(LICENSES_TOLD_MAX).map(|condition| condition.health()));
 }
 
 fn seats(inner: &Inner, duty: &Duty) -> api::Seats {

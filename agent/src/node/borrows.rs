@@ -25,7 +25,7 @@ use super::errors::{NodeError, SeatError};
 use super::submit::WITHIN;
 use super::{Inner, lock};
 use crate::middle::borrows::{Borrows, Kept, Record, Settled, WARN_MS};
-use crate::middle::health::{Condition, about};
+use crate::middle::health::{Condition, about, apart};
 
 /// The file in the state directory.
 pub(crate) const RECORD: &str = "borrows";
@@ -554,27 +554,25 @@ impl Inner {
 
     /// By how much this clock is off the site's, if that is too much to borrow.
     fn clock_off(&self) -> Option<i64> {
-        self.clock_ahead_ms().filter(|off| off.saturating_abs() > CLOCK_OFF_MS)
+        self.clock_off_ms().filter(|off| off.saturating_abs() > CLOCK_OFF_MS)
     }
 
-    /// By how much this clock is ahead of the site's, milliseconds, once that is known.
-    pub(super) fn clock_ahead_ms(&self) -> Option<i64> {
+    /// This clock less the site's at the last contact, milliseconds.
+    pub(super) fn clock_off_ms(&self) -> Option<i64> {
         Some(self.lent.clock_off_ms.load(Ordering::Relaxed)).filter(|off| *off != NOT_KNOWN)
     }
 
     /// What is to be said of clock and borrows.
-    pub(super) fn borrow_health(&self, health: &mut Vec<api::Health>) {
-        if let Some(off_ms) = self.clock_off() {
-            health.push(Condition::ClockOff { apart: apart(off_ms) }.health());
-        }
+    pub(super) fn borrow_health(&self, found: &mut Vec<Condition>) {
+        found.extend(self.clock_off().map(|off_ms| Condition::ClockOff { off_ms }));
         if self.lent.lost.load(Ordering::Relaxed) {
-            health.push(Condition::Lost.health());
+            found.push(Condition::Lost);
         }
         let now = self.borrow_now();
         let [.., first] = WARN_MS;
         for kept in self.borrows().kept().filter(|kept| kept.ends.ms_since(now) <= first) {
-            let (product, left) = (kept.product.to_string(), about(kept.ends.ms_since(now)));
-            health.push(Condition::BorrowEnds { product, left }.health());
+            let left_ms = kept.ends.ms_since(now);
+            found.push(Condition::BorrowEnds { product: kept.product.to_string(), left_ms });
         }
     }
 }
@@ -582,10 +580,4 @@ impl Inner {
 fn clock_is_off(off_ms: i64) -> NodeError {
     let apart = apart(off_ms);
     NodeError::Conflict(format!("this machine's clock is {apart} the site's; set it right, then borrow"))
-}
-
-/// "3 min ahead of", "2 h behind".
-fn apart(off_ms: i64) -> String {
-    let side = if off_ms > 0 { "ahead of" } else { "behind" };
-    format!("{} {side}", about(off_ms.saturating_abs()))
 }

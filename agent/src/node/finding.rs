@@ -116,6 +116,7 @@ impl Inner {
             device: self.device,
             site: site.id.short(),
             generation: site.generation.number,
+            name: Some(site.name.to_string()),
             addresses: Vec::new(),
         };
         if let Err(error) = discovery.announce(&announcement, self.net.0.port()) {

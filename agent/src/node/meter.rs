@@ -115,7 +115,7 @@ impl Node {
             term: inner.known().term,
             elections: inner.meter.elections.load(Ordering::Relaxed),
             peers: peers.len(),
-            clock_ahead_ms: inner.clock_ahead_ms(),
+            clock_ahead_ms: inner.clock_off_ms(),
             log: sizes,
             checkouts: lock(&inner.meter.checkouts).clone(),
             denials,

@@ -17,6 +17,8 @@
 //! | `asks` | what the holder hears of idleness; asking for idle seats |
 //! | `answers` | the books as JSON |
 //! | `meter` | what is counted and measured here |
+//! | `status`, `health` | how site and machine are; noticing what is not as it should be |
+//! | `doctor` | looking for faults, and helping others to |
 //! | `audit` | older records on disk, and reading all of them |
 //! | `finding` | discovery, static peers, remembering |
 //! | `site`, `joining` | creating, joining, leaving |
@@ -27,10 +29,12 @@ mod audit;
 mod borrows;
 mod command;
 mod compliance;
+mod doctor;
 mod duty;
 mod errors;
 mod finding;
 mod gate;
+mod health;
 mod inventory;
 mod joining;
 mod keeper;
@@ -48,6 +52,7 @@ mod seats;
 mod serve;
 mod site;
 mod state;
+mod status;
 mod submit;
 mod survey;
 mod view;
@@ -64,7 +69,6 @@ use seatkeeper_election::{EngineConfig, Status};
 use seatkeeper_ledger::command::Outcome;
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{DeviceId, Name, NodeId, ProductId, PublicKey, SessionId, SiteId, Version};
-use seatkeeper_protocol::roster::Role;
 use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::{AdminRequest, Ping, Pong, Query, Request};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -73,11 +77,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::keys;
 use crate::middle::book::Book;
-use crate::middle::health::Condition;
 use crate::middle::sighting::Announcement;
 use crate::middle::standing::Presence;
 use crate::seam::{Discovery, Disk, Net, Programs, World};
 
+pub use crate::middle::doctor::Page;
 pub use borrows::{BorrowAsk, Until};
 pub use duty::POOL_KEY_CONTEXT;
 pub use errors::{NodeError, SeatError, StartError};
@@ -91,8 +95,6 @@ const RETURNS_MAX: usize = 16;
 const _: () = assert!(REQUESTS_MAX + RETURNS_MAX < seatkeeper_protocol::limits::OUTCOMES_PER_DEVICE);
 /// Join requests answered at once.
 const JOINS_MAX: usize = 16;
-/// How long a query waits for the holder before the answer comes without it.
-const STATUS_WITHIN: Duration = Duration::from_millis(1_500);
 /// How long queries and admin commands may take.
 const ADMIN_WITHIN: Duration = Duration::from_secs(15);
 /// An events query rests at the holder for up to 20 s.
@@ -169,6 +171,7 @@ pub(crate) struct Inner {
     survey: watch::Sender<Option<u64>>,
     waiting_site_id: Mutex<Option<SiteId>>,
     turned: Mutex<Option<String>>,
+    watch: health::Watch,
     log_failure: Mutex<Option<String>>,
     /// Why records that leave the books are not written down.
     audit_failure: Mutex<Option<String>>,
@@ -217,7 +220,7 @@ impl Node {
         let gate = Arc::new(gate::NodeGate::default());
         let (network, inbound) = world.bind(&key, gate.clone()).map_err(StartError::Machine)?;
         let discovery = world.discovery().map_err(StartError::Machine)?;
-        let programs = world.programs();
+        let (programs, checks) = (world.programs(), world.checks());
         let epoch = state::next_epoch(&*disk).map_err(|error| StartError::Record(error.to_string()))?;
         let meter = meter::Meter::new(world.clock().wall());
         let inner = Arc::new(Inner {
@@ -251,6 +254,7 @@ impl Node {
             survey: watch::Sender::default(),
             waiting_site_id: Mutex::default(),
             turned: Mutex::default(),
+            watch: health::Watch::new(checks),
             log_failure: Mutex::default(),
             audit_failure: Mutex::default(),
             epoch: AtomicU64::new(epoch),
@@ -274,6 +278,7 @@ impl Node {
         inner.tasks.spawn(serve::run(inner.clone(), inbound));
         inner.reenter().await?;
         inner.clone().start_finding();
+        inner.clone().start_watching();
         inner.go_on_waiting();
         Ok(Self { inner })
     }
@@ -326,20 +331,6 @@ impl Node {
     /// The UDP port it listens on.
     pub fn port(&self) -> u16 {
         self.inner.net.0.port()
-    }
-
-    /// What this machine knows and what the holder says.
-    pub async fn status(&self) -> api::Status {
-        let inner = &self.inner;
-        let asked = match inner.site() {
-            Some(_) => inner.query(Query::Status, STATUS_WITHIN).await.ok(),
-            None => None,
-        };
-        let told: Option<api::Status> = asked.and_then(|json| serde_json::from_slice(&json).ok());
-        let mut status = told.unwrap_or_else(|| inner.status_alone());
-        status.me = Some(inner.me());
-        inner.own_health(&mut status.health);
-        status
     }
 
     /// Where this agent keeps records.
@@ -542,63 +533,5 @@ impl Inner {
         let places = queue.get(&device).into_iter().flatten();
         pong.queue = places.filter(|place| pong.live.contains(&place.session)).copied().collect();
         Some(pong)
-    }
-
-    fn me(&self) -> api::Me {
-        let role = match self.site() {
-            None if self.waiting_site_id().is_some() => "waiting",
-            None => "none",
-            Some(_) if self.duty().is_some() => "holder",
-            Some(site) => match self.log() {
-                Some(log) => {
-                    let status = log.engine.status();
-                    let voter = status.borrow().member_on(self.device).is_some_and(|member| member.voter);
-                    if voter { "voter" } else { "standby" }
-                }
-                None => {
-                    site.role(&self.device).filter(|role| *role == Role::Spare).map_or("spare", Role::as_str)
-                }
-            },
-        };
-        api::Me { id: self.device.to_string(), name: self.config.name.to_string(), role: role.to_owned() }
-    }
-
-    /// Status when the holder does not answer.
-    fn status_alone(&self) -> api::Status {
-        let site = self.site();
-        let quorum = self.log().map(|log| answers::quorum(&log.engine.status().borrow()));
-        let enrolled =
-            site.as_ref().and_then(|site| site.roster.as_ref()).map(|open| open.roster.devices.len());
-        api::Status {
-            format: api::FORMAT,
-            site: site.as_ref().map(|site| site.api()),
-            me: None,
-            holder: None,
-            quorum: quorum.map(|quorum| api::Quorum { ok: false, ..quorum }),
-            devices: enrolled.map(|enrolled| api::DeviceCount {
-                enrolled: u32::try_from(enrolled).unwrap_or(u32::MAX),
-                online: 1,
-            }),
-            pools: Vec::new(),
-            health: if site.is_some() { vec![Condition::NoHolder.health()] } else { Vec::new() },
-        }
-    }
-
-    fn own_health(&self, health: &mut Vec<api::Health>) {
-        if self.site().is_none() {
-            let waiting = self.waiting_site.borrow().clone();
-            health.push(match waiting {
-                Some(site) => Condition::Waiting { site }.health(),
-                None => Condition::NoSite.health(),
-            });
-        }
-        if let Some(reason) = lock(&self.turned).clone() {
-            health.push(Condition::Turned { reason }.health());
-        }
-        if let Some(reason) = lock(&self.log_failure).clone() {
-            health.push(Condition::LogFailed { reason }.health());
-        }
-        self.audit_health(health);
-        self.borrow_health(health);
     }
 }

@@ -65,6 +65,7 @@ impl Inner {
             Ok(Ok(Opening::Request(site, request))) => {
                 let response = match self.turn_away(&peer.device, site) {
                     Some(refusal) => Response::Refused(refusal),
+                    None if matches!(request, Request::CallBack) => self.call_back(peer).await,
                     None => self.answer(peer.device, &request).await,
                 };
                 let write = async {
@@ -213,6 +214,8 @@ impl Inner {
         match request {
             Request::StartLog | Request::StopLog => self.answer_log_request(device, request).await,
             Request::Audit(query) => self.answer_audit(query).await,
+            // Nobody calls himself.
+            Request::CallBack => Response::Unknown,
             Request::Device { .. } | Request::Admin(_) | Request::Query(_) | Request::Ask { .. } => {
                 match self.duty() {
                     Some(duty) => duty.answer(self, device, request).await,

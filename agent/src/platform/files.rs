@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
+use crate::middle::health::Space;
+
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -81,6 +83,27 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
     #[cfg(windows)]
     let _ = path;
     Ok(())
+}
+
+/// How much may still be written on the disk of `path`, and how much it holds in all, bytes.
+///
+/// # Errors
+/// As the system says.
+#[cfg(unix)]
+pub fn space(path: &Path) -> io::Result<Space> {
+    let disk = rustix::fs::statvfs(path)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+    Ok(Space { free: bytes(disk.f_bavail), total: bytes(disk.f_blocks) })
+}
+
+/// How much may still be written on the disk of `path`, and how much it holds in all, bytes.
+///
+/// # Errors
+/// As the system says.
+#[cfg(windows)]
+pub fn space(path: &Path) -> io::Result<Space> {
+    let (free, total) = super::windows::space(path)?;
+    Ok(Space { free, total })
 }
 
 /// What is wrong with the rights of `path`, if anything. `secret`: nobody else may even read it.

@@ -14,6 +14,9 @@ pub const LOOPBACK: &str = if cfg!(windows) {
     "lo"
 };
 
+/// Addresses that are looked at.
+const INTERFACES_MAX: usize = 64;
+
 /// The machine's name without its domain; `device` when it has none.
 pub fn hostname() -> String {
     let full = raw_hostname();
@@ -42,6 +45,39 @@ pub fn addresses() -> Vec<IpAddr> {
     let own = interfaces.iter().filter(|interface| !interface.is_loopback() && !interface.is_link_local());
     let own: BTreeSet<IpAddr> = own.map(if_addrs::Interface::ip).filter(|ip| !ip.is_unspecified()).collect();
     own.into_iter().take(ADDRESSES_MAX).collect()
+}
+
+/// An address of this machine on one of its networks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Interface {
+    pub(crate) name: String,
+    /// The system's number for it.
+    pub(crate) index: u32,
+    pub(crate) address: IpAddr,
+    /// How many bits of the address all machines there have in common.
+    pub(crate) prefix: u8,
+    pub(crate) is_loopback: bool,
+}
+
+/// The addresses of the interfaces that are up, at most [`INTERFACES_MAX`]. Not those of a line to one other machine, which
+/// have no neighbors.
+///
+/// # Errors
+/// As the system says.
+pub(crate) fn interfaces() -> std::io::Result<Vec<Interface>> {
+    let found = if_addrs::get_if_addrs()?;
+    let up = found.into_iter().filter(|found| found.is_loopback() || (found.is_oper_up() && !found.is_p2p()));
+    let interface = |found: if_addrs::Interface| Interface {
+        index: found.index.unwrap_or(0),
+        address: found.ip(),
+        prefix: match &found.addr {
+            if_addrs::IfAddr::V4(v4) => v4.prefixlen,
+            if_addrs::IfAddr::V6(v6) => v6.prefixlen,
+        },
+        is_loopback: found.is_loopback(),
+        name: found.name,
+    };
+    Ok(up.map(interface).take(INTERFACES_MAX).collect())
 }
 
 /// Whether this is a laptop: it may be gone tomorrow, so it votes only when there are no desktops to do it.

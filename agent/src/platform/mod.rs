@@ -14,6 +14,7 @@
 //! | `notices` | desktop notices |
 //! | [`paths`] | where state and keys are kept |
 //! | `peer` | whose program is at the other end of a connection |
+//! | `ports` | which program has a port |
 //! | [`people`] | who is logged in |
 //! | [`signals`] | being told to stop |
 //! | [`software`] | what is installed |
@@ -34,6 +35,7 @@ pub(crate) mod notices;
 pub mod paths;
 pub(crate) mod peer;
 pub mod people;
+pub(crate) mod ports;
 pub mod signals;
 pub mod software;
 pub mod terminal;

@@ -34,7 +34,8 @@ fn canonical(address: SocketAddr) -> (IpAddr, u16) {
 }
 
 /// `0100007F:1CF3`: 32 bits at a time, in the processor's order.
-fn address(text: &str) -> Option<(IpAddr, u16)> {
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "Linux alone has this table"))]
+pub(super) fn address(text: &str) -> Option<(IpAddr, u16)> {
     let (ip, port) = text.split_once(':')?;
     let word = |at: usize| Some(u32::from_str_radix(ip.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
     let ip = match ip.len() {

@@ -20,6 +20,7 @@ use windows_sys::Win32::Security::{
     GetTokenInformation, LookupAccountSidW, SECURITY_ATTRIBUTES, TOKEN_ELEVATION, TOKEN_QUERY, TOKEN_USER,
     TokenElevation, TokenUser,
 };
+use windows_sys::Win32::Storage::FileSystem::GetDiskFreeSpaceExW;
 use windows_sys::Win32::System::Console::{
     CONSOLE_SCREEN_BUFFER_INFO, ENABLE_VIRTUAL_TERMINAL_PROCESSING, GetConsoleMode,
     GetConsoleScreenBufferInfo, GetStdHandle, STD_ERROR_HANDLE, STD_OUTPUT_HANDLE, SetConsoleMode,
@@ -324,6 +325,15 @@ fn session_text(session: u32, what: WTS_INFO_CLASS) -> Option<String> {
         WTSFreeMemory(text.cast());
         (!said.is_empty()).then_some(said)
     }
+}
+
+/// What this user may still write on the disk of a folder, and what it holds in all, bytes.
+pub(crate) fn space(folder: &std::path::Path) -> io::Result<(u64, u64)> {
+    let wide: Vec<u16> = folder.as_os_str().encode_wide().chain([0]).collect();
+    let (mut free, mut total) = (0u64, 0u64);
+    // SAFETY: the name ends with a zero; the call only writes the two numbers.
+    let known = unsafe { GetDiskFreeSpaceExW(wide.as_ptr(), &mut free, &mut total, null_mut()) };
+    if known == 0 { Err(io::Error::last_os_error()) } else { Ok((free, total)) }
 }
 
 fn open(pid: u32, rights: u32) -> io::Result<OwnedHandle> {

@@ -27,6 +27,8 @@ const REASON_BYTES_MAX: usize = 512;
 
 /// From the first packet to the welcome.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
+/// A call that only looks whether somebody answers.
+pub(super) const CALL: Duration = Duration::from_secs(3);
 /// After so long without success the next address is tried as well.
 pub(super) const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(100);
 /// A connection without streams is closed by its dialer after so long.

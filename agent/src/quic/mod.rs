@@ -10,9 +10,11 @@
 //! | `limits` | every bound and timeout, and the channels' settings |
 //! | `inbound` | connections from others |
 //! | `outbound` | connections to others, pooled |
+//! | `call` | calling a device from a port of its own |
 //! | `restart` | telling peers at once that this process is a new one |
 //! | `stream` | a stream both ways, and errors in words |
 
+mod call;
 mod inbound;
 mod limits;
 mod outbound;
@@ -150,6 +152,15 @@ impl Network for Quic {
         }
     }
 
+    fn call(&self, device: DeviceId, address: SocketAddr) -> Later<'_, io::Result<()>> {
+        Box::pin(self.shared.call(device, address))
+    }
+
+    fn is_connected(&self, device: &DeviceId) -> Option<bool> {
+        let shared = &self.shared;
+        Some(shared.pool.is_live(device) || !shared.arrivals.addresses(device).is_empty())
+    }
+
     fn port(&self) -> u16 {
         self.shared.port
     }
@@ -210,6 +221,14 @@ fn open_socket(listen: SocketAddr) -> Result<UdpSocket, BindError> {
         });
     }
     Err(BindError::Io { listen, source: error })
+}
+
+/// Opens the port as [`Quic::bind`] does, and closes it again: whether it could be had.
+///
+/// # Errors
+/// Any of [`BindError`]'s.
+pub fn try_bind(listen: SocketAddr) -> Result<(), BindError> {
+    open_socket(listen).map(drop)
 }
 
 fn bind_udp(listen: SocketAddr) -> io::Result<UdpSocket> {

@@ -71,6 +71,13 @@ impl Pool {
         lock(&slot.connection).take().map(|kept| kept.connection)
     }
 
+    /// Whether a connection that we made to the device lives, on a channel that outlasts a question.
+    pub(super) fn is_live(&self, device: &DeviceId) -> bool {
+        let slots = lock(&self.slots);
+        let live = |channel| slots.get(&(*device, channel)).is_some_and(|slot| slot.is_live());
+        live(Channel::Session) || live(Channel::Raft)
+    }
+
     fn slot(&self, device: DeviceId, channel: Channel) -> Arc<Slot> {
         let mut slots = lock(&self.slots);
         if slots.len() >= limits::POOL_TIDY_AT && !slots.contains_key(&(device, channel)) {

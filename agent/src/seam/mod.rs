@@ -4,9 +4,11 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`checks`] | looking at the machine itself |
 //! | [`frames`] | reading and writing bounded frames |
 //! | [`record`] | records: small files that are either whole or absent |
 
+pub mod checks;
 pub mod frames;
 pub mod record;
 
@@ -28,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
+pub use checks::Checks;
 pub use record::{Disk, RecordError};
 
 use crate::middle::sighting::{Announcement, Sighting};
@@ -69,6 +72,11 @@ pub trait World: Send + Sync + 'static {
 
     /// What is installed on it; `None` where that is not known.
     fn programs(&self) -> Option<Arc<dyn Programs>> {
+        None
+    }
+
+    /// Looking at the machine itself, where a node does.
+    fn checks(&self) -> Option<Arc<dyn Checks>> {
         None
     }
 
@@ -124,6 +132,21 @@ pub trait Network: Send + Sync + 'static {
 
     /// Closes all connections with a device, whoever dialed, and tells it why.
     fn close(&self, device: &DeviceId, reason: &str);
+
+    /// Whether a device answers at this address when it is called from a port that no firewall has seen before.
+    /// Nothing is sent to it but what the handshake needs.
+    ///
+    /// Its errors: nobody answers, or another device; [`io::ErrorKind::Unsupported`] where it cannot be tried.
+    fn call(&self, device: DeviceId, address: SocketAddr) -> Later<'_, io::Result<()>> {
+        let _ = (device, address);
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+
+    /// Whether a connection with the device lives now, whoever dialed; `None`: that is not known.
+    fn is_connected(&self, device: &DeviceId) -> Option<bool> {
+        let _ = device;
+        None
+    }
 
     /// The port it listens at.
     fn port(&self) -> u16;

@@ -6,6 +6,7 @@ mod api;
 mod audit;
 mod comfort;
 mod compliance;
+mod doctor;
 #[cfg(target_os = "linux")]
 mod idle;
 mod launcher;

@@ -29,7 +29,12 @@ pub(crate) struct Office {
 impl Office {
     /// An agent without a site.
     pub(crate) async fn empty() -> Self {
-        Self::machine("pc1", None, Vec::new()).await
+        Self::empty_and(Vec::new()).await
+    }
+
+    /// The same, with this in the agent's environment.
+    pub(crate) async fn empty_and(env: Vec<(&'static str, String)>) -> Self {
+        Self::machine("pc1", None, env).await
     }
 
     async fn machine(name: &'static str, peer: Option<u16>, env: Vec<(&'static str, String)>) -> Self {

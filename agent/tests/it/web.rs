@@ -91,6 +91,9 @@ async fn a_code_makes_a_session_once() {
     assert_eq!((looked.status, looked.body["site"]["name"].as_str()), (200, Some("Office")));
     assert!(looked.headers["content-security-policy"].starts_with("default-src 'none'"));
     assert!(!looked.headers.contains_key("access-control-allow-origin"));
+    for private in ["/v1/debug/log", "/v1/debug/state"] {
+        stranger.ask("GET", private, Value::Null).await.refused(403, "not-permitted");
+    }
     let session = stranger.ask("GET", "/v1/session", Value::Null).await;
     assert_eq!((&session.body["user"], &session.body["csrf"]), (&Value::Null, &Value::Null));
     stranger.ask("POST", "/v1/borrows", json!({})).await.refused(401, "no-session");
@@ -109,6 +112,7 @@ async fn a_code_makes_a_session_once() {
     let mut browser = Browser::open(&office).await;
     let session = browser.ask("GET", "/v1/session", Value::Null).await.body;
     assert!(session["user"].is_string() && session["manages_device"] == true, "{session}");
+    browser.ask("GET", "/v1/debug/log", Value::Null).await.refused(403, "not-permitted");
     browser.ask("POST", "/v1/session/codes", json!({})).await.refused(403, "not-permitted");
     browser.ask("POST", "/v1/seats/1/release", json!({})).await.refused(401, "sign-in");
     let csrf = browser.csrf.take();

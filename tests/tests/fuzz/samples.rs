@@ -515,8 +515,12 @@ pub(crate) fn bodies() -> Samples {
         }),
     );
     let quorum = api::Quorum { voters: 3, live: 2, needed: 2, ok: true };
-    let health =
-        api::Health { code: "no-holder".into(), severity: "error".into(), text: "nobody leads".into() };
+    let health = api::Health {
+        code: "no-holder".into(),
+        severity: "error".into(),
+        text: "nobody leads".into(),
+        args: Default::default(),
+    };
     add(
         "status",
         json(&api::Status {

@@ -27,12 +27,7 @@ impl Lan {
     #[track_caller]
     pub(crate) fn new(hosts: u8) -> Option<Self> {
         if let Err(missing) = prerequisites() {
-            assert!(
-                std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-                "the LAN test cannot run: {missing}"
-            );
-            // Past the test harness, which shows no output of a test that passes.
-            writeln!(std::io::stderr(), "skipped: the LAN test cannot run here: {missing}").ok();
+            skip(&missing);
             return None;
         }
         let binary = binary();
@@ -40,6 +35,31 @@ impl Lan {
         let net = Net::new(hosts);
         let host = |number: u8| Host::new(number, net.namespace(number), dir.path(), &binary);
         Some(Self { hosts: (1..=hosts).map(host).collect(), net, dir: Some(dir) })
+    }
+
+    /// The same, where [`Lan::firewall`] can be used.
+    #[track_caller]
+    pub(crate) fn with_firewalls(hosts: u8) -> Option<Self> {
+        let lan = Self::new(hosts)?;
+        match Command::new("nft").arg("--version").output() {
+            Ok(_) => Some(lan),
+            Err(error) => {
+                skip(&format!("it needs `nft` (package nftables): {error}"));
+                None
+            }
+        }
+    }
+
+    /// What the host does with packets that come in, each rule in the words of nft(8); the rest is let in.
+    pub(crate) fn firewall(&self, host: &Host, rules: &[&str]) {
+        let nft = |words: &str| {
+            let args = ["netns", "exec", &host.namespace, "nft", words];
+            ip(&args);
+        };
+        nft("flush ruleset");
+        nft("add table inet office");
+        nft("add chain inet office in { type filter hook input priority 0; }");
+        rules.iter().for_each(|rule| nft(&format!("add rule inet office in {rule}")));
     }
 
     /// Host `h<number>`.
@@ -175,6 +195,14 @@ fn ip(args: &[&str]) {
     let output = Command::new("ip").args(args).output().expect("ip runs");
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ip {}: {text}", args.join(" "));
+}
+
+/// Says that a test was skipped; in CI none is.
+#[track_caller]
+fn skip(missing: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "the LAN test cannot run: {missing}");
+    // Past the test harness, which shows no output of a test that passes.
+    writeln!(std::io::stderr(), "skipped: the LAN test cannot run here: {missing}").ok();
 }
 
 /// What keeps a LAN from being made here.

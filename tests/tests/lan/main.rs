@@ -8,12 +8,13 @@
 //! | `office` | a site with a license on a LAN |
 //! | the others | the tests |
 //!
-//! It needs Linux, root and `ip`; elsewhere each test says that it was skipped, except in CI (`CI=true`), where it
+//! It needs Linux, root, `ip` and for some tests `nft`; elsewhere each test says that it was skipped, except in CI (`CI=true`), where it
 //! fails. `SEATKEEPER_TESTS_KEEP=1` keeps the hosts' files.
 
 #![cfg(target_os = "linux")]
 
 mod borrow;
+mod doctor;
 mod failover;
 mod host;
 mod joining;

@@ -13,7 +13,7 @@ import { invite } from "./invite.js";
 const view = { text: "" };
 
 export function machinesPage() {
-  const [devices, status] = ["/v1/devices", "/v1/status"].map(use);
+  const [devices, status] = ["/v1/devices", "/v1/status"].map((path) => use(path));
   const lead = head(t("page-machines"), t("machines-lead"), isAdmin()
     ? html`<button type="button" class="btn" @click=${invite}>${icon("plus")}${t("invite")}</button>` : nothing);
   const wait = missing(devices);

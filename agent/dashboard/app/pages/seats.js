@@ -18,7 +18,7 @@ const PRODUCTS_SHOWN = 12;
 const view = { text: "", product: null, allProducts: false };
 
 export function seatsPage() {
-  const [status, seats, licenses] = ["/v1/status", "/v1/seats", "/v1/licenses"].map(use);
+  const [status, seats, licenses] = ["/v1/status", "/v1/seats", "/v1/licenses"].map((path) => use(path));
   const wait = missing(status, seats);
   if (wait) return html`${head(t("page-seats"))}${wait}`;
   const title = titles(licenses.data?.licenses);

@@ -3,10 +3,11 @@
 //! | module | holds |
 //! |---|---|
 //! | `site` | `site`, `admin`, `device` |
+//! | `doctor` | `doctor`, `debug` |
 //! | `license` | `license`, `vendor` |
 //! | `comfort` | `--watch`, `completions`, `man` |
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,10 +26,12 @@ use crate::cli::org::OrgCommand;
 use crate::cli::purchase::{AllocationCommand, PurchaseCommand};
 
 mod comfort;
+mod doctor;
 mod license;
 mod site;
 
 pub use comfort::{CompletionsArgs, ManArgs, WatchArgs, WebhookArgs};
+pub use doctor::{DebugCommand, DoctorArgs};
 pub use license::{LicenseCommand, VendorCommand};
 pub use site::{AdminCommand, DeviceCommand, FormArg, Role, SettingsArgs, SiteCommand, YesNo};
 
@@ -46,6 +49,11 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// Where an agent listens, unless told otherwise.
+pub(crate) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 7410);
+/// Where it serves its page.
+pub(crate) const DEFAULT_WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7411);
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -95,6 +103,11 @@ pub enum Command {
     Vendor(VendorCommand),
     /// How the site and this machine are
     Status(WatchArgs),
+    /// Look for what is wrong with the site, this machine and its network, and say how to mend it
+    Doctor(DoctorArgs),
+    /// For whoever looks into a fault
+    #[command(subcommand)]
+    Debug(DebugCommand),
     /// Open this machine's page in the browser, in your name
     Open {
         /// Print its address instead; it works once, within a minute

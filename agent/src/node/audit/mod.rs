@@ -179,9 +179,9 @@ impl Node {
 }
 
 impl Inner {
-    pub(crate) fn audit_health(&self, health: &mut Vec<api::Health>) {
+    pub(crate) fn audit_health(&self, found: &mut Vec<Condition>) {
         if let Some(reason) = lock(&self.audit_failure).clone() {
-            health.push(Condition::AuditUnwritten { reason }.health());
+            found.push(Condition::AuditUnwritten { reason });
         }
     }
 
