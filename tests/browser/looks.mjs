@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { PAGES, go, open, openAsAdmin, seatRows } from "./steps.mjs";
 
 /** What is checked. */
-export const looks = () => [polish, smallScreen, keyboard, assistiveTechnology, firstPaint, thousandSeats, idlePageAsksLittle];
+export const looks = () => [polish, smallScreen, keyboard, assistiveTechnology, usageIsDrawn, firstPaint, thousandSeats, idlePageAsksLittle];
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const PAINT_MS = 300;
@@ -76,6 +76,18 @@ async function violations(page, where) {
   const { violations } = await page.evaluate(() => window.axe.run());
   return violations.filter(({ impact }) => impact === "serious" || impact === "critical")
     .map(({ id, impact, nodes }) => `${where}: ${impact} ${id}: ${nodes.slice(0, 3).map((node) => `${node.html} (${node.any[0]?.message ?? node.failureSummary})`).join(" | ")}`);
+}
+
+async function usageIsDrawn(world) {
+  const [first] = world.office.machines;
+  const page = await open(world, first);
+  await go(page, "usage");
+  await page.locator("usage-chart canvas").waitFor();
+  await page.getByRole("button", { name: "Days" }).click();
+  await page.locator("usage-chart canvas").waitFor();
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Export CSV" }).click();
+  assert.equal((await download).suggestedFilename(), "usage-example-cad.csv");
 }
 
 async function firstPaint(world) {
