@@ -9,6 +9,7 @@
 //! | [`keys`] | middle | identities, sealing, codes, admin key files |
 //! | [`seam`] | middle | the traits through which a node reaches its machine |
 //! | [`node`] | between | the agent's loop: wires engine, sessions and disk together; sees the machine through the seams alone |
+//! | `plan` | between | what an admin wants, as commands of the ledger |
 //! | [`host`] | edge | the real machine behind the seams |
 //! | [`quic`] | edge | one UDP port, three ALPNs, mutual TLS |
 //! | [`mdns`] | edge | finding and announcing |
@@ -28,6 +29,7 @@ pub mod keys;
 pub mod mdns;
 pub mod middle;
 pub mod node;
+mod plan;
 pub mod platform;
 pub mod quic;
 pub mod seam;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod admin;
 mod audit;
 mod borrow;
 mod compliance;
@@ -16,6 +17,12 @@ mod session;
 mod usage;
 mod webhook;
 
+pub use admin::{
+    AddLicense, AdminRole, AdminSet, DeviceForm, DeviceRevoked, ImportMachines, Invite, Invited,
+    LicenseAdded, LoseDevice, MachinesImported, NearbySite, RevokeDevice, RotatePoolKey, SetAdmin,
+    SetAllocations, SetCatalog, SetDevice, SetGroup, SetLimit, SetNode, SetNodes, SetPlacement, SetPriority,
+    SetPurchase, SetStopAtLegal, Sites, TrustVendor,
+};
 pub use audit::{
     AuditExport, AuditHeads, AuditPage, AuditPart, AuditPoint, AuditRecord, AuditSpan, AuditVerdict,
     AuditWitness,
@@ -47,6 +54,7 @@ pub const FORMAT: u32 = 1;
 
 /// `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Status {
     /// 1.
     pub format: u32,
@@ -68,6 +76,7 @@ pub struct Status {
 
 /// A site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Site {
     /// Site id.
     pub id: String,
@@ -79,6 +88,7 @@ pub struct Site {
 
 /// This device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Me {
     /// Device id.
     pub id: String,
@@ -90,6 +100,7 @@ pub struct Me {
 
 /// The holder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Holder {
     /// Device id.
     pub id: String,
@@ -99,6 +110,7 @@ pub struct Holder {
 
 /// The voters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Quorum {
     /// How many vote.
     pub voters: u32,
@@ -112,6 +124,7 @@ pub struct Quorum {
 
 /// Devices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct DeviceCount {
     /// Enrolled.
     pub enrolled: u32,
@@ -121,6 +134,7 @@ pub struct DeviceCount {
 
 /// One license's seats.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Pool {
     /// Product.
     pub product: String,
@@ -150,6 +164,7 @@ pub struct Pool {
 
 /// Something not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Health {
     /// Stable code, such as `no-holder`.
     pub code: String,
@@ -164,6 +179,7 @@ pub struct Health {
 
 /// `GET /v1/seats`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Seats {
     /// 1.
     pub format: u32,
@@ -171,10 +187,14 @@ pub struct Seats {
     pub seats: Vec<Seat>,
     /// Who waits for one.
     pub waiting: Vec<Waiting>,
+    /// Ask with `?after=` this for those that follow; null: these are the last.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// A seat in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Seat {
     /// Seat id.
     pub id: String,
@@ -207,6 +227,7 @@ pub struct Seat {
 
 /// Somebody who waits for a seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Waiting {
     /// Product.
     pub product: String,
@@ -230,6 +251,7 @@ pub struct Waiting {
 
 /// `GET /v1/devices`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Devices {
     /// 1.
     pub format: u32,
@@ -237,10 +259,14 @@ pub struct Devices {
     pub devices: Vec<Device>,
     /// Devices that ask to be admitted.
     pub waiting: Vec<WaitingDevice>,
+    /// Ask with `?after=` this for those that follow; null: these are the last.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// An enrolled device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Device {
     /// Device id.
     pub id: String,
@@ -270,6 +296,7 @@ pub struct Device {
 
 /// A device that asks to be admitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WaitingDevice {
     /// Device id: the fingerprint to compare.
     pub id: String,
@@ -287,15 +314,20 @@ pub struct WaitingDevice {
 
 /// `GET /v1/licenses`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Licenses {
     /// 1.
     pub format: u32,
     /// Licenses.
     pub licenses: Vec<License>,
+    /// Ask with `?after=` this for those that follow; null: these are the last.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// A license.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct License {
     /// License id.
     pub id: String,
@@ -333,6 +365,7 @@ pub struct License {
 
 /// `GET /v1/admins`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Admins {
     /// 1.
     pub format: u32,
@@ -342,6 +375,7 @@ pub struct Admins {
 
 /// An admin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Admin {
     /// Name.
     pub name: String,
@@ -353,6 +387,7 @@ pub struct Admin {
 
 /// `GET /v1/vendors`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Vendors {
     /// 1.
     pub format: u32,
@@ -362,6 +397,7 @@ pub struct Vendors {
 
 /// A trusted vendor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Vendor {
     /// Name.
     pub name: String,
@@ -373,6 +409,7 @@ pub struct Vendor {
 
 /// What an admin needs to rotate the pool key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PoolKeyInfo {
     /// 1.
     pub format: u32,
@@ -390,6 +427,7 @@ pub struct PoolKeyInfo {
 
 /// `GET /v1/site`: what a command is signed for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SiteDetail {
     /// 1.
     pub format: u32,
@@ -407,6 +445,7 @@ pub struct SiteDetail {
 
 /// `GET /v1/events`, as one page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Events {
     /// 1.
     pub format: u32,
@@ -416,6 +455,7 @@ pub struct Events {
 
 /// Something that happened in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Event {
     /// Counts the site's events.
     pub seq: u64,
@@ -440,6 +480,7 @@ pub struct Event {
 
 /// problem+json (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// `no-seat`, `not-licensed`, `no-holder`, `not-permitted`, `bad-request`, …
     #[serde(rename = "type")]
@@ -463,6 +504,7 @@ pub struct Problem {
 
 /// Who has a seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SeatHolder {
     /// Seat id.
     pub seat: String,
@@ -478,8 +520,9 @@ pub struct SeatHolder {
     pub idle_s: Option<u64>,
 }
 
-/// Body of `POST /v1/site`: creates a site on this device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Body of `POST /v1/site`: creates a site on this device. One of `admin_key` and `password` is given.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateSite {
     /// The site's name.
@@ -487,11 +530,26 @@ pub struct CreateSite {
     /// The first admin's name.
     pub admin: String,
     /// The first admin's public key, base32.
-    pub admin_key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_key: Option<String>,
+    /// Makes the first admin's key and seals it by this password, of at least 8 characters. A secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for CreateSite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateSite")
+            .field("name", &self.name)
+            .field("admin", &self.admin)
+            .field("admin_key", &self.admin_key)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Answers [`CreateSite`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SiteCreated {
     /// 1.
     pub format: u32,
@@ -499,6 +557,9 @@ pub struct SiteCreated {
     pub site: Site,
     /// Shown once, never stored.
     pub recovery_code: String,
+    /// The first admin's sealed key, to be kept as a file; null: the admin has the key already.
+    #[serde(default)]
+    pub key_file: Option<String>,
 }
 
 impl std::fmt::Debug for SiteCreated {
@@ -509,6 +570,7 @@ impl std::fmt::Debug for SiteCreated {
 
 /// Body of `POST /v1/site/join`. The code is a secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Join {
     /// The invitation's code; null: wait for admission by an admin.
@@ -523,6 +585,7 @@ impl std::fmt::Debug for Join {
 
 /// Answers [`Join`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Joined {
     /// 1.
     pub format: u32,
@@ -536,6 +599,7 @@ pub struct Joined {
 
 /// Body of `POST /v1/commands`: a ledger command signed by an admin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignedCommand {
     /// The admin.
@@ -552,6 +616,7 @@ pub struct SignedCommand {
 
 /// Answers [`SignedCommand`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CommandResult {
     /// 1.
     pub format: u32,

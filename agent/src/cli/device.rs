@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use data_encoding::BASE64;
 use seatkeeper_client::{Client, api};
-use seatkeeper_ledger::command::{Command, DeviceInfo, DeviceSettings, Form, Sealed};
-use seatkeeper_protocol::id::{DeviceId, Name, PublicKey};
-use seatkeeper_protocol::ticket::PoolKeyCertificate;
+use seatkeeper_ledger::command::{Command, DeviceSettings, Form};
+use seatkeeper_protocol::id::DeviceId;
 use zeroize::Zeroizing;
 
 use super::args::{DeviceCommand, FormArg, SettingsArgs, SignArgs, WatchArgs, YesNo, names_device};
@@ -14,9 +12,7 @@ use super::fail::Fail;
 use super::print::Page;
 use super::sign::{self, SiteSigner};
 use super::{files, print, watch};
-use crate::keys::code::{RecoveryCode, open_root};
-use crate::keys::{self, seal};
-use crate::node::POOL_KEY_CONTEXT;
+use crate::plan::devices::{self, Root};
 
 pub(super) async fn device(client: &Client, command: DeviceCommand, json: bool) -> Result<(), Fail> {
     match command {
@@ -72,12 +68,12 @@ fn page(devices: &api::Devices) -> Page {
 }
 
 async fn admit(client: &Client, id: &str, sign: &SignArgs) -> Result<(), Fail> {
-    let devices = client.devices().await?;
-    let mut waiting = devices.waiting.iter().filter(|device| names_device(id, &device.id));
+    let known = client.devices().await?;
+    let mut waiting = known.waiting.iter().filter(|device| names_device(id, &device.id));
     let device = match (waiting.next(), waiting.next()) {
         (Some(only), None) => only,
         (Some(_), Some(_)) => return Err(Fail::input(format!("several waiting devices begin with {id}"))),
-        (None, _) if devices.devices.iter().any(|device| names_device(id, &device.id)) => {
+        (None, _) if known.devices.iter().any(|device| names_device(id, &device.id)) => {
             print::line("That device belongs to the site already.");
             return Ok(());
         }
@@ -87,18 +83,8 @@ async fn admit(client: &Client, id: &str, sign: &SignArgs) -> Result<(), Fail> {
             return Err(Fail::other(text));
         }
     };
-    let malformed = |_| Fail::other("the agent's answer about the device is malformed");
-    let key: PublicKey = device.key.parse().map_err(malformed)?;
-    // What the admin compared is the fingerprint: the key must be the one it belongs to.
-    if key.device().to_string() != device.id {
-        return Err(Fail::other("the device's key does not belong to its id; it is not admitted"));
-    }
-    let info = DeviceInfo {
-        name: Name::new(device.name.as_str()).map_err(malformed)?,
-        form: if device.form == "laptop" { Form::Laptop } else { Form::Desktop },
-        version: Name::new(device.version.as_str()).map_err(malformed)?,
-    };
-    SiteSigner::open(client, sign).await?.send(&Command::Admit { key, info }).await?;
+    let command = devices::admit(device)?;
+    SiteSigner::open(client, sign).await?.send(&command).await?;
     print::line(format!("{} is admitted.", device.name));
     Ok(())
 }
@@ -137,33 +123,10 @@ async fn revoke(
         ));
         return Ok(());
     }
-    let command = rotation(&signer, &info, &code)?;
+    let command = Root::open(signer.site(), &info, &code)?.rotation(signer.site(), &info)?;
     signer.send(&command).await?;
     print::line("The key that signs tickets is replaced.");
     Ok(())
-}
-
-/// A new pool key, certified by the root key that the recovery code opens, sealed to every log holder.
-fn rotation(signer: &SiteSigner, info: &api::PoolKeyInfo, code: &str) -> Result<Command, Fail> {
-    let malformed = || Fail::other("the agent's answer about the pool key is malformed");
-    let sealed_root = BASE64.decode(info.sealed_root.as_bytes()).map_err(|_| malformed())?;
-    let code = code.parse::<RecoveryCode>().map_err(|error| Fail::input(error.to_string()))?;
-    let root = open_root(&sealed_root, &code).map_err(|error| Fail::input(error.to_string()))?;
-    let site = signer.site();
-    if keys::public(&root).site() != site.id {
-        return Err(Fail::input("the recovery code is of another site"));
-    }
-    let pool_key = keys::generate()?;
-    let number = info.number.checked_add(1).ok_or_else(malformed)?;
-    let public = keys::public(&pool_key);
-    let certificate = PoolKeyCertificate::sign(&root, site.generation, number, public);
-    let mut sealed = Vec::new();
-    for holder in &info.log_holders {
-        let holder: PublicKey = holder.parse().map_err(|_| malformed())?;
-        let bytes = seal::seal_to(&holder, pool_key.as_bytes(), POOL_KEY_CONTEXT)?;
-        sealed.push((holder.device(), Sealed(bytes)));
-    }
-    Ok(Command::RotatePoolKey { certificate, sealed })
 }
 
 async fn lose(client: &Client, id: &str, lost: bool, sign: &SignArgs) -> Result<(), Fail> {

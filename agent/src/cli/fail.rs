@@ -3,6 +3,7 @@
 use seatkeeper_client::ClientError;
 
 use crate::keys::KeyError;
+use crate::plan::PlanError;
 
 /// Bad input.
 pub(crate) const USAGE: u8 = 2;
@@ -46,6 +47,17 @@ impl From<ClientError> for Fail {
             ClientError::Unreadable(_) => OTHER,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<PlanError> for Fail {
+    fn from(error: PlanError) -> Self {
+        match &error {
+            PlanError::BadInput(_) | PlanError::UnknownKey { .. } => Self::input(error.to_string()),
+            PlanError::Malformed(_) | PlanError::Key(_) | PlanError::Encoding(_) => {
+                Self::other(error.to_string())
+            }
+        }
     }
 }
 

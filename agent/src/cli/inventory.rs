@@ -1,27 +1,24 @@
 //! `seatkeeper inventory`: what is installed where.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use seatkeeper_client::{Client, api};
 use seatkeeper_ledger::command::Command;
-use seatkeeper_ledger::inventory::{
-    Catalog, ImportedMachine, MachineChange, MachineId, OtherSite, Software, Source,
-};
+use seatkeeper_ledger::inventory::{Catalog, MachineId, Software, Source};
 use seatkeeper_ledger::org::IMPORT_BYTES_MAX;
 use seatkeeper_protocol::id::{Name, PublicKey, SiteId};
 
 use super::args::SignArgs;
 use super::fail::Fail;
-use super::org::{of_file, parts};
+use super::org::of_file;
 use super::sign::SiteSigner;
-use super::{files, print, print::progress::Progress};
+use super::{files, print};
+use crate::plan::machines::Imported;
+use crate::plan::{PlanError, long};
 
 mod export;
-
-/// Software in one command about a machine.
-const PART: usize = 200;
 
 /// `inventory`.
 #[derive(Debug, Subcommand)]
@@ -216,37 +213,13 @@ async fn unknown(client: &Client, json: bool) -> Result<(), Fail> {
 async fn set_catalog(client: &Client, file: &Path, sign: &SignArgs) -> Result<(), Fail> {
     let text = files::read_text(file, IMPORT_BYTES_MAX)?;
     let Catalog(rules) = Catalog::from_toml(&text).map_err(|error| of_file(file, &error))?;
-    let (count, mut from) = (rules.len(), 0);
+    let count = rules.len();
     let mut signer = SiteSigner::open(client, sign).await?;
-    let mut progress = Progress::new("sending the catalog", Some(count));
-    for rules in parts(rules)? {
-        let length = rules.len();
-        let next = from + u32::try_from(length).unwrap_or(u32::MAX);
-        signer.send(&Command::SetCatalog { from, rules }).await?;
-        progress.add(length);
-        from = next;
-    }
+    signer.send_all("sending the catalog", &long::catalog(rules)?).await?;
     print::line(format!(
         "The catalog has {count} entries. The machines look what is installed on them by it."
     ));
     Ok(())
-}
-
-/// What a file tells.
-enum Imported {
-    Machines(Vec<ImportedMachine>),
-    Site(export::Export),
-}
-
-fn read(file: &Path, text: &str) -> Result<Imported, Fail> {
-    if export::is_one(text) {
-        return export::read(text).map(Imported::Site).map_err(|why| of_file(file, &why));
-    }
-    let machines = match text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
-        true => ImportedMachine::from_glpi(text.as_bytes()).map(|machine| vec![machine]),
-        false => ImportedMachine::from_csv(text.as_bytes()),
-    };
-    machines.map(Imported::Machines).map_err(|error| of_file(file, &error))
 }
 
 async fn import(
@@ -258,140 +231,33 @@ async fn import(
     // All is read before anything is sent.
     let mut read_files = Vec::new();
     for file in files {
-        read_files.push((file, read(file, &files::read_text(file, IMPORT_BYTES_MAX)?)?));
+        let imported = Imported::read(&files::read_text(file, IMPORT_BYTES_MAX)?);
+        read_files.push((file, imported.map_err(|error| of_file(file, &error))?));
     }
     let catalog = Catalog::from_json(&client.catalog().await?);
     let there = all(client).await?;
     let mut signer = SiteSigner::open(client, sign).await?;
     for (file, imported) in read_files {
-        match imported {
-            Imported::Machines(machines) => {
-                let agents: BTreeSet<String> = there
-                    .machines
-                    .iter()
-                    .filter(|machine| machine.source == "agent")
-                    .map(|machine| machine.host.to_lowercase())
-                    .collect();
-                let (own, others): (Vec<_>, Vec<_>) = machines
-                    .into_iter()
-                    .partition(|machine| agents.contains(&machine.host.as_str().to_lowercase()));
-                let count = u32::try_from(others.len()).unwrap_or(u32::MAX);
-                let mut machines = Vec::new();
-                for machine in others {
-                    let machine = machine.without_ignored(&catalog).map_err(|error| of_file(file, &error))?;
-                    let name = machine.host.clone();
-                    machines.push((name, machine));
-                }
-                send(client, &mut signer, &there, Source::File, machines).await?;
-                let told = print::count(count, "machine is", "machines are");
-                print::line(format!("{told} imported from {}.", file.display()));
-                if !own.is_empty() {
-                    let hosts: Vec<&str> = own.iter().map(|machine| machine.host.as_str()).collect();
-                    print::line(format!(
-                        "Left out, since their agents tell themselves: {}.",
-                        hosts.join(", ")
-                    ));
-                }
-            }
-            Imported::Site(export) => {
-                take_export(client, &mut signer, file, export, trust, &there).await?;
-            }
+        let import = imported.plan(&catalog, &there, trust).map_err(|error| match error {
+            PlanError::UnknownKey { key, .. } => of_file(file, &format!("{error} with --trust {key}")),
+            error => of_file(file, &error),
+        })?;
+        let mut known = BTreeMap::new();
+        for id in import.known(&there) {
+            let programs = client.machine(&id).await?.programs;
+            known.insert(id, programs.iter().filter_map(Software::from_json).collect());
         }
-    }
-    Ok(())
-}
-
-async fn take_export(
-    client: &Client,
-    signer: &mut SiteSigner,
-    file: &Path,
-    export: export::Export,
-    trust: Option<PublicKey>,
-    there: &api::Inventory,
-) -> Result<(), Fail> {
-    let export::Export { site, key, name, issued, machines } = export;
-    let known = there.sites.iter().any(|known| known.id == site.to_string() && known.key == key.to_string());
-    if !known && trust != Some(key) {
-        return Err(of_file(
-            file,
-            &format!(
-                "it is of the site {name} and signed by a key that is not known here; compare {key} with what \
-                 `seatkeeper inventory export` printed there, and import it with --trust {key}"
-            ),
-        ));
-    }
-    let of_site = OtherSite { name: name.clone(), key, issued };
-    signer.send(&Command::TakeExport { site, export: of_site }).await?;
-    let source = Source::Site(site);
-    let named: BTreeSet<String> =
-        machines.iter().map(|(id, _)| MachineId::Other(source, id.clone()).to_string()).collect();
-    let prefix = format!("site:{site}:");
-    let gone =
-        there.machines.iter().filter(|known| known.id.starts_with(&prefix) && !named.contains(&known.id));
-    let gone: Vec<Name> = gone.filter_map(|known| Name::new(known.id.strip_prefix(&prefix)?).ok()).collect();
-    for machines in parts(gone)? {
-        if !machines.is_empty() {
-            signer.send(&Command::RemoveMachines { source, machines: Some(machines) }).await?;
-        }
-    }
-    let count = u32::try_from(machines.len()).unwrap_or(u32::MAX);
-    send(client, signer, there, source, machines).await?;
-    print::line(format!(
-        "{} of the site {name} imported.",
-        print::count(count, "machine is", "machines are")
-    ));
-    Ok(())
-}
-
-/// Sends what differs from what is known. A machine with much software takes several commands, and no command names a
-/// machine twice.
-async fn send(
-    client: &Client,
-    signer: &mut SiteSigner,
-    there: &api::Inventory,
-    source: Source,
-    machines: Vec<(Name, ImportedMachine)>,
-) -> Result<(), Fail> {
-    let there: BTreeSet<&str> = there.machines.iter().map(|machine| machine.id.as_str()).collect();
-    let mut rounds: Vec<Vec<(Name, MachineChange)>> = Vec::new();
-    for (name, machine) in machines {
-        let id = MachineId::Other(source, name.clone()).to_string();
-        let known = match there.contains(id.as_str()) {
-            true => client.machine(&id).await?.programs.iter().filter_map(Software::from_json).collect(),
-            false => BTreeSet::new(),
+        let from = match &import.site {
+            Some(site) => format!("of the site {site} imported"),
+            None => format!("imported from {}", file.display()),
         };
-        let ImportedMachine { host, addresses, users, software } = machine;
-        let wanted: BTreeSet<Software> = software.into_iter().collect();
-        let remove: Vec<Software> = known.difference(&wanted).cloned().collect();
-        let add: Vec<Software> = wanted.difference(&known).cloned().collect();
-        let change = |remove: &[Software], add: &[Software]| MachineChange {
-            host: host.clone(),
-            addresses: addresses.clone(),
-            users: users.clone(),
-            remove: remove.to_vec(),
-            add: add.to_vec(),
-        };
-        // What goes makes room for what comes.
-        let mut changes: Vec<MachineChange> = remove.chunks(PART).map(|remove| change(remove, &[])).collect();
-        changes.extend(add.chunks(PART).map(|add| change(&[], add)));
-        if changes.is_empty() {
-            changes.push(change(&[], &[]));
-        }
-        for (round, change) in changes.into_iter().enumerate() {
-            if rounds.len() <= round {
-                rounds.push(Vec::new());
-            }
-            if let Some(round) = rounds.get_mut(round) {
-                round.push((name.clone(), change));
-            }
-        }
-    }
-    let mut progress = Progress::new("sending the machines", Some(rounds.iter().map(Vec::len).sum()));
-    for round in rounds {
-        for machines in parts(round)? {
-            let length = machines.len();
-            signer.send(&Command::ImportMachines { source, machines }).await?;
-            progress.add(length);
+        let told = format!("{} {from}.", print::count(import.count(), "machine is", "machines are"));
+        let left_out = import.left_out.clone();
+        signer.send_all("sending the machines", &import.commands(known)?).await?;
+        print::line(told);
+        if !left_out.is_empty() {
+            let hosts: Vec<&str> = left_out.iter().map(Name::as_str).collect();
+            print::line(format!("Left out, since their agents tell themselves: {}.", hosts.join(", ")));
         }
     }
     Ok(())

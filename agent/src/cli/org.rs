@@ -7,16 +7,12 @@ use clap::{Subcommand, ValueEnum};
 use seatkeeper_client::{Client, api};
 use seatkeeper_ledger::command::Command;
 use seatkeeper_ledger::org::{IMPORT_BYTES_MAX, Node, NodeId, Organisation, Rule};
-use serde::Serialize;
 
 use super::args::SignArgs;
 use super::fail::Fail;
 use super::sign::SiteSigner;
-use super::{files, print, print::progress::Progress};
-
-/// Of a command's content, bytes: what is longer is sent in several. The agent's socket takes 64 KiB at once, and text
-/// makes a third more of it.
-const PART_BYTES: usize = 32 * 1024;
+use super::{files, print};
+use crate::plan::long;
 
 /// `org`.
 #[derive(Debug, Subcommand)]
@@ -67,16 +63,9 @@ pub(super) async fn org(client: &Client, command: OrgCommand, json: bool) -> Res
         OrgCommand::Rules { import: Some(file), sign } => {
             let text = files::read_text(&file, IMPORT_BYTES_MAX)?;
             let rules = Rule::from_csv(text.as_bytes()).map_err(|error| of_file(&file, &error))?;
-            let (count, mut from) = (rules.len(), 0);
+            let count = rules.len();
             let mut signer = SiteSigner::open(client, &sign).await?;
-            let mut progress = Progress::new("sending the rules", Some(count));
-            for rules in parts(rules)? {
-                let length = rules.len();
-                let next = from + u32::try_from(length).unwrap_or(u32::MAX);
-                signer.send(&Command::SetPlacement { from, rules }).await?;
-                progress.add(length);
-                from = next;
-            }
+            signer.send_all("sending the rules", &long::placement(rules)?).await?;
             print::line(format!(
                 "{count} rules place machines into nodes; whatever none fits belongs to the root."
             ));
@@ -98,24 +87,6 @@ pub(super) fn of_file(file: &Path, error: &dyn std::fmt::Display) -> Fail {
     Fail::input(format!("{}: {error}", file.display()))
 }
 
-/// The items in parts that a command takes each; at least one part.
-pub(super) fn parts<T: Serialize>(items: Vec<T>) -> Result<Vec<Vec<T>>, Fail> {
-    let mut parts = vec![Vec::new()];
-    let mut bytes = 0;
-    for item in items {
-        let length = postcard::to_stdvec(&item).map_err(|error| Fail::other(error.to_string()))?.len();
-        if bytes + length > PART_BYTES && bytes > 0 {
-            parts.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += length;
-        if let Some(last) = parts.last_mut() {
-            last.push(item);
-        }
-    }
-    Ok(parts)
-}
-
 async fn import(client: &Client, file: &Path, sign: &SignArgs) -> Result<(), Fail> {
     let text = files::read_text(file, IMPORT_BYTES_MAX)?;
     let is_json = text.trim_start().starts_with('[');
@@ -131,19 +102,9 @@ async fn import(client: &Client, file: &Path, sign: &SignArgs) -> Result<(), Fai
     let gone = there.iter().rev().filter_map(|node| NodeId::new(node.id.as_str()).ok());
     let remove: Vec<NodeId> = gone.filter(|id| wanted.node(id).is_none()).collect();
     let removed = remove.len();
-    let (mut sets, mut removals) = (parts(set)?, parts(remove)?);
-    // What fits into one command is done as a whole or not at all.
-    let last = (sets.pop().unwrap_or_default(), removals.remove(0));
-    let steps = sets.into_iter().map(|set| (set, Vec::new())).chain([last]);
-    let steps = steps.chain(removals.into_iter().map(|remove| (Vec::new(), remove)));
     if added + changed + removed > 0 {
         let mut signer = SiteSigner::open(client, sign).await?;
-        let mut progress = Progress::new("sending the nodes", Some(added + changed + removed));
-        for (set, remove) in steps {
-            let length = set.len() + remove.len();
-            signer.send(&Command::SetNodes { set, remove }).await?;
-            progress.add(length);
-        }
+        signer.send_all("sending the nodes", &long::nodes(set, remove)?).await?;
     }
     print::line(format!(
         "The organisation has {}: {added} added, {changed} changed, {removed} removed.",
@@ -193,20 +154,4 @@ async fn rules(client: &Client, json: bool) -> Result<(), Fail> {
     let rows: Vec<_> = organisation.rules.iter().map(row).collect();
     print::table(&["match", "pattern", "node"], &rows, "No rules: every machine belongs to the root.");
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_long_is_sent_in_parts_and_nothing_is_lost() {
-        let items: Vec<String> = (0..1_000).map(|n| format!("{n:0>100}")).collect();
-        let parts = parts(items.clone()).unwrap();
-        assert_eq!(parts.len(), 4);
-        let bytes = |part: &Vec<String>| postcard::to_stdvec(part).unwrap().len();
-        assert!(parts.iter().all(|part| !part.is_empty() && bytes(part) <= PART_BYTES + 2));
-        assert_eq!(parts.concat(), items);
-        assert_eq!(super::parts(Vec::<u8>::new()).unwrap(), [Vec::<u8>::new()]);
-    }
 }

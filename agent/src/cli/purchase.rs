@@ -14,9 +14,10 @@ use seatkeeper_protocol::license::{Date, Downgrade};
 
 use super::args::{ProductAt, SignArgs};
 use super::fail::Fail;
-use super::org::{YesNo, of_file, parts};
+use super::org::{YesNo, of_file};
 use super::sign::SiteSigner;
-use super::{files, print, print::progress::Progress};
+use super::{files, print};
+use crate::plan::long;
 
 /// `purchase`.
 #[derive(Debug, Subcommand)]
@@ -247,12 +248,7 @@ async fn import(client: &Client, file: &Path, sign: &SignArgs) -> Result<(), Fai
     let count = u32::try_from(purchases.len()).unwrap_or(u32::MAX);
     if count > 0 {
         let mut signer = SiteSigner::open(client, sign).await?;
-        let mut progress = Progress::new("sending the purchases", Some(purchases.len()));
-        for purchases in parts(purchases)? {
-            let length = purchases.len();
-            signer.send(&Command::SetPurchases { purchases }).await?;
-            progress.add(length);
-        }
+        signer.send_all("sending the purchases", &long::purchases(purchases)?).await?;
     }
     print::line(format!("{} registered.", print::count(count, "purchase is", "purchases are")));
     Ok(())

@@ -14,7 +14,9 @@ use zeroize::Zeroizing;
 
 use super::args::SignArgs;
 use super::fail::{Fail, NOT_PERMITTED, OTHER, code_of_kind};
+use super::print::progress::Progress;
 use super::{files, print};
+use crate::keys::admin::PASSWORD_CHARS_MIN;
 use crate::keys::invite::InviteCode;
 use crate::keys::signing::{CommandSigner, SignedFor, TRIES_MAX};
 use crate::keys::{self, admin};
@@ -24,8 +26,6 @@ use seatkeeper_election::seam::Clock;
 
 /// Longest key file, bytes.
 const KEY_FILE_BYTES_MAX: usize = 16 * 1024;
-/// Shortest password, characters.
-const PASSWORD_CHARS_MIN: usize = 8;
 
 /// The site that commands are signed for.
 pub(crate) async fn site_of(client: &Client) -> Result<SignedFor, Fail> {
@@ -98,6 +98,16 @@ impl SiteSigner {
         }
         let code = result.code.as_deref().map_or(OTHER, code_of_kind);
         Err(Fail::new(code, result.refusal.unwrap_or_else(|| "the site refused without a reason".to_owned())))
+    }
+
+    /// Has it carry out one after the other; `what` in the present: "sending the nodes".
+    pub(crate) async fn send_all(&mut self, what: &'static str, commands: &[Command]) -> Result<(), Fail> {
+        let mut progress = Progress::new(what, Some(commands.len()));
+        for command in commands {
+            self.send(command).await?;
+            progress.add(1);
+        }
+        Ok(())
     }
 
     async fn send_once(&self, command: &Command) -> Result<api::CommandResult, Fail> {

@@ -56,7 +56,8 @@ async fn create(
     let body = api::CreateSite {
         name: name.to_string(),
         admin: admin.to_string(),
-        admin_key: keys::public(&key).to_string(),
+        admin_key: Some(keys::public(&key).to_string()),
+        password: None,
     };
     let created = while_doing("creating the site", client.create_site(&body)).await?;
     let id: SiteId =

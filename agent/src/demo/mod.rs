@@ -96,7 +96,8 @@ async fn found(office: &Office, teller: &Teller) -> Result<SiteSigner, String> {
     let body = api::CreateSite {
         name: "Demo office".to_owned(),
         admin: admin.to_string(),
-        admin_key: keys::public(&key).to_string(),
+        admin_key: Some(keys::public(&key).to_string()),
+        password: None,
     };
     first.create_site(&body).await.map_err(sentence)?;
     let site = site_of(&first).await.map_err(|fail| fail.text)?;

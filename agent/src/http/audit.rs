@@ -1,8 +1,7 @@
 //! `GET /v1/audit`: the site's records, a page at a time; `GET /v1/audit/heads`: what other machines say of one.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query as UrlQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::license::Date;
@@ -10,6 +9,9 @@ use seatkeeper_protocol::time::WallTime;
 use seatkeeper_protocol::wire::AuditQuery;
 use serde::Deserialize;
 
+#[cfg(test)]
+use super::describe::Asks;
+use super::page::{Given, given};
 use super::problem::Problem;
 use super::routes::json_bytes;
 use crate::node::Node;
@@ -18,18 +20,22 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub(super) struct Span {
+    /// Only records after the one with this number.
     after: Option<u64>,
+    /// Only those from this time on: RFC 3339, or a day.
     from: Option<String>,
+    /// Only those before this time: RFC 3339, or a day, which is included.
     to: Option<String>,
 }
 
-pub(super) async fn page(
-    State(node): State<Node>,
-    query: Result<UrlQuery<Span>, QueryRejection>,
-) -> Result<Response, Problem> {
-    let UrlQuery(Span { after, from, to }) =
-        query.map_err(|error| Problem::bad_request(error.body_text()))?;
+/// Records of the audit in the order in which they happened, a page of them.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/v1/audit", params(Span), responses((status = 200, body = api::AuditPage), Asks)
+))]
+pub(super) async fn page(State(node): State<Node>, query: Given<Span>) -> Result<Response, Problem> {
+    let Span { after, from, to } = given(query)?;
     let from = from.map(|from| instant("from", &from, 0)).transpose()?;
     let to = to.map(|to| instant("to", &to, DAY_MS)).transpose()?;
     Ok(json_bytes(node.audit(AuditQuery::Page { after: after.unwrap_or(0), from, to }).await?))
@@ -49,14 +55,20 @@ fn instant(name: &str, text: &str, day_ms: i64) -> Result<WallTime, Problem> {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub(super) struct Which {
+    /// The number of the record.
     seq: u64,
 }
 
+/// What the machines that keep the log say is the hash of one record.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/v1/audit/heads", params(Which), responses((status = 200, body = api::AuditHeads), Asks)
+))]
 pub(super) async fn heads(
     State(node): State<Node>,
-    query: Result<UrlQuery<Which>, QueryRejection>,
+    query: Given<Which>,
 ) -> Result<Json<api::AuditHeads>, Problem> {
-    let UrlQuery(Which { seq }) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Which { seq } = given(query)?;
     Ok(Json(node.audit_heads(seq).await?))
 }

@@ -9,15 +9,26 @@ use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{Feature, IdError, Name, ProductId, Version};
 use seatkeeper_protocol::time::WallTime;
 
+#[cfg(test)]
+use super::describe::Uses;
 use super::problem::Problem;
 use super::routes::read_json;
 use crate::node::{BorrowAsk, Node, Until};
 use crate::platform::local::Caller;
 
+/// What is borrowed on this device.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/v1/borrows", responses((status = 200, body = api::Borrows))
+))]
 pub(super) async fn list(State(node): State<Node>) -> Json<api::Borrows> {
     Json(node.borrow_list())
 }
 
+/// Borrows a seat until a date, or prolongs a borrow.
+#[cfg_attr(test, utoipa::path(
+    post, path = "/v1/borrows", request_body = api::BorrowRequest,
+    responses((status = 200, body = api::Borrow), Uses)
+))]
 pub(super) async fn borrow(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,
@@ -27,6 +38,11 @@ pub(super) async fn borrow(
     Ok(Json(node.borrow(ask(request, &caller)?).await?))
 }
 
+/// Gives back what the caller borrowed of a product.
+#[cfg_attr(test, utoipa::path(
+    delete, path = "/v1/borrows", request_body = api::ReturnRequest,
+    responses((status = 200, body = api::BorrowReturned), Uses)
+))]
 pub(super) async fn give_back(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,

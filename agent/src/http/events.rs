@@ -5,8 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query as UrlQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, stream};
@@ -14,6 +13,9 @@ use seatkeeper_protocol::api;
 use seatkeeper_protocol::wire::Query;
 use serde::Deserialize;
 
+#[cfg(test)]
+use super::describe::Asks;
+use super::page::{Given, given};
 use super::problem::Problem;
 use super::routes::{json_bytes, wants_json};
 use crate::node::Node;
@@ -22,16 +24,31 @@ use crate::node::Node;
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub(super) struct After {
+    /// Only events after the one with this number.
     after: Option<u64>,
 }
 
+/// What happens in the site, as server-sent events.
+///
+/// With `Accept: application/json` one page of JSON, which waits for up to 20 s until something happens.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/v1/events",
+    params(After, ("Last-Event-ID" = Option<String>, Header, description = "What a browser that reconnects saw last.")),
+    responses(
+        (status = 200, description = "An event for each thing, or a page.", content(
+            (api::Event = "text/event-stream"), (api::Events = "application/json")
+        )),
+        Asks
+    )
+))]
 pub(super) async fn events(
     State(node): State<Node>,
-    query: Result<UrlQuery<After>, QueryRejection>,
+    query: Given<After>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let UrlQuery(After { after }) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let After { after } = given(query)?;
     if wants_json(&headers) {
         return Ok(json_bytes(node.query(Query::Events { after }).await?));
     }

@@ -9,6 +9,8 @@ use axum::{Extension, Json};
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{IdError, Name, Note, SeatId};
 
+#[cfg(test)]
+use super::describe::{Finds, Uses};
 use super::problem::Problem;
 use super::routes::read_json_or_default;
 use super::seats::no_such_seat;
@@ -16,6 +18,11 @@ use crate::node::Node;
 use crate::platform::local::Caller;
 
 /// A program, or its screen, says for how long its user has had no input.
+#[cfg_attr(test, utoipa::path(
+    post, path = "/v1/seats/{session}/activity",
+    params(("session" = String, Path, description = "The session, or the seat.")),
+    request_body = Option<api::SeatActivity>, responses((status = 204, description = "It is known."), Finds)
+))]
 pub(super) async fn activity(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,
@@ -32,6 +39,12 @@ pub(super) async fn activity(
 }
 
 /// Somebody who waits asks for an idle seat.
+///
+/// Nothing is taken away: whoever has it is asked.
+#[cfg_attr(test, utoipa::path(
+    post, path = "/v1/seats/{session}/ask", params(("session" = String, Path, description = "The seat, as listed.")),
+    request_body = Option<api::AskSeat>, responses((status = 200, body = api::SeatAsked), Uses)
+))]
 pub(super) async fn ask(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,

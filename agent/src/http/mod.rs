@@ -6,7 +6,9 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `routes` | the resources |
+//! | `routes` | where the resources are |
+//! | `look`, `page` | listings, and pages of them |
+//! | `site` | founding, joining and leaving a site |
 //! | [`web`] | the same for browsers: the page's port |
 //! | `guard` | which requests are let in, and in whose name |
 //! | `session` | sessions of pages, admins who sign in |
@@ -14,6 +16,9 @@
 //! | `idle` | whether a seat is used, and asking for an idle one |
 //! | `events` | `GET /v1/events` |
 //! | `audit` | `GET /v1/audit` |
+//! | `admin` | what admins change |
+//! | `idempotency` | requests that are sent again |
+//! | `describe` | the description of all this, made by tests |
 //! | `assets` | the page's files |
 //! | `metrics` | `GET /metrics` |
 //! | `doctor`, [`recent`] | looking for faults; the newest lines of the log |
@@ -39,21 +44,28 @@ use tokio_util::task::TaskTracker;
 use crate::node::Node;
 use crate::platform::local::{Caller, LocalListener, LocalStream};
 
+mod admin;
 mod assets;
 mod audit;
 mod borrows;
 mod compliance;
+#[cfg(test)]
+mod describe;
 mod doctor;
 mod events;
 mod guard;
+mod idempotency;
 mod idle;
 mod io;
+mod look;
 mod metrics;
+mod page;
 mod problem;
 pub mod recent;
 mod routes;
 mod seats;
 mod session;
+mod site;
 pub mod web;
 
 use problem::Problem;

@@ -40,6 +40,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
 
+    /// What the site answered can't be read here.
+    pub(super) fn unreadable(error: impl std::fmt::Display) -> Self {
+        let detail = format!("the site's answer is not understood here ({error}); update the older agent");
+        Self::internal(detail)
+    }
+
     pub(super) fn internal(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }

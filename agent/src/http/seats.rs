@@ -16,6 +16,8 @@ use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{Feature, IdError, Name, ProductId, Version};
 use seatkeeper_protocol::limits::{NONCE_BYTES_MAX, NONCE_BYTES_MIN};
 
+#[cfg(test)]
+use super::describe::Uses;
 use super::io::SharedIo;
 use super::problem::Problem;
 use super::routes::read_json;
@@ -27,6 +29,14 @@ use crate::seam::BoxTree;
 /// Shortest and longest nonce of a ticket or proof, bytes.
 const NONCE_BYTES: std::ops::RangeInclusive<usize> = NONCE_BYTES_MIN..=NONCE_BYTES_MAX;
 
+/// Takes a seat, or a place in the queue for one, and holds it.
+///
+/// The answer is a stream of lines, each a JSON object with an `event`. The seat is held for as long as the stream is
+/// open; closing the connection gives it back.
+#[cfg_attr(test, utoipa::path(
+    post, path = "/v1/seats", request_body = api::SeatRequest,
+    responses((status = 200, body = api::SeatEvent, content_type = "application/x-ndjson"), Uses)
+))]
 pub(super) async fn take(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,
@@ -52,8 +62,13 @@ pub(super) async fn take(
     Ok((headers, Body::from_stream(stream)).into_response())
 }
 
-/// `DELETE /v1/seats/{session}`: a program says that it and all it started are done. Whoever knows a session's id,
-/// which is random and never listed, has it.
+/// Gives a seat back: a program says that it and all it started are done.
+///
+/// Whoever knows a session's id, which is random and never listed, has it.
+#[cfg_attr(test, utoipa::path(
+    delete, path = "/v1/seats/{session}", params(("session" = String, Path, description = "The session.")),
+    responses((status = 204, description = "It is not held any more."))
+))]
 pub(super) async fn give_back(
     State(node): State<Node>,
     Path(session): Path<String>,
@@ -63,7 +78,12 @@ pub(super) async fn give_back(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /v1/seats/{id}/proof`: what proves a seat to a program of the caller's that does not trust this agent.
+/// Proves a seat to a program of the caller's that does not trust this agent.
+#[cfg_attr(test, utoipa::path(
+    post, path = "/v1/seats/{session}/proof",
+    params(("session" = String, Path, description = "The session, or the seat.")),
+    request_body = api::ProofRequest, responses((status = 200, body = api::SeatProof), Uses)
+))]
 pub(super) async fn prove(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,

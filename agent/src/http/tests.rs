@@ -6,8 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::host::{self, HostConfig, MdnsChoice};
 
-/// An agent without a site, its socket in `dir`.
-async fn agent(dir: &Path) -> (Client, CancellationToken) {
+/// An agent without a site.
+pub(super) async fn node(dir: &Path) -> Node {
     let config = HostConfig {
         state_dir: dir.join("state"),
         listen: "127.0.0.1:0".parse().unwrap(),
@@ -16,7 +16,12 @@ async fn agent(dir: &Path) -> (Client, CancellationToken) {
         name: Some("pc1".to_owned()),
         join_file: None,
     };
-    let node = host::start(config).await.unwrap();
+    host::start(config).await.unwrap()
+}
+
+/// The same, its socket in `dir`.
+async fn agent(dir: &Path) -> (Client, CancellationToken) {
+    let node = node(dir).await;
     let socket = dir.join("agent.sock");
     let listener = LocalListener::bind(&socket).unwrap();
     let shutdown = CancellationToken::new();

@@ -14,6 +14,8 @@ use super::{KeyError, decrypt, encrypt, public, random, signing_key};
 const FIRST_LINE: &str = "# Seatkeeper admin key v1";
 const FIRST_LINE_ANY: &str = "# Seatkeeper admin key ";
 const DOMAIN: &[u8] = b"seatkeeper-admin-key-v1\n";
+/// Shortest password, characters.
+pub const PASSWORD_CHARS_MIN: usize = 8;
 /// Longest key file looked at, bytes.
 const FILE_BYTES_MAX: usize = 4 * 1024;
 

@@ -127,8 +127,7 @@ impl Mdns {
             ("dev", device.clone()),
             ("gen", announcement.generation.to_string()),
         ];
-        // For people; what tells sites apart is the id.
-        properties.extend(announcement.name.iter().map(|name| ("name", name.clone())));
+        properties.extend(announcement.name.iter().map(|name| ("name", name.to_string())));
         // Addresses named while the link is down would never be announced; the daemon follows the machine's own.
         let mut service =
             ServiceInfo::new(SERVICE, &device, &host_name(&announcement.device), "", port, &properties[..])?
@@ -326,7 +325,8 @@ fn read(service: &ResolvedService, loopback: bool) -> Option<Announcement> {
         return None;
     }
     let generation = text("gen")?.parse().ok()?;
-    let name = text("name").and_then(|name| Name::new(name).ok()).map(|name| name.to_string());
+    // A release that does not know of it leaves it out.
+    let name = text("name").and_then(|name| Name::new(name).ok());
     let mut addresses: Vec<SocketAddr> = service
         .get_addresses()
         .iter()
@@ -338,7 +338,7 @@ fn read(service: &ResolvedService, loopback: bool) -> Option<Announcement> {
     addresses.sort_by_key(|address| (address.is_ipv6(), is_link_local(address), *address));
     addresses.truncate(Announcement::ADDRESSES_MAX);
     let site = site.to_owned();
-    (!addresses.is_empty()).then_some(Announcement { device, site, generation, name, addresses })
+    (!addresses.is_empty()).then_some(Announcement { device, site, name, generation, addresses })
 }
 
 /// Where to dial. A link-local IPv6 address means something only together with an interface of ours.

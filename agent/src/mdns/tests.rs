@@ -20,8 +20,8 @@ fn of(device: DeviceId, generation: u32) -> Announcement {
     Announcement {
         device,
         site: "abcdefgh".to_owned(),
+        name: Some(Name::new("Büro").unwrap()),
         generation,
-        name: Some("Office".to_owned()),
         addresses: Vec::new(),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use seatkeeper_protocol::id::Name;
+
 use super::health::{Condition, OtherGeneration, Twin};
 use super::sighting::Announcement;
 
@@ -32,7 +34,7 @@ fn beside<'a>(own: Own<'_>, seen: impl Iterator<Item = &'a Announcement>) -> Vec
     let (mut newer, mut older): (Option<&Announcement>, Option<&Announcement>) = (None, None);
     for other in seen {
         if other.site != own.id {
-            if other.name.as_deref() == Some(own.name) {
+            if other.name.as_ref().map(Name::as_str) == Some(own.name) {
                 twins.entry(&other.site).or_insert(other);
             }
         } else if other.generation > own.generation {
@@ -67,7 +69,7 @@ fn several<'a>(seen: impl Iterator<Item = &'a Announcement>) -> Option<Condition
     let mut sites: BTreeMap<&str, Option<&str>> = BTreeMap::new();
     for other in seen {
         let name = sites.entry(&other.site).or_default();
-        *name = name.or(other.name.as_deref());
+        *name = name.or(other.name.as_ref().map(Name::as_str));
     }
     let label = |(id, name): (&str, Option<&str>)| match name {
         Some(name) => format!("{name} ({id})"),
@@ -90,7 +92,7 @@ mod tests {
 
     fn seen(device: u8, site: &str, name: Option<&str>, generation: u32) -> Announcement {
         let addresses = vec![SocketAddr::from(([10, 0, 0, device], 7410))];
-        let (site, name) = (site.to_owned(), name.map(str::to_owned));
+        let (site, name) = (site.to_owned(), name.map(|name| Name::new(name).unwrap()));
         Announcement { device: DeviceId([device; 20]), site, generation, name, addresses }
     }
 

@@ -208,7 +208,7 @@ fn seats(inner: &Inner, duty: &Duty) -> api::Seats {
         })
     });
     let waiting = waiting.collect();
-    api::Seats { format: FORMAT, seats, waiting }
+    api::Seats { format: FORMAT, seats, waiting, next: None }
 }
 
 fn form(form: Form) -> String {
@@ -279,7 +279,7 @@ fn devices(inner: &Inner, duty: &Duty) -> api::Devices {
             address: Some(asked.address.to_string()),
         })
         .collect();
-    api::Devices { format: FORMAT, devices, waiting }
+    api::Devices { format: FORMAT, devices, waiting, next: None }
 }
 
 fn licenses(inner: &Inner, duty: &Duty) -> api::Licenses {
@@ -313,7 +313,7 @@ fn licenses(inner: &Inner, duty: &Duty) -> api::Licenses {
             }
         })
         .collect();
-    api::Licenses { format: FORMAT, licenses }
+    api::Licenses { format: FORMAT, licenses, next: None }
 }
 
 fn admins(duty: &Duty) -> api::Admins {

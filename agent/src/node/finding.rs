@@ -1,9 +1,11 @@
 //! Finding others and being found: discovery, static peers, remembering.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use seatkeeper_election::seam::Channel;
+use seatkeeper_protocol::api;
 
 use super::Inner;
 use crate::middle::sighting::{Announcement, Sighting};
@@ -109,14 +111,32 @@ impl Inner {
         }
     }
 
+    /// The sites whose machines announce themselves here, each with an address of one of them.
+    pub(crate) fn nearby_sites(&self) -> Vec<api::NearbySite> {
+        let seen = self.seen();
+        let mut sites: BTreeMap<&str, api::NearbySite> = BTreeMap::new();
+        for announcement in seen.values() {
+            let address = announcement.addresses.first().map(ToString::to_string);
+            let name = announcement.name.as_ref().map(ToString::to_string);
+            let site = sites.entry(&announcement.site).or_insert_with(|| api::NearbySite {
+                id: announcement.site.clone(),
+                name: None,
+                address: None,
+            });
+            site.name = site.name.take().or(name);
+            site.address = site.address.take().or(address);
+        }
+        sites.into_values().collect()
+    }
+
     /// Announces this device.
     pub(crate) fn announce(&self) {
         let (Some(discovery), Some(site)) = (&self.discovery, self.site()) else { return };
         let announcement = Announcement {
             device: self.device,
             site: site.id.short(),
+            name: Some(site.name.clone()),
             generation: site.generation.number,
-            name: Some(site.name.to_string()),
             addresses: Vec::new(),
         };
         if let Err(error) = discovery.announce(&announcement, self.net.0.port()) {

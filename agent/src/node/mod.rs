@@ -351,6 +351,11 @@ impl Node {
         })
     }
 
+    /// The sites whose machines announce themselves in this network.
+    pub fn nearby_sites(&self) -> api::Sites {
+        api::Sites { format: api::FORMAT, sites: self.inner.nearby_sites() }
+    }
+
     /// A look at the books: JSON of the type that the query names.
     ///
     /// # Errors

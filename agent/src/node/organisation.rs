@@ -14,6 +14,7 @@ pub(super) fn organisation(duty: &Duty) -> api::Organisation {
             stop_at_legal: false,
             nodes: Vec::new(),
             rules: Vec::new(),
+            next: None,
         };
     };
     let node = |node: &org::Node| api::OrgNode {
@@ -37,6 +38,7 @@ pub(super) fn organisation(duty: &Duty) -> api::Organisation {
         stop_at_legal: register.stop_at_legal(),
         nodes: register.organisation().nodes().iter().map(node).collect(),
         rules: register.placement().rules().iter().map(rule).collect(),
+        next: None,
     }
 }
 
@@ -44,7 +46,12 @@ pub(super) fn purchases(inner: &Inner, duty: &Duty) -> api::Purchases {
     let time = duty.time(inner);
     let ledger = duty.log.books.read();
     let Some((register, unregistered)) = ledger.purchases(time) else {
-        return api::Purchases { format: FORMAT, purchases: Vec::new(), unregistered: Vec::new() };
+        return api::Purchases {
+            format: FORMAT,
+            purchases: Vec::new(),
+            unregistered: Vec::new(),
+            next: None,
+        };
     };
     let by_hand = ledger.register().map(org::Register::purchases);
     let purchase = |(id, terms): (&org::PurchaseId, &org::Purchase)| {
@@ -58,5 +65,6 @@ pub(super) fn purchases(inner: &Inner, duty: &Duty) -> api::Purchases {
             .into_iter()
             .map(|(license, why)| api::Unregistered { license: license.to_string(), why: why.to_string() })
             .collect(),
+        next: None,
     }
 }

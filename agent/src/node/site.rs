@@ -57,7 +57,9 @@ impl Inner {
         let bad = |error: seatkeeper_protocol::id::IdError| NodeError::BadInput(error.to_string());
         let name = Name::new(body.name).map_err(bad)?;
         let admin = Name::new(body.admin).map_err(bad)?;
-        let admin_key: PublicKey = body.admin_key.parse().map_err(bad)?;
+        let admin_key =
+            body.admin_key.ok_or_else(|| NodeError::BadInput("name the admin's key".to_owned()))?;
+        let admin_key: PublicKey = admin_key.parse().map_err(bad)?;
         let root = keys::generate().map_err(internal)?;
         let pool_key = keys::generate().map_err(internal)?;
         let code = RecoveryCode::generate().map_err(internal)?;
@@ -98,6 +100,7 @@ impl Inner {
             format: api::FORMAT,
             site: site.api(),
             recovery_code: code.to_text().to_string(),
+            key_file: None,
         };
         self.enter(site, Some(log));
         Ok(created)

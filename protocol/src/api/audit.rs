@@ -7,6 +7,7 @@ use super::{Holder, Site};
 /// `GET /v1/audit`: records in the order in which they happened, a page of them. Each follows from the one before by
 /// its hash, as `protocol/AUDIT.md` tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AuditPage {
     /// 1.
     pub format: u32,
@@ -28,6 +29,7 @@ pub struct AuditPage {
 
 /// A record's number and hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AuditPoint {
     /// The number; 0: before the first record.
     pub seq: u64,
@@ -37,6 +39,7 @@ pub struct AuditPoint {
 
 /// Records that follow each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AuditPart {
     /// The number of the first one.
     pub first: u64,
@@ -48,6 +51,7 @@ pub struct AuditPart {
 
 /// A record of the audit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AuditRecord {
     /// Its number: 1 is the first of the site.
     pub seq: u64,
@@ -73,6 +77,7 @@ pub struct AuditRecord {
 
 /// `GET /v1/audit/heads`: what the machines that keep the log say is the hash of one record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AuditHeads {
     /// 1.
     pub format: u32,
@@ -84,6 +89,7 @@ pub struct AuditHeads {
 
 /// What one machine says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AuditWitness {
     /// The machine.
     pub machine: Holder,
@@ -97,6 +103,7 @@ pub struct AuditWitness {
 
 /// `seatkeeper audit --json`: an export. It is all that is needed to verify it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AuditExport {
     /// 1.
     pub format: u32,
@@ -118,6 +125,7 @@ pub struct AuditExport {
 
 /// `seatkeeper audit verify`: what was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AuditVerdict {
     /// 1.
     pub format: u32,
@@ -143,6 +151,7 @@ pub struct AuditVerdict {
 
 /// Records without a gap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AuditSpan {
     /// The first one's number.
     pub first: u64,

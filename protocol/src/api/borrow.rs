@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Body of `POST /v1/borrows`. One of `until` and `for_s` is given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BorrowRequest {
     /// Product.
@@ -27,6 +28,7 @@ pub struct BorrowRequest {
 
 /// Body of `DELETE /v1/borrows`: gives back what the caller borrowed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReturnRequest {
     /// Product.
@@ -38,6 +40,7 @@ pub struct ReturnRequest {
 
 /// A borrowed seat of this device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Borrow {
     /// 1.
     pub format: u32,
@@ -65,6 +68,7 @@ pub struct Borrow {
 
 /// `GET /v1/borrows`: what is borrowed on this device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Borrows {
     /// 1.
     pub format: u32,
@@ -76,6 +80,7 @@ pub struct Borrows {
 
 /// What came of giving borrowed seats back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BorrowReturned {
     /// 1.
     pub format: u32,

@@ -6,6 +6,7 @@ use super::{OrgNode, Purchase, Unregistered};
 
 /// `GET /v1/compliance`: how what is installed compares with what was bought, by product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Compliance {
     /// 1.
     pub format: u32,
@@ -17,6 +18,7 @@ pub struct Compliance {
 
 /// The figures of a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ProductTotals {
     /// The product.
     pub product: String,
@@ -29,6 +31,7 @@ pub struct ProductTotals {
 
 /// Figures of the whole organisation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ComplianceTotals {
     /// What purchases that count now cover at most.
     pub owned: u64,
@@ -48,6 +51,7 @@ pub struct ComplianceTotals {
 
 /// `GET /v1/compliance?product=P`: the same for one product in full.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ProductCompliance {
     /// 1.
     pub format: u32,
@@ -69,6 +73,7 @@ pub struct ProductCompliance {
 
 /// Installs and how many of them are covered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ComplianceLine {
     /// What is installed.
     pub requirement: u64,
@@ -80,6 +85,7 @@ pub struct ComplianceLine {
 
 /// A node's figures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct NodeCompliance {
     /// The node.
     pub node: String,
@@ -95,6 +101,7 @@ pub struct NodeCompliance {
 
 /// A version's figures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct VersionCompliance {
     /// The version.
     pub version: String,
@@ -104,6 +111,7 @@ pub struct VersionCompliance {
 
 /// A purchase's figures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PurchaseCompliance {
     /// The purchase.
     pub purchase: String,
@@ -123,6 +131,7 @@ pub struct PurchaseCompliance {
 
 /// Part of a purchase that covers nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SurplusLine {
     /// The purchase.
     pub purchase: String,
@@ -136,6 +145,7 @@ pub struct SurplusLine {
 
 /// Installs covered by downgrade.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct TransferLine {
     /// The purchase.
     pub purchase: String,
@@ -149,6 +159,7 @@ pub struct TransferLine {
 
 /// `POST /v1/compliance/what-if`: what might be changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ComplianceChanges {
     /// In their order, at most 1,000.
@@ -157,6 +168,7 @@ pub struct ComplianceChanges {
 
 /// Something that might be changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ComplianceChange {
     /// A purchase more, or one with other terms.
@@ -173,6 +185,7 @@ pub enum ComplianceChange {
 
 /// Answers [`ComplianceChanges`]: what would be different. Nothing is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ComplianceDifferences {
     /// 1.
     pub format: u32,
@@ -182,6 +195,7 @@ pub struct ComplianceDifferences {
 
 /// What would be different for a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ProductDifference {
     /// The product.
     pub product: String,
@@ -199,6 +213,7 @@ pub struct ProductDifference {
 
 /// A node whose own figures differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct NodeLineDifference {
     /// The node.
     pub node: String,
@@ -210,6 +225,7 @@ pub struct NodeLineDifference {
 
 /// A purchase that is used otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PurchaseUseDifference {
     /// The purchase.
     pub purchase: String,
@@ -221,6 +237,7 @@ pub struct PurchaseUseDifference {
 
 /// `GET /v1/compliance/history`: the calculations that came to something new.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Calculations {
     /// 1.
     pub format: u32,
@@ -230,6 +247,7 @@ pub struct Calculations {
 
 /// A calculation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Calculation {
     /// Counts them, from 1.
     pub number: u64,

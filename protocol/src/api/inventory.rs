@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// `GET /v1/inventory`: machines that software is installed on, a page of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Inventory {
     /// 1.
     pub format: u32,
@@ -19,6 +20,7 @@ pub struct Inventory {
 
 /// A machine that software is installed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Machine {
     /// Its device id; or `file:NAME`, or `site:SITE:NAME`.
     pub id: String,
@@ -42,6 +44,7 @@ pub struct Machine {
 
 /// A product that is installed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct InstalledProduct {
     /// The product.
     pub product: String,
@@ -51,6 +54,7 @@ pub struct InstalledProduct {
 
 /// Another site whose exports were taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OtherSite {
     /// Its site id.
     pub id: String,
@@ -64,6 +68,7 @@ pub struct OtherSite {
 
 /// `GET /v1/inventory/machines/{id}`: one machine and its programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MachineDetail {
     /// 1.
     pub format: u32,
@@ -75,6 +80,7 @@ pub struct MachineDetail {
 
 /// A program as a machine names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Program {
     /// What it is called.
     pub name: String,
@@ -88,6 +94,7 @@ pub struct Program {
 
 /// `GET /v1/inventory/unknown`: programs of which the catalog says nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct UnknownPrograms {
     /// 1.
     pub format: u32,
@@ -99,6 +106,7 @@ pub struct UnknownPrograms {
 
 /// A program of which the catalog says nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct UnknownProgram {
     /// What it is called.
     pub name: String,
@@ -112,6 +120,7 @@ pub struct UnknownProgram {
 
 /// `GET /v1/inventory/catalog`: which programs are which product and version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Catalog {
     /// 1.
     pub format: u32,
@@ -121,6 +130,7 @@ pub struct Catalog {
 
 /// What programs of some names are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CatalogEntry {
     /// A pattern for the name.
     pub name: String,
@@ -140,6 +150,7 @@ pub struct CatalogEntry {
 
 /// What a site tells another one of its machines: the first line of an export. The second one is [`InventorySeal`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct InventoryExport {
     /// 1.
     pub format: u32,
@@ -157,6 +168,7 @@ pub struct InventoryExport {
 
 /// A machine in an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ExportedMachine {
     /// What it is called there; no two have the same.
     pub id: String,
@@ -172,6 +184,7 @@ pub struct ExportedMachine {
 
 /// The second line of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct InventorySeal {
     /// The admin's key.
     pub key: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// `GET /v1/limits`: who may use how many seats, and who goes first in queues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Limits {
     /// 1.
     pub format: u32,
@@ -20,6 +21,7 @@ pub struct Limits {
 
 /// For whom a rule is. One field is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Whom {
     /// A user.
     pub user: Option<String>,
@@ -33,6 +35,7 @@ pub struct Whom {
 
 /// How many seats of a product somebody may use at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Limit {
     /// Product.
     pub product: String,
@@ -47,6 +50,7 @@ pub struct Limit {
 
 /// What the devices of a node, and of those below it, may use of a product. The limits of the nodes above hold as well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct NodeLimits {
     /// Product.
     pub product: String,
@@ -70,6 +74,7 @@ pub struct NodeLimits {
 
 /// A group of users.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Group {
     /// Name.
     pub name: String,
@@ -79,6 +84,7 @@ pub struct Group {
 
 /// Who goes first in queues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Priority {
     /// Who.
     #[serde(flatten)]

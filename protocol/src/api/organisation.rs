@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// `GET /v1/org`: the organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Organisation {
     /// 1.
     pub format: u32,
@@ -15,10 +16,14 @@ pub struct Organisation {
     pub nodes: Vec<OrgNode>,
     /// The rules that place devices; the first that fits decides.
     pub rules: Vec<PlacementRule>,
+    /// Ask with `?after=` this for those that follow; null: these are the last.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// A unit of the organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct OrgNode {
     /// Its id.
     pub id: String,
@@ -34,6 +39,7 @@ pub struct OrgNode {
 
 /// Which devices belong to a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PlacementRule {
     /// What it looks at: `host`, `address`, `user` or `device`.
     #[serde(rename = "match")]
@@ -46,6 +52,7 @@ pub struct PlacementRule {
 
 /// `GET /v1/purchases`: what is registered as bought, and each license as the purchase that it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Purchases {
     /// 1.
     pub format: u32,
@@ -53,10 +60,14 @@ pub struct Purchases {
     pub purchases: Vec<Purchase>,
     /// Licenses that cover nothing until an admin registers them.
     pub unregistered: Vec<Unregistered>,
+    /// Ask with `?after=` this for those that follow; null: these are the last.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// What an office has bought.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Purchase {
     /// Its id; a license's is the license's.
     pub id: String,
@@ -92,6 +103,7 @@ pub struct Purchase {
 
 /// A license that covers nothing yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Unregistered {
     /// The license.
     pub license: String,

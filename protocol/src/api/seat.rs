@@ -6,6 +6,7 @@ use super::{Problem, SeatHolder};
 
 /// Body of `POST /v1/seats`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SeatRequest {
     /// Product.
@@ -47,6 +48,7 @@ impl SeatRequest {
 
 /// A process tree that keeps a seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Tree {
     /// The first process; it must belong to the caller.
@@ -57,6 +59,7 @@ pub struct Tree {
 
 /// A line of the stream that `POST /v1/seats` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum SeatEvent {
     /// The seat is there (first line, or after waiting), or is there again after an interruption.
@@ -107,6 +110,7 @@ pub enum SeatEvent {
 
 /// A place in the queue for a seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SeatWaiting {
     /// 1.
     pub format: u32,
@@ -125,6 +129,7 @@ pub struct SeatWaiting {
 
 /// A granted seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SeatGranted {
     /// 1.
     pub format: u32,
@@ -153,6 +158,7 @@ pub struct SeatGranted {
 /// Body of `POST /v1/seats/{id}/activity`: for how long a program's user has touched nothing. The id is a session's, or
 /// a seat's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SeatActivity {
     /// Seconds; 0, which is meant when nothing is said: the user does something now.
@@ -163,6 +169,7 @@ pub struct SeatActivity {
 
 /// Who knows for how long a user has touched nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum IdleSource {
     /// The program itself: until it says otherwise, its user goes on doing nothing. It counts more than all others.
@@ -174,6 +181,7 @@ pub enum IdleSource {
 
 /// Body of `POST /v1/seats/{id}/ask`; the id is a seat's, as listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct AskSeat {
     /// What to say to who has it: one line, 200 bytes at most.
@@ -183,6 +191,7 @@ pub struct AskSeat {
 
 /// Answers [`AskSeat`]: who is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SeatAsked {
     /// 1.
     pub format: u32,
@@ -202,6 +211,7 @@ pub struct SeatAsked {
 
 /// Body of `POST /v1/seats/{id}/proof`; the id is a session's, or a seat's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProofRequest {
     /// What the device signs, base64url, 16 to 64 bytes: fresh, and never told before.
@@ -210,6 +220,7 @@ pub struct ProofRequest {
 
 /// What proves a seat of this device to a program that trusts nobody but its vendor (`protocol/TICKET.md`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SeatProof {
     /// 1.
     pub format: u32,

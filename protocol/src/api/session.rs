@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Answers `POST /v1/session/codes`: lets a browser work in the caller's name, once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SessionCode {
     /// 1.
     pub format: u32,
@@ -23,6 +24,7 @@ impl std::fmt::Debug for SessionCode {
 
 /// Body of `POST /v1/session`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UseCode {
     /// The code.
@@ -37,6 +39,7 @@ impl std::fmt::Debug for UseCode {
 
 /// `GET /v1/session`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Session {
     /// 1.
     pub format: u32,
@@ -68,6 +71,7 @@ impl std::fmt::Debug for Session {
 
 /// The device of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SessionDevice {
     /// Device id.
     pub id: String,
@@ -77,6 +81,7 @@ pub struct SessionDevice {
 
 /// The admin of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SessionAdmin {
     /// Name.
     pub name: String,
@@ -88,6 +93,7 @@ pub struct SessionAdmin {
 
 /// Body of `PUT /v1/session/admin`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
     /// The text of the admin's sealed key file.

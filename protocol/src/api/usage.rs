@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// `GET /v1/usage`: how much was used and refused, by product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Usage {
     /// 1.
     pub format: u32,
@@ -15,6 +16,7 @@ pub struct Usage {
 
 /// The use of one product. Hours and days in which nothing happened are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ProductUsage {
     /// Product.
     pub product: String,
@@ -26,6 +28,7 @@ pub struct ProductUsage {
 
 /// What was used within one hour or one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Used {
     /// When it begins, RFC 3339.
     pub start: Option<String>,
@@ -43,6 +46,7 @@ pub struct Used {
 
 /// `seatkeeper usage PRODUCT --what-if N --json`: recorded starts, lived through with another number of seats.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WhatIf {
     /// 1.
     pub format: u32,
@@ -72,6 +76,7 @@ pub struct WhatIf {
 
 /// What came of starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WhatIfTold {
     /// Refused for want of a seat.
     pub refused: u64,

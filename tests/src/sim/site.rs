@@ -86,8 +86,12 @@ impl Admin {
     /// As the agent says.
     pub async fn create_site(&self, node: &Node) -> Result<(), NodeError> {
         let key = self.with(|state| keys::public(&state.admin));
-        let body =
-            CreateSite { name: "Office".to_owned(), admin: "anna".to_owned(), admin_key: key.to_string() };
+        let body = CreateSite {
+            name: "Office".to_owned(),
+            admin: "anna".to_owned(),
+            admin_key: Some(key.to_string()),
+            password: None,
+        };
         node.create_site(body).await?;
         let detail = node.site().ok_or(NodeError::NoSite)?;
         let id = detail.id.parse().map_err(|_| NodeError::Internal("the site's id".to_owned()))?;

@@ -432,7 +432,15 @@ pub(crate) fn bodies() -> Samples {
     );
     let site = api::Site { id: certificate().site.to_string(), name: "Büro".into(), generation: 1 };
     let key = public(&key(4)).to_string();
-    add("create-site", json(&api::CreateSite { name: "Büro".into(), admin: "ada".into(), admin_key: key }));
+    add(
+        "create-site",
+        json(&api::CreateSite {
+            name: "Büro".into(),
+            admin: "ada".into(),
+            admin_key: Some(key),
+            password: None,
+        }),
+    );
     let borrow = api::BorrowRequest {
         product: "cad".into(),
         version: text("2026"),

@@ -24,6 +24,8 @@ use seatkeeper_protocol::wire::Query;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+#[cfg(test)]
+use super::describe::Signs;
 use super::problem::Problem;
 use super::routes::read_json;
 use crate::keys::admin::{self, AdminKey, AdminKeyError};
@@ -117,7 +119,10 @@ impl Access {
     }
 }
 
-/// `POST /v1/session/codes`.
+/// Makes a code with which a browser works in the caller's name, once, within a minute. On the socket only.
+#[cfg_attr(test, utoipa::path(
+    post, path = "/v1/session/codes", responses((status = 201, body = api::SessionCode), Signs)
+))]
 pub(super) async fn open_code(
     Extension(caller): Extension<Caller>,
     Extension(access): Extension<Access>,
@@ -146,7 +151,10 @@ pub(super) async fn open_code(
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
-/// `POST /v1/session`.
+/// Begins the session of a page by a code. On the web port only.
+#[cfg_attr(test, utoipa::path(
+    post, path = "/v1/session", request_body = api::UseCode, responses((status = 200, body = api::Session), Signs)
+))]
 pub(super) async fn begin(
     State(node): State<Node>,
     Extension(access): Extension<Access>,
@@ -178,7 +186,10 @@ pub(super) async fn begin(
     Ok(([(header::SET_COOKIE, cookie)], Json(described(&node, &access, None).await)).into_response())
 }
 
-/// `GET /v1/session`.
+/// In whose name requests are made, and which admin has signed in.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/v1/session", responses((status = 200, body = api::Session))
+))]
 pub(super) async fn show(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,
@@ -187,7 +198,10 @@ pub(super) async fn show(
     Json(described(&node, &access, Some(&caller)).await)
 }
 
-/// `DELETE /v1/session`.
+/// Ends the session.
+#[cfg_attr(test, utoipa::path(
+    delete, path = "/v1/session", responses((status = 204, description = "There is no session any more."))
+))]
 pub(super) async fn end(Extension(access): Extension<Access>) -> Response {
     if let Some(token) = &access.token {
         access.sessions.store().end(token);
@@ -201,7 +215,13 @@ pub(super) async fn end(Extension(access): Extension<Access>) -> Response {
     }
 }
 
-/// `PUT /v1/session/admin`.
+/// Signs an admin in for a quarter of an hour: opens the sealed key by its password.
+///
+/// On the socket the answer has a token, which later requests carry as `Authorization: Bearer`.
+#[cfg_attr(test, utoipa::path(
+    put, path = "/v1/session/admin", request_body = api::SignIn,
+    responses((status = 200, body = api::Session), Signs)
+))]
 pub(super) async fn sign_in(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,
@@ -238,7 +258,10 @@ pub(super) async fn sign_in(
     Ok(Json(api::Session { token, ..described }))
 }
 
-/// `DELETE /v1/session/admin`.
+/// Signs the admin out.
+#[cfg_attr(test, utoipa::path(
+    delete, path = "/v1/session/admin", responses((status = 200, body = api::Session))
+))]
 pub(super) async fn sign_out(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,

@@ -68,7 +68,8 @@ impl CatalogRule {
         entry
     }
 
-    fn from_json(entry: &api::CatalogEntry) -> Option<Self> {
+    /// What the API says of an entry; `None`: it can't be meant.
+    pub fn from_json(entry: &api::CatalogEntry) -> Option<Self> {
         let glob = |text: &Option<String>| text.as_deref().map(Glob::new).transpose().ok();
         let named = || entry.version.as_deref().and_then(|version| Version::new(version).ok());
         let version = named()

@@ -1,11 +1,11 @@
-//! Purchases as the API writes them, and back.
+//! Purchases as the API writes them, and back; rules as it says them.
 
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{IdError, ProductId, Version};
 use seatkeeper_protocol::license::{Date, Downgrade};
 use thiserror::Error;
 
-use super::{NodeId, Purchase, PurchaseId};
+use super::{Glob, Match, NodeId, PlacementError, Purchase, PurchaseId, Rule};
 
 /// Why what the API says of a purchase can't be meant.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -17,6 +17,29 @@ pub enum JsonError {
     /// Not a day.
     #[error("{0:?} is no day; write one as in 2026-12-31")]
     Day(String),
+    /// Not a pattern or a network.
+    #[error(transparent)]
+    Pattern(#[from] PlacementError),
+    /// Nothing that a rule can look at.
+    #[error("a rule looks at `host`, `address`, `user` or `device`, not at {0:?}")]
+    Match(String),
+}
+
+impl Rule {
+    /// What the API says of one. Whether the node is there is not looked at here.
+    ///
+    /// # Errors
+    /// When something in it can't be meant.
+    pub fn from_json(of: &api::PlacementRule) -> Result<Self, JsonError> {
+        let matches = match of.matches.as_str() {
+            "host" => Match::Host(Glob::new(&of.pattern)?),
+            "address" => Match::Address(of.pattern.parse()?),
+            "user" => Match::User(Glob::new(&of.pattern)?),
+            "device" => Match::Device(of.pattern.parse()?),
+            other => return Err(JsonError::Match(other.chars().take(32).collect())),
+        };
+        Ok(Self { matches, node: NodeId::new(of.node.as_str())? })
+    }
 }
 
 impl Purchase {

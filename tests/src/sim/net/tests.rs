@@ -385,7 +385,7 @@ fn a_closed_connection_says_why_and_a_shut_down_agent_answers_nobody() {
 }
 
 fn announcement(device: DeviceId) -> Announcement {
-    Announcement { device, site: "abcdefgh".to_owned(), generation: 1, name: None, addresses: Vec::new() }
+    Announcement { device, site: "abcdefgh".to_owned(), name: None, generation: 1, addresses: Vec::new() }
 }
 
 /// What is sighted so far.
