@@ -4,10 +4,14 @@ import assert from "node:assert/strict";
 import { PASSWORD } from "./office.mjs";
 import { go, open, openAsAdmin, seatRows, signIn } from "./steps.mjs";
 
+/** What is checked, in this order. */
+export const actions = () => [readOnlyWithoutCode, codeWorksOnce, wrongPasswordsAreSlowed, licenseIsLoaded, machineIsAdmitted, seatIsSeenElsewhere, seatIsReleased,
+  seatIsTakenAlongAndGivenBack, agentIsKilledAndComesBack];
+
 /** A seat taken on one machine is seen on another's page within this. */
 const LIVE_MS = 1_000;
 
-export async function readOnlyWithoutCode(world) {
+async function readOnlyWithoutCode(world) {
   const [first] = world.office.machines;
   const page = await world.tab();
   await page.goto(world.office.page(first));
@@ -22,7 +26,7 @@ export async function readOnlyWithoutCode(world) {
   await page.locator("dialog").getByText("seatkeeper open").waitFor();
 }
 
-export async function codeWorksOnce(world) {
+async function codeWorksOnce(world) {
   const [first] = world.office.machines;
   const url = await world.office.url(first);
   const page = await world.tab();
@@ -36,7 +40,7 @@ export async function codeWorksOnce(world) {
   await again.locator(".banners .note").waitFor();
 }
 
-export async function wrongPasswordsAreSlowed(world) {
+async function wrongPasswordsAreSlowed(world) {
   const [first] = world.office.machines;
   const page = await open(world, first);
   await signIn(world, page, "wrong");
@@ -55,7 +59,7 @@ export async function wrongPasswordsAreSlowed(world) {
   await page.locator(".who .badge", { hasText: "anna" }).waitFor();
 }
 
-export async function licenseIsLoaded(world) {
+async function licenseIsLoaded(world) {
   const [first, second] = world.office.machines;
   const { file, vendor } = await world.office.license("EX-1", "example-cad", "Example CAD", 3);
   const other = await world.tab();
@@ -72,7 +76,7 @@ export async function licenseIsLoaded(world) {
   await other.locator(".license", { hasText: "Example CAD" }).waitFor();
 }
 
-export async function machineIsAdmitted(world) {
+async function machineIsAdmitted(world) {
   const [first, , third] = world.office.machines;
   const page = await openAsAdmin(world, first);
   await go(page, "machines");
@@ -86,10 +90,10 @@ export async function machineIsAdmitted(world) {
   await card.getByRole("button", { name: "Admit" }).click();
   await page.locator("dialog .ends .primary").click();
   await page.locator("#table-machines tr.row", { hasText: "pc3" }).waitFor();
-  await fresh.getByRole("heading", { name: "Seats" }).waitFor({ timeout: 40_000 });
+  await fresh.getByRole("heading", { name: "Seats", level: 1 }).waitFor({ timeout: 40_000 });
 }
 
-export async function seatIsSeenElsewhere(world) {
+async function seatIsSeenElsewhere(world) {
   const [first, second] = world.office.machines;
   const page = await world.tab();
   await page.goto(world.office.page(first));
@@ -107,7 +111,7 @@ export async function seatIsSeenElsewhere(world) {
   return `seen after ${Math.round(took)} ms, gone after ${Math.round(gone)} ms`;
 }
 
-export async function seatIsReleased(world) {
+async function seatIsReleased(world) {
   const [first, second] = world.office.machines;
   const program = await world.office.program(second, "example-cad");
   const page = await openAsAdmin(world, first);
@@ -117,7 +121,7 @@ export async function seatIsReleased(world) {
   program.kill();
 }
 
-export async function seatIsTakenAlongAndGivenBack(world) {
+async function seatIsTakenAlongAndGivenBack(world) {
   const [first, second] = world.office.machines;
   const watched = await world.tab();
   await watched.goto(world.office.page(first));
@@ -139,7 +143,7 @@ export async function seatIsTakenAlongAndGivenBack(world) {
   await watched.getByText("All seats are free").waitFor();
 }
 
-export async function agentIsKilledAndComesBack(world) {
+async function agentIsKilledAndComesBack(world) {
   const [, second] = world.office.machines;
   const page = await world.tab();
   await page.goto(world.office.page(second));

@@ -34,7 +34,12 @@ export class Office {
     for (let number = 1; number <= machines; number += 1) {
       office.machines.push({ name: `pc${number}`, udp: await freePort(), web: await freePort(), socket: join(office.folder, `pc${number}.sock`), agent: null });
     }
-    for (const machine of office.machines) await office.start(machine);
+    try {
+      for (const machine of office.machines) await office.start(machine);
+    } catch (error) {
+      office.killAll();
+      throw error;
+    }
     return office;
   }
 
@@ -113,6 +118,11 @@ export class Office {
       program.on("exit", () => reject(new Error(`the program on ${machine.name} got no seat`)));
     }), () => "the program does not start");
     return program;
+  }
+
+  /** Leaves no process behind, whatever happens. */
+  killAll() {
+    for (const process of [...this.programs, ...this.machines.map(({ agent }) => agent)]) process?.kill("SIGKILL");
   }
 
   async close() {

@@ -31,7 +31,7 @@ export async function signIn(world, page, password = PASSWORD) {
 export async function go(page, name) {
   await page.evaluate((to) => { location.hash = `#/${to}`; }, name);
   await page.locator("main h1").waitFor();
-  await page.locator("main .loading").waitFor({ state: "detached" });
+  await page.waitForFunction(() => document.querySelector("main .loading") === null);
   assert.deepEqual(page.errors, [], `errors on ${name}`);
 }
 

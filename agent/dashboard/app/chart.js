@@ -1,7 +1,7 @@
 // A chart that redraws itself when its size, its data or the theme change. uPlot is loaded when the first one is drawn.
 
 import { html } from "../vendor/lit-html/lit-html.js";
-import { language, number, t } from "./i18n.js";
+import { language, locale, number, t } from "./i18n.js";
 
 let loading = null;
 
@@ -61,12 +61,13 @@ class UsageChart extends HTMLElement {
   }
 
   async #draw(always) {
-    const data = this.#data;
-    const key = `${data.key} ${language}`;
+    const key = `${this.#data.key} ${language}`;
     if (!always && key === this.#key) return;
     this.#key = key;
     const uPlot = await load();
-    if (!this.isConnected || this.#data !== data) return;
+    // Meanwhile the page may have been drawn again, with the same data or other.
+    if (!this.isConnected || this.#key !== key) return;
+    const data = this.#data;
     this.#plot?.destroy();
     this.#plot = new uPlot(this.#options(uPlot, data), [data.x, data.peak, data.average, data.offline, data.limit, data.denied], this);
   }
@@ -76,9 +77,9 @@ class UsageChart extends HTMLElement {
     const bars = uPlot.paths.bars({ size: [0.5, 14], align: 1 });
     const whole = (plot, value) => (value === null || value === undefined ? "–" : number(Math.round(value * 10) / 10));
     const axis = { stroke: color("--ink-2"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-    const dates = new Intl.DateTimeFormat(document.documentElement.lang, data.byDay ? { day: "numeric", month: "short" } : { weekday: "short", hour: "2-digit", minute: "2-digit" });
-    const short = new Intl.DateTimeFormat(document.documentElement.lang, data.byDay ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" });
-    const days = new Intl.DateTimeFormat(document.documentElement.lang, { weekday: "short", day: "numeric" });
+    const dates = new Intl.DateTimeFormat(locale(), data.byDay ? { day: "numeric", month: "short" } : { weekday: "short", hour: "2-digit", minute: "2-digit" });
+    const short = new Intl.DateTimeFormat(locale(), data.byDay ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" });
+    const days = new Intl.DateTimeFormat(locale(), { weekday: "short", day: "numeric" });
     const label = (at) => { const date = new Date(at * 1_000); return !data.byDay && date.getHours() === 0 ? days.format(date) : short.format(date); };
     const top = Math.max(1, ...data.peak.filter(Number.isFinite), ...data.limit.filter(Number.isFinite), ...data.denied.filter(Number.isFinite));
     return {

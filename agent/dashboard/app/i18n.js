@@ -48,9 +48,12 @@ export function tryT(prefix, word, args, fallback) {
   return errors.length === 0 ? text : fallback;
 }
 
+/** How dates and numbers are written. */
+export const locale = () => bundle?.locales[0] ?? "en";
+
 const formats = new Map();
 function format(kind, make) {
-  if (!formats.has(kind)) formats.set(kind, make(bundle?.locales[0] ?? "en"));
+  if (!formats.has(kind)) formats.set(kind, make(locale()));
   return formats.get(kind);
 }
 const dateFormat = (kind, options) => format(kind, (locale) => new Intl.DateTimeFormat(locale, options));

@@ -22,6 +22,9 @@ const PAGES = {
 };
 const IN_SITE = ["seats", "along", "machines", "licenses", "organisation", "usage", "site"];
 
+/** Whether a machine waits is not so urgent that every page asks for all machines all the time. */
+const WAITING_REFRESH_MS = 60_000;
+
 let isMenuOpen = false;
 const menu = (is) => { isMenuOpen = is; update(); if (is) requestAnimationFrame(() => document.querySelector(".nav a")?.focus()); };
 
@@ -85,15 +88,18 @@ function badge(name, status) {
     return html`<span class="count ${isError ? "" : "warning"}" title=${t("health-count", { count: bad.length })}>${bad.length}<span class="sr"> ${t("health-count", { count: bad.length })}</span></span>`;
   }
   if (name === "machines" && status?.site) {
-    const waiting = use("/v1/devices").data?.waiting.length ?? 0;
+    const waiting = use("/v1/devices", WAITING_REFRESH_MS).data?.waiting.length ?? 0;
     return waiting > 0 ? html`<span class="count info">${waiting}<span class="sr"> ${t("machines-waiting-count", { count: waiting })}</span></span>` : nothing;
   }
   return nothing;
 }
 
+let lostClock = 0;
+
 function banners(status) {
   const seconds = lostSince === null ? 0 : (Date.now() - lostSince) / 1_000;
-  if (lostSince !== null) setTimeout(update, 10_000);
+  clearTimeout(lostClock);
+  if (lostSince !== null) lostClock = setTimeout(update, 10_000);
   const errors = status?.health.filter((health) => health.severity === "error") ?? [];
   return html`
     ${lostSince === null ? nothing : html`<div role="alert">${note("error", html`<b>${t("lost-title")}</b> ${t("lost-text", { since: duration(seconds) })}`)}</div>`}

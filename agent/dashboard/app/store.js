@@ -6,8 +6,12 @@
 import { Lost, get } from "./api.js";
 import { concerns } from "./events.js";
 
-/** Answers older than this are fetched again while the page is seen. */
-const REFRESH_EVERY_MS = 20_000;
+/** What no event tells (idle times, who is online) is fetched again when it is so old, while the page is seen. */
+const REFRESH_MS = { "/v1/status": 20_000, "/v1/seats": 30_000, "/v1/devices": 20_000, "/v1/borrows": 30_000, "/v1/sites": 5_000 };
+/** So often it is looked whether something is that old. */
+const TICK_MS = 1_000;
+/** What could not be answered is asked again after this. */
+const AGAIN_MS = 5_000;
 /** Events within this time are one fetch. */
 const TOGETHER_MS = 60;
 /** While the agent is away it is asked for so often. */
@@ -17,7 +21,7 @@ const ENTRIES_MAX = 64;
 
 const EMPTY = { data: undefined, problem: null, at: 0, stale: true, loading: false };
 const cache = new Map();
-let used = new Set();
+let used = new Map();
 let draw = () => {};
 let drawing = false;
 
@@ -28,20 +32,23 @@ export let lostSince = null;
 export function update() {
   if (drawing) return;
   drawing = true;
-  const now = () => { drawing = false; used = new Set(); draw(); fetchWhatIsUsed(); };
+  const now = () => { drawing = false; used = new Map(); draw(); fetchWhatIsUsed(); };
   if (document.hidden) setTimeout(now, 0); else requestAnimationFrame(now);
 }
 
-/** The answer of `path` as far as it is known: `{data, problem}`. Drawing the page again comes by itself. */
-export function use(path) {
-  used.add(path);
+/**
+ * The answer of `path` as far as it is known: `{data, problem}`. Drawing the page again comes by itself. It is fetched again
+ * every `refreshMs` at least, or when something that an event told of concerns it.
+ */
+export function use(path, refreshMs = REFRESH_MS[path] ?? Infinity) {
+  used.set(path, Math.min(refreshMs, used.get(path) ?? Infinity));
   return cache.get(path) ?? EMPTY;
 }
 
 export const peek = (path) => cache.get(path)?.data;
 
 function fetchWhatIsUsed() {
-  for (const path of used) {
+  for (const path of used.keys()) {
     const entry = cache.get(path);
     if (!entry || (entry.stale && !entry.loading)) load(path);
   }
@@ -112,14 +119,12 @@ export function start(drawPage) {
   draw = drawPage;
   setInterval(() => {
     if (document.hidden || lostSince !== null) return;
-    const old = Date.now() - REFRESH_EVERY_MS;
-    for (const path of used) {
+    for (const [path, refreshMs] of used) {
       const entry = cache.get(path);
-      if (entry && !entry.loading && entry.at < old && refreshes(path)) load(path);
+      // What the site could not answer, without a holder say, it may soon.
+      const afterMs = entry?.problem?.status >= 500 ? Math.min(refreshMs, AGAIN_MS) : refreshMs;
+      if (entry && !entry.loading && entry.at <= Date.now() - afterMs) load(path);
     }
-  }, 5_000);
+  }, TICK_MS);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) changedAll(); });
 }
-
-/** Answers that also change without an event. */
-const refreshes = (path) => /^\/v1\/(status|seats|devices|borrows|sites|session)$/.test(path);

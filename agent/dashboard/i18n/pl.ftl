@@ -78,8 +78,8 @@ yesterday-at = wczoraj { $clock }
 tomorrow-at = jutro { $clock }
 less-than-a-minute = niecała minuta
 minutes = { $minutes } min
-hours = { $hours } godz.
-hours-minutes = { $hours } godz. { $minutes } min
+hours = { $hours } h
+hours-minutes = { $hours } h { $minutes } min
 days = { $days ->
     [one] { $days } dzień
     [few] { $days } dni

@@ -13,7 +13,7 @@ const DAY_MS = 86_400_000;
 const view = { product: null, day: null, month: null, renew: false, busy: false };
 
 export function alongPage() {
-  const [status, borrows, licenses] = ["/v1/status", "/v1/borrows", "/v1/licenses"].map(use);
+  const [status, borrows, licenses] = ["/v1/status", "/v1/borrows", "/v1/licenses"].map((path) => use(path));
   const lead = head(t("page-along"), t("along-lead", { machine: status.data?.me?.name ?? "" }));
   const wait = missing(status, borrows);
   if (wait) return html`${lead}${wait}`;

@@ -10,10 +10,16 @@ import { dataTable } from "../table.js";
 import { ask, copyButton, dialog, empty, facts, field, fingerprint, formDialog, head, missing, note, toast } from "../ui.js";
 import { invite } from "./invite.js";
 
+/** Who admits a machine has its user on the phone; so many machines at most are asked for that often. */
+const SOON_MS = 5_000;
+const SOON_MACHINES_MAX = 200;
+
 const view = { text: "" };
 
 export function machinesPage() {
-  const [devices, status] = ["/v1/devices", "/v1/status"].map(use);
+  const status = use("/v1/status");
+  const isSmall = (status.data?.devices?.enrolled ?? Infinity) <= SOON_MACHINES_MAX;
+  const devices = use("/v1/devices", isSmall ? SOON_MS : undefined);
   const lead = head(t("page-machines"), t("machines-lead"), isAdmin()
     ? html`<button type="button" class="btn" @click=${invite}>${icon("plus")}${t("invite")}</button>` : nothing);
   const wait = missing(devices);

@@ -12,7 +12,7 @@ import { whatIf } from "./whatif.js";
 const view = { product: null, closed: new Set(), tab: "units" };
 
 export function organisationPage() {
-  const [org, compliance, purchases, licenses] = ["/v1/org", "/v1/compliance", "/v1/purchases", "/v1/licenses"].map(use);
+  const [org, compliance, purchases, licenses] = ["/v1/org", "/v1/compliance", "/v1/purchases", "/v1/licenses"].map((path) => use(path));
   const lead = head(t("page-organisation"), t("organisation-lead"));
   const wait = missing(org, compliance, purchases);
   if (wait) return html`${lead}${wait}`;

@@ -18,7 +18,7 @@ const PRODUCTS_SHOWN = 12;
 const view = { text: "", product: null, allProducts: false };
 
 export function seatsPage() {
-  const [status, seats, licenses] = ["/v1/status", "/v1/seats", "/v1/licenses"].map(use);
+  const [status, seats, licenses] = ["/v1/status", "/v1/seats", "/v1/licenses"].map((path) => use(path));
   const wait = missing(status, seats);
   if (wait) return html`${head(t("page-seats"))}${wait}`;
   const title = titles(licenses.data?.licenses);
@@ -82,12 +82,12 @@ function waitingTable(waiting, title) {
   return html`<section class="section"><h2>${t("queue")}</h2>${dataTable({
     id: "waiting", label: t("queue"), rows: waiting, key: (row) => `${row.device} ${row.user} ${row.product} ${row.pid} ${row.since}`,
     columns: [
-      { id: "who", name: t("who"), cell: (row) => person(row.user, mine(row)) },
+      { id: "who", name: t("who"), cls: "who-col", cell: (row) => person(row.user, mine(row)) },
       { id: "product", name: t("product"), cell: (row) => html`${title(row.product)} <span class="sub">${row.version ?? ""}</span>` },
-      { id: "machine", name: t("machine"), cell: (row) => row.device_name },
-      { id: "place", name: t("place"), cls: "w4", cell: (row) => html`<span class="badge wait">${t("place-in-queue", { place: row.position })}</span>` },
-      { id: "since", name: t("since"), cls: "w3", label: t("since"), cell: (row) => time(row.since) },
-      { id: "state", name: "", hidden: t("state"), cls: "w4", cell: (row) => (row.passed_over ? html`<span class="badge" title=${t("passed-over-why")}>${t("passed-over")}</span>` : nothing) },
+      { id: "machine", name: t("machine"), cls: "where", cell: (row) => row.device_name },
+      { id: "place", name: t("place"), cls: "state", cell: (row) => html`<span class="badge wait">${t("place-in-queue", { place: row.position })}</span>` },
+      { id: "since", name: t("since"), cls: "at", label: t("since"), cell: (row) => time(row.since) },
+      { id: "state", name: "", hidden: t("state"), cls: "w3", cell: (row) => (row.passed_over ? html`<span class="badge" title=${t("passed-over-why")}>${t("passed-over")}</span>` : nothing) },
     ],
   })}</section>`;
 }
@@ -95,7 +95,7 @@ function waitingTable(waiting, title) {
 const time = (text) => html`<time class="num" datetime=${text ?? nothing} title=${exactly(text)}>${roughly(text)}</time>`;
 
 const person = (user, isMe) => html`<span class="person"><span class="face ${isMe ? "me" : ""}" aria-hidden="true">${initials(user)}</span>
-  <span>${user}${isMe ? html` <span class="sub">${t("you")}</span>` : nothing}</span></span>`;
+  <span title=${user}>${user}${isMe ? html` <span class="sub">${t("you")}</span>` : nothing}</span></span>`;
 
 function initials(user) {
   const parts = user.replace(/@.*$/, "").replace(/^.*\\/, "").split(/[._\s-]+/).filter(Boolean);
@@ -146,13 +146,13 @@ function columns(title, all) {
   const versions = new Map(all.map((seat) => [seat.product, seat.version]));
   const several = new Set(all.filter((seat) => versions.get(seat.product) !== seat.version).map((seat) => seat.product));
   return [
-    { id: "who", name: t("who"), by: (seat) => seat.user, cell: (seat) => person(seat.user, seat.user === session.user) },
+    { id: "who", name: t("who"), cls: "who-col", by: (seat) => seat.user, cell: (seat) => person(seat.user, seat.user === session.user) },
     { id: "product", name: t("product"), by: (seat) => title(seat.product), cell: (seat) => html`<span title=${seat.version}>${title(seat.product)}${several.has(seat.product) ? html` <span class="sub">${seat.version}</span>` : nothing}</span>` },
-    { id: "machine", name: t("machine"), by: (seat) => seat.device_name,
+    { id: "machine", name: t("machine"), cls: "where", by: (seat) => seat.device_name,
       cell: (seat) => html`${seat.device_name}${hasNodes && seat.org_node ? html` <span class="sub">${seat.org_node}</span>` : nothing}` },
-    { id: "state", name: t("state"), cls: "w4", by: (seat) => seat.ends ?? "", cell: stateBadge },
-    { id: "since", name: t("since"), cls: "w3", label: t("since"), by: (seat) => seat.since, cell: (seat) => time(seat.since) },
-    { id: "idle", name: t("idle"), cls: "w3", label: t("idle"), by: (seat) => seat.idle_s,
+    { id: "state", name: t("state"), cls: "state", by: (seat) => seat.ends ?? "", cell: stateBadge },
+    { id: "since", name: t("since"), cls: "at", label: t("since"), by: (seat) => seat.since, cell: (seat) => time(seat.since) },
+    { id: "idle", name: t("idle"), cls: "w2", label: t("idle"), by: (seat) => seat.idle_s,
       cell: (seat) => html`<span class="num ${seat.idle_s >= ASK_IDLE_S ? "" : "dim"}">${idle(seat)}</span>` },
     ...(isUser() ? [{ id: "act", name: "", hidden: t("actions"), cls: "act", cell: (seat) => actions(seat, title) }] : []),
   ];

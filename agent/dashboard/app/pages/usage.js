@@ -13,7 +13,7 @@ const DAY_S = 86_400;
 const view = { product: null, byDay: false };
 
 export function usagePage() {
-  const [usage, status, licenses] = ["/v1/usage", "/v1/status", "/v1/licenses"].map(use);
+  const [usage, status, licenses] = ["/v1/usage", "/v1/status", "/v1/licenses"].map((path) => use(path));
   const wait = missing(usage, status);
   if (wait) return html`${head(t("page-usage"), t("usage-lead"))}${wait}`;
   const title = titles(licenses.data?.licenses);

@@ -8,7 +8,8 @@ import { changedAll, update, use } from "../store.js";
 import { attempt, copyButton, dialog, download, field, fingerprint, formDialog, missing, note, toast } from "../ui.js";
 
 export function welcomePage() {
-  const status = use("/v1/status");
+  // Outside of a site there are no events, and somebody looks at this page and waits.
+  const status = use("/v1/status", 2_000);
   const wait = missing(status);
   if (wait) return wait;
   const me = status.data.me;
