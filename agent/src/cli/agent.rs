@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use seatkeeper_client::socket;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -15,8 +15,8 @@ use super::args::{AgentArgs, WebArg};
 use super::doctor::web_trouble;
 use super::fail::{Fail, OTHER, USAGE};
 use crate::host::{self, HostConfig, MdnsChoice};
-use crate::http::{Api, recent};
 use crate::http::web::{WebConfig, WebPort};
+use crate::http::{Api, recent};
 use crate::node::{Node, Page};
 use crate::platform::local::LocalListener;
 use crate::platform::{paths, signals};
@@ -93,7 +93,8 @@ fn page_told(node: Node, address: SocketAddr) -> impl FnMut(Result<SocketAddr, &
 /// The settings in force, by the names of their options.
 fn settings(args: &AgentArgs, socket: &Path) -> BTreeMap<String, String> {
     let list = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(" ") };
-    let path = |path: Option<&PathBuf>| path.map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+    let path =
+        |path: Option<&PathBuf>| path.map_or_else(|| "none".to_owned(), |path| path.display().to_string());
     let state_dir = args.state_dir.clone().or_else(paths::default_state_dir);
     let log = std::env::var(LOG_VARIABLE).ok().filter(|filter| !filter.is_empty());
     let mdns = match (args.no_mdns, args.mdns_interface.is_empty()) {
@@ -109,10 +110,13 @@ fn settings(args: &AgentArgs, socket: &Path) -> BTreeMap<String, String> {
         ("mdns", mdns),
         ("name", args.name.as_ref().map_or_else(|| "host name".to_owned(), ToString::to_string)),
         ("join-file", path(args.join_file.as_ref())),
-        ("web", match args.web {
-            WebArg::Off => "off".to_owned(),
-            WebArg::At(address) => address.to_string(),
-        }),
+        (
+            "web",
+            match args.web {
+                WebArg::Off => "off".to_owned(),
+                WebArg::At(address) => address.to_string(),
+            },
+        ),
         ("web-cert", path(args.web_cert.as_ref())),
         ("web-key", path(args.web_key.as_ref())),
         ("log", log.unwrap_or_else(|| LOG_DEFAULT.to_owned())),

@@ -21,7 +21,9 @@ pub(super) async fn doctor(client: &Client, args: DoctorArgs, json: bool) -> Res
             let code = if found.is_well() { 0 } else { OTHER };
             (found, code)
         }
-        Err(error @ ClientError::NoAgent { .. }) => (without_agent(&error.to_string(), args).await?, UNAVAILABLE),
+        Err(error @ ClientError::NoAgent { .. }) => {
+            (without_agent(&error.to_string(), args).await?, UNAVAILABLE)
+        }
         Err(error) => return Err(error.into()),
     };
     if json {
@@ -36,7 +38,9 @@ pub(super) async fn doctor(client: &Client, args: DoctorArgs, json: bool) -> Res
             print::line("\nAll is well.");
             Ok(())
         }
-        UNAVAILABLE => Err(Fail::new(code, "no agent runs here; only what can be seen without one was looked at")),
+        UNAVAILABLE => {
+            Err(Fail::new(code, "no agent runs here; only what can be seen without one was looked at"))
+        }
         _ => {
             let bad = print::count(u32::try_from(bad).unwrap_or(u32::MAX), "thing needs", "things need");
             Err(Fail::new(code, format!("{bad} attention")))

@@ -36,12 +36,12 @@ pub(super) async fn log(
 /// The log names everybody who works here: it is for who manages the device, on its own socket.
 fn must_manage_here(access: &Access, caller: Option<Extension<Caller>>) -> Result<(), Problem> {
     match caller {
-        _ if access.cookie.is_some() => {
-            Err(Problem::not_permitted("this is given on the agent's socket only; run `seatkeeper debug bundle`"))
-        }
+        _ if access.cookie.is_some() => Err(Problem::not_permitted(
+            "this is given on the agent's socket only; run `seatkeeper debug bundle`",
+        )),
         Some(Extension(caller)) if caller.manages_device => Ok(()),
         _ => Err(Problem::not_permitted(
-            "the agent's log is for who manages this machine; ask as its administrator, or join the group `seatkeeper`",
+            "the agent's log and state are for who manages this machine; ask as its administrator, or join the group `seatkeeper`",
         )),
     }
 }

@@ -78,6 +78,8 @@ pub struct Neighbor {
     pub name: String,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// Whether it has just answered. A connection outlives a cable for some seconds.
+    pub answers: bool,
 }
 
 /// What came of asking others to call this machine.
@@ -159,7 +161,9 @@ pub fn machine(look: &Look) -> Vec<Health> {
     match &look.rights {
         Ok(wrong) if wrong.is_empty() => checks.push(says::RIGHTS_OK.told(args([path()]))),
         Ok(wrong) => checks.extend(
-            wrong.iter().map(|(path, wrong)| Condition::Rights { path: path.clone(), wrong: *wrong }.health()),
+            wrong
+                .iter()
+                .map(|(path, wrong)| Condition::Rights { path: path.clone(), wrong: *wrong }.health()),
         ),
         Err(reason) => checks.push(says::RIGHTS_UNKNOWN.told(args([path(), ("reason", reason.clone())]))),
     }
@@ -270,11 +274,11 @@ fn multicast(list: &mut List<'_>, multicast: &Multicast, subnets: &[Subnet]) {
         return list.tell(&says::MULTICAST_UNKNOWN, args([("reason", reason)]));
     }
     // Who must be heard there, since he can be reached there.
-    let near = |heard: &Heard| near(&heard.interface, neighbors, subnets);
+    let answering: Vec<Neighbor> = neighbors.iter().filter(|neighbor| neighbor.answers).cloned().collect();
+    let near = |heard: &Heard| near(&heard.interface, &answering, subnets);
     let matters = |heard: &&Heard| !near(heard).is_empty();
     let all_silent = heard.iter().all(|heard| !heard.own && heard.others.is_empty());
-    let interfaces =
-        |which: &[&Heard]| which.iter().map(|heard| heard.interface.clone()).collect::<Vec<_>>();
+    let interfaces = |which: &[&Heard]| which.iter().map(|heard| heard.interface.clone()).collect::<Vec<_>>();
     let silent: Vec<&Heard> = heard
         .iter()
         .filter(|heard| !heard.own && heard.others.is_empty() && (all_silent || matters(heard)))
@@ -307,8 +311,7 @@ fn multicast(list: &mut List<'_>, multicast: &Multicast, subnets: &[Subnet]) {
 
 /// Which machines that can be reached are on the network of an interface, by name.
 pub fn near(interface: &str, neighbors: &[Neighbor], subnets: &[Subnet]) -> Vec<String> {
-    let of_interface: Vec<&Subnet> =
-        subnets.iter().filter(|subnet| subnet.interface == interface).collect();
+    let of_interface: Vec<&Subnet> = subnets.iter().filter(|subnet| subnet.interface == interface).collect();
     let is_near = |neighbor: &&Neighbor| {
         neighbor.addresses.iter().any(|ip| of_interface.iter().any(|subnet| subnet.has(*ip)))
     };

@@ -16,9 +16,9 @@ use values::clock_args;
 pub use values::{Called, Dated, OtherGeneration, Space, Twin, Voters, Wrong, about, apart, names, size};
 
 pub mod says;
-mod values;
 #[cfg(test)]
 mod tests;
+mod values;
 
 /// From so many days before its end a license is told of.
 pub const LICENSE_DAYS: i64 = 30;

@@ -20,10 +20,7 @@ pub struct Own<'a> {
 }
 
 /// What is to be said of what other devices announce.
-pub fn conditions<'a>(
-    own: Option<Own<'_>>,
-    seen: impl Iterator<Item = &'a Announcement>,
-) -> Vec<Condition> {
+pub fn conditions<'a>(own: Option<Own<'_>>, seen: impl Iterator<Item = &'a Announcement>) -> Vec<Condition> {
     match own {
         Some(own) => beside(own, seen),
         None => several(seen).into_iter().collect(),

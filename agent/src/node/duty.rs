@@ -220,7 +220,9 @@ impl Duty {
             Request::Admin(admin) => self.admin_command(inner, admin).await,
             Request::Query(query) => self.query(inner, query).await,
             Request::Ask { seat, user, note } => self.ask(inner, device, *seat, user, note.clone()).await,
-            Request::StartLog | Request::StopLog | Request::Audit(_) | Request::CallBack => inner.not_holder(),
+            Request::StartLog | Request::StopLog | Request::Audit(_) | Request::CallBack => {
+                inner.not_holder()
+            }
         }
     }
 

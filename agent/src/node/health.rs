@@ -2,6 +2,7 @@
 //! begins and when it ends.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -104,7 +105,7 @@ impl Inner {
             self.look_after(&checks).await;
             self.listen_for_neighbors();
             if self.call_is_due(begun) {
-                let call = self.ask_for_call().await;
+                let (call, _) = self.ask_for_call().await;
                 self.watch.note_call(&call, self.clock.mono());
             }
             self.tell_changes();
@@ -122,6 +123,13 @@ impl Inner {
         let look = tokio::task::spawn_blocking(move || looking.look()).await.ok()?;
         *lock(&self.watch.look) = Some(look.clone());
         Some(look)
+    }
+
+    /// This machine's addresses, as far as they are known.
+    pub(super) fn own_addresses(&self) -> Vec<IpAddr> {
+        let look = lock(&self.watch.look);
+        let subnets = look.iter().flat_map(|look| &look.subnets);
+        subnets.map(|subnet| subnet.address.to_canonical()).collect()
     }
 
     fn call_is_due(&self, begun: BootTime) -> bool {
@@ -163,11 +171,9 @@ impl Inner {
                 .filter(|(device, _)| !heard.contains(device))
                 .map(|(_, neighbor)| neighbor.clone())
                 .collect();
-            let any_heard = neighbors
-                .iter()
-                .any(|(device, neighbor)| {
-                    heard.contains(device) && neighbor.addresses.iter().any(|ip| subnet.has(*ip))
-                });
+            let any_heard = neighbors.iter().any(|(device, neighbor)| {
+                heard.contains(device) && neighbor.addresses.iter().any(|ip| subnet.has(*ip))
+            });
             let names = near(&subnet.interface, &here, std::slice::from_ref(subnet));
             if !any_heard && !names.is_empty() && !unheard.iter().any(|(known, _)| *known == subnet.interface)
             {
@@ -188,7 +194,7 @@ impl Inner {
             .map(|device| {
                 let addresses = self.book().addresses(&device);
                 let addresses = addresses.iter().map(|address| address.ip().to_canonical()).collect();
-                (device, Neighbor { name: self.name_of(&device), addresses })
+                (device, Neighbor { name: self.name_of(&device), addresses, answers: false })
             })
             .collect()
     }
@@ -264,7 +270,8 @@ impl Inner {
     fn voters_by_log(&self) -> Option<(Voters, Vec<String>)> {
         let status = self.log()?.engine.status();
         let status = status.borrow().clone();
-        let others = || status.members.iter().filter(|member| member.voter && member.peer.device != self.device);
+        let others =
+            || status.members.iter().filter(|member| member.voter && member.peer.device != self.device);
         let mut missed = Vec::new();
         for member in others() {
             let device = member.peer.device;
@@ -304,7 +311,9 @@ impl Inner {
             }
             match health.severity.as_str() {
                 "error" => tracing::error!(code = %health.code, text = %health.text, "a condition has begun"),
-                "warning" => tracing::warn!(code = %health.code, text = %health.text, "a condition has begun"),
+                "warning" => {
+                    tracing::warn!(code = %health.code, text = %health.text, "a condition has begun")
+                }
                 _ => tracing::info!(code = %health.code, text = %health.text, "a condition has begun"),
             }
             told.insert(key, health);

@@ -79,9 +79,9 @@ use crate::middle::sighting::Announcement;
 use crate::middle::standing::Presence;
 use crate::seam::{Discovery, Disk, Net, Programs, World};
 
+pub use crate::middle::doctor::Page;
 pub use borrows::{BorrowAsk, Until};
 pub use duty::POOL_KEY_CONTEXT;
-pub use crate::middle::doctor::Page;
 pub use errors::{NodeError, SeatError, StartError};
 pub use seats::{SeatAsk, SeatHold, SeatKey, SeatWait, WaitEvent, Waited};
 pub(crate) use seats::{idle_of, seat_holders};

@@ -72,15 +72,19 @@ mod linux {
         }
         let names: Vec<String> = sockets.iter().map(|inode| format!("socket:[{inode}]")).collect();
         let processes = fs::read_dir("/proc").ok()?.flatten().take(PROCESSES_MAX);
-        processes.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok()).find_map(|process| {
-            let files = fs::read_dir(process.path().join("fd")).ok()?.flatten().take(FILES_MAX);
-            let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
-            targets.any(|target| names.iter().any(|name| target.as_os_str() == name.as_str())).then(|| {
-                let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-                let name: String = name.chars().filter(|c| !c.is_control()).collect();
-                format!("{name} (process {})", process.file_name().to_string_lossy())
-            })
-        })
+        processes.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok()).find_map(
+            |process| {
+                let files = fs::read_dir(process.path().join("fd")).ok()?.flatten().take(FILES_MAX);
+                let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
+                targets.any(|target| names.iter().any(|name| target.as_os_str() == name.as_str())).then(
+                    || {
+                        let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+                        let name: String = name.chars().filter(|c| !c.is_control()).collect();
+                        format!("{name} (process {})", process.file_name().to_string_lossy())
+                    },
+                )
+            },
+        )
     }
 
     #[cfg(test)]

@@ -31,7 +31,10 @@ impl Shared {
             if peer.device == device {
                 Ok(())
             } else {
-                Err(io::Error::new(io::ErrorKind::AddrNotAvailable, format!("another device answers at {address}")))
+                Err(io::Error::new(
+                    io::ErrorKind::AddrNotAvailable,
+                    format!("another device answers at {address}"),
+                ))
             }
         };
         let called = match tokio::time::timeout(limits::CALL, called).await {

@@ -46,7 +46,8 @@ fn disks_are_judged_by_what_is_left() {
 
 #[test]
 fn conditions_are_the_same_while_only_their_numbers_change() {
-    let disk = |free| Condition::DiskLow { path: "/s".into(), space: Space { free, total: 1 << 40 } }.health();
+    let disk =
+        |free| Condition::DiskLow { path: "/s".into(), space: Space { free, total: 1 << 40 } }.health();
     assert_eq!(key(&disk(30 << 20)), key(&disk(40 << 20)));
     assert_ne!(key(&disk(30 << 20)), key(&disk(3 << 20)), "it got worse");
     let license = |id: &str| {
