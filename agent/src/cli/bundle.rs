@@ -10,7 +10,7 @@ use seatkeeper_election::seam::Clock;
 use seatkeeper_protocol::time::WallTime;
 use serde::Serialize;
 
-use super::args::{DebugCommand, DoctorArgs, WebArg};
+use super::args::{DebugCommand, DoctorArgs};
 use super::fail::Fail;
 use super::{doctor, files, print};
 use crate::platform::clock::SystemClock;
@@ -58,29 +58,25 @@ async fn fill(bundle: &mut Bundle, client: &Client) -> std::io::Result<Vec<Strin
     bundle.add("version.txt", concat!("seatkeeper ", env!("CARGO_PKG_VERSION"), "\n").as_bytes())?;
     let mut missing = Vec::new();
     let status = client.status().await;
-    if let Ok(status) = &status {
-        bundle.add_json("health.json", &status.health)?;
-    }
-    bundle.add_answer("status.json", status, &mut missing)?;
-    bundle.add_answer("devices.json", client.devices().await, &mut missing)?;
-    bundle.add_answer("state.json", client.debug_state().await, &mut missing)?;
-    match client.doctor().await {
-        Err(error @ ClientError::NoAgent { .. }) => {
-            let args = DoctorArgs {
-                state_dir: None,
-                listen: super::args::DEFAULT_LISTEN,
-                web: WebArg::At(super::args::DEFAULT_WEB),
-            };
-            match doctor::without_agent(&error.to_string(), args).await {
-                Ok(found) => bundle.add_json("doctor.json", &found)?,
-                Err(fail) => missing.push(format!("doctor.json: {}", fail.text)),
-            }
+    if let Err(error @ ClientError::NoAgent { .. }) = &status {
+        let error = error.to_string();
+        match doctor::without_agent(&error, DoctorArgs::default()).await {
+            Ok(found) => bundle.add_json("doctor.json", &found)?,
+            Err(fail) => missing.push(format!("doctor.json: {}", fail.text)),
         }
-        answer => bundle.add_answer("doctor.json", answer, &mut missing)?,
-    }
-    match client.debug_log().await {
-        Ok(log) => bundle.add("log.txt", log.as_bytes())?,
-        Err(error) => missing.push(format!("log.txt: {error}")),
+        missing.push(format!("all that the agent knows: {error}"));
+    } else {
+        if let Ok(status) = &status {
+            bundle.add_json("health.json", &status.health)?;
+        }
+        bundle.add_answer("status.json", status, &mut missing)?;
+        bundle.add_answer("devices.json", client.devices().await, &mut missing)?;
+        bundle.add_answer("state.json", client.debug_state().await, &mut missing)?;
+        bundle.add_answer("doctor.json", client.doctor().await, &mut missing)?;
+        match client.debug_log().await {
+            Ok(log) => bundle.add("log.txt", log.as_bytes())?,
+            Err(error) => missing.push(format!("log.txt: {error}")),
+        }
     }
     if !missing.is_empty() {
         bundle.add("missing.txt", (missing.join("\n") + "\n").as_bytes())?;

@@ -215,7 +215,7 @@ async fn set_catalog(client: &Client, file: &Path, sign: &SignArgs) -> Result<()
     let Catalog(rules) = Catalog::from_toml(&text).map_err(|error| of_file(file, &error))?;
     let count = rules.len();
     let mut signer = SiteSigner::open(client, sign).await?;
-    signer.send_all("sending the catalog", &long::catalog(rules)?).await?;
+    signer.send_all("sending the catalog", long::catalog(rules)?).await?;
     print::line(format!(
         "The catalog has {count} entries. The machines look what is installed on them by it."
     ));
@@ -253,7 +253,7 @@ async fn import(
         };
         let told = format!("{} {from}.", print::count(import.count(), "machine is", "machines are"));
         let left_out = import.left_out.clone();
-        signer.send_all("sending the machines", &import.commands(known)?).await?;
+        signer.send_all("sending the machines", import.commands(known)?).await?;
         print::line(told);
         if !left_out.is_empty() {
             let hosts: Vec<&str> = left_out.iter().map(Name::as_str).collect();

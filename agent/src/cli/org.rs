@@ -65,7 +65,7 @@ pub(super) async fn org(client: &Client, command: OrgCommand, json: bool) -> Res
             let rules = Rule::from_csv(text.as_bytes()).map_err(|error| of_file(&file, &error))?;
             let count = rules.len();
             let mut signer = SiteSigner::open(client, &sign).await?;
-            signer.send_all("sending the rules", &long::placement(rules)?).await?;
+            signer.send_all("sending the rules", long::placement(rules)?).await?;
             print::line(format!(
                 "{count} rules place machines into nodes; whatever none fits belongs to the root."
             ));
@@ -104,7 +104,7 @@ async fn import(client: &Client, file: &Path, sign: &SignArgs) -> Result<(), Fai
     let removed = remove.len();
     if added + changed + removed > 0 {
         let mut signer = SiteSigner::open(client, sign).await?;
-        signer.send_all("sending the nodes", &long::nodes(set, remove)?).await?;
+        signer.send_all("sending the nodes", long::nodes(set, remove)?).await?;
     }
     print::line(format!(
         "The organisation has {}: {added} added, {changed} changed, {removed} removed.",

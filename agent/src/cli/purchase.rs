@@ -248,7 +248,7 @@ async fn import(client: &Client, file: &Path, sign: &SignArgs) -> Result<(), Fai
     let count = u32::try_from(purchases.len()).unwrap_or(u32::MAX);
     if count > 0 {
         let mut signer = SiteSigner::open(client, sign).await?;
-        signer.send_all("sending the purchases", &long::purchases(purchases)?).await?;
+        signer.send_all("sending the purchases", long::purchases(purchases)?).await?;
     }
     print::line(format!("{} registered.", print::count(count, "purchase is", "purchases are")));
     Ok(())

@@ -20,6 +20,7 @@ use crate::keys::admin::PASSWORD_CHARS_MIN;
 use crate::keys::invite::InviteCode;
 use crate::keys::signing::{CommandSigner, SignedFor, TRIES_MAX};
 use crate::keys::{self, admin};
+use crate::plan::long;
 use crate::platform::clock::SystemClock;
 use crate::platform::paths;
 use seatkeeper_election::seam::Clock;
@@ -100,12 +101,12 @@ impl SiteSigner {
         Err(Fail::new(code, result.refusal.unwrap_or_else(|| "the site refused without a reason".to_owned())))
     }
 
-    /// Has it carry out one after the other; `what` in the present: "sending the nodes".
-    pub(crate) async fn send_all(&mut self, what: &'static str, commands: &[Command]) -> Result<(), Fail> {
-        let mut progress = Progress::new(what, Some(commands.len()));
+    /// Has the site carry out one command after the other, and says how far that is: `what` in the present.
+    pub(crate) async fn send_all(&mut self, what: &'static str, commands: Vec<Command>) -> Result<(), Fail> {
+        let mut progress = Progress::new(what, Some(commands.iter().map(long::items).sum()));
         for command in commands {
-            self.send(command).await?;
-            progress.add(1);
+            self.send(&command).await?;
+            progress.add(long::items(&command));
         }
         Ok(())
     }

@@ -64,6 +64,11 @@ fn what_is_understood() {
     check("seatkeeper vendor keygen --name example -o k", true);
     check("seatkeeper vendor sign F --key k --unbound -o O", true);
     check("seatkeeper vendor verify F --key k.pub", true);
+    check("seatkeeper doctor --json", true);
+    check("seatkeeper doctor --state-dir D --listen 127.0.0.1:1 --web off", true);
+    check("seatkeeper doctor pc1", false);
+    check("seatkeeper debug bundle --to F", true);
+    check("seatkeeper debug", false);
     check("seatkeeper seats release 7", true);
     check("seatkeeper seats release x", false);
     check("seatkeeper seats ask 7", true);

@@ -49,7 +49,7 @@ fn must_manage_here(access: &Access, caller: Option<Extension<Caller>>) -> Resul
         )),
         Some(Extension(caller)) if caller.manages_device => Ok(()),
         _ => Err(Problem::not_permitted(
-            "the agent's log is for who manages this machine; ask as its administrator, or join the group `seatkeeper`",
+            "the agent's log and state are for who manages this machine; ask as its administrator, or join the group `seatkeeper`",
         )),
     }
 }

@@ -62,7 +62,7 @@ fn is_wanted(on: &Interfaces, found: &Interface) -> bool {
         Interfaces::All => !found.is_loopback,
         Interfaces::Only(names) => {
             let loopback = found.is_loopback && names.iter().any(|name| name == "lo");
-            loopback || names.iter().any(|name| *name == found.name)
+            loopback || names.contains(&found.name)
         }
     }
 }

@@ -78,6 +78,8 @@ pub struct Neighbor {
     pub name: String,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// Whether it has just answered. A connection outlives a cable for some seconds.
+    pub answers: bool,
 }
 
 /// What came of asking others to call this machine.
@@ -272,7 +274,8 @@ fn multicast(list: &mut List<'_>, multicast: &Multicast, subnets: &[Subnet]) {
         return list.tell(&says::MULTICAST_UNKNOWN, args([("reason", reason)]));
     }
     // Who must be heard there, since he can be reached there.
-    let near = |heard: &Heard| near(&heard.interface, neighbors, subnets);
+    let answering: Vec<Neighbor> = neighbors.iter().filter(|neighbor| neighbor.answers).cloned().collect();
+    let near = |heard: &Heard| near(&heard.interface, &answering, subnets);
     let matters = |heard: &&Heard| !near(heard).is_empty();
     let all_silent = heard.iter().all(|heard| !heard.own && heard.others.is_empty());
     let interfaces = |which: &[&Heard]| which.iter().map(|heard| heard.interface.clone()).collect::<Vec<_>>();

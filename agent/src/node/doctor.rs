@@ -1,6 +1,7 @@
 //! Looking for faults: what is only known when somebody tries. And calling back who asks for it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::{Inner, Node, lock};
-use crate::middle::doctor::{Call, Findings, Holder, Multicast, checks};
+use crate::middle::doctor::{Call, Findings, Holder, Multicast, Neighbor, checks};
 use crate::middle::health::{Args, Called, Voters, args};
 use crate::seam::Peer;
 use crate::seam::checks::Look;
@@ -116,7 +117,7 @@ impl Inner {
             let (status, answered) = self.status().await;
             (status, answered, begun.elapsed())
         };
-        let ((status, answered, took), heard, call, look) =
+        let ((status, answered, took), heard, (call, callers), look) =
             tokio::join!(status, self.hear(), self.ask_for_call(), self.fresh_look());
         self.watch.note_call(&call, self.clock.mono());
         let holder = match (&answered, self.known().holder) {
@@ -136,7 +137,7 @@ impl Inner {
             site: self.site().map(|site| site_args(&site)),
             quorum: self.voters(status.quorum.as_ref().filter(|_| answered.is_ok())).await,
             holder,
-            multicast: heard,
+            multicast: self.among(heard, &callers),
             port: self.net.0.port(),
             call,
             clock_off_ms: self.clock_off_ms(),
@@ -162,15 +163,22 @@ impl Inner {
         })
     }
 
+    /// What was heard by multicast, and by whom else it might have been.
+    fn among(&self, multicast: Multicast, answering: &[DeviceId]) -> Multicast {
+        let Multicast::Heard(heard) = multicast else { return multicast };
+        let neighbor = |(device, neighbor): (DeviceId, Neighbor)| Neighbor {
+            answers: answering.contains(&device),
+            ..neighbor
+        };
+        Multicast::Among(heard, self.neighbors().into_iter().map(neighbor).collect())
+    }
+
     async fn hear(&self) -> Multicast {
         let (Some(checks), Some(_)) = (&self.watch.checks, &self.discovery) else {
             return Multicast::NotUsed;
         };
         match checks.hear(HEAR).await {
-            Ok(heard) => {
-                let neighbors = self.neighbors().into_iter().map(|(_, neighbor)| neighbor).collect();
-                Multicast::Among(heard, neighbors)
-            }
+            Ok(heard) => Multicast::Heard(heard),
             Err(reason) => Multicast::Failed(reason),
         }
     }
@@ -214,24 +222,32 @@ impl Inner {
         site.log_holders().into_iter().filter(|device| site.role(device) == Some(Role::Voter)).collect()
     }
 
-    /// Asks others to call this machine.
-    pub(super) async fn ask_for_call(self: &Arc<Self>) -> Call {
+    /// Asks others to call this machine. What came of it, and who answered anything at all.
+    pub(super) async fn ask_for_call(self: &Arc<Self>) -> (Call, Vec<DeviceId>) {
         let port = self.net.0.port();
         let first = self.known().holder;
         let mut peers: Vec<DeviceId> = self.neighbors().into_iter().map(|(device, _)| device).collect();
         peers.sort_by_key(|device| Some(*device) != first);
         peers.truncate(CALLERS_ASKED);
         if peers.is_empty() {
-            return Call::Alone;
+            return (Call::Alone, Vec::new());
         }
         let asking = peers.into_iter().map(|device| async move {
             let asked = tokio::time::timeout(CALLED_WITHIN, self.exchange(device, &Request::CallBack)).await;
             let peer = self.name_of(&device);
-            match asked {
+            let answers = matches!(asked, Ok(Ok(_))).then_some(device);
+            let call = match asked {
                 Ok(Ok(Response::Json(json))) => match serde_json::from_slice::<api::CalledBack>(&json) {
                     Ok(told) => {
                         let called = Called { port, address: told.address, peer };
-                        if told.reached { Call::Reached(called) } else { Call::Closed(called) }
+                        match told.reached {
+                            true => Call::Reached(called),
+                            false if self.is_own(&called.address) => Call::Closed(called),
+                            false => Call::Unknown(format!(
+                                "{} sees this machine at {}, which is a router's address that leads nowhere",
+                                called.peer, called.address
+                            )),
+                        }
                     }
                     Err(error) => Call::Unknown(format!("{peer} answers something else: {error}")),
                 },
@@ -242,20 +258,31 @@ impl Inner {
                 // An older version closes the stream at what it doesn't know.
                 Ok(Err(failure)) => Call::Unknown(failure.reason),
                 Err(_) => Call::Unknown(format!("{peer} does not answer")),
-            }
+            };
+            (call, answers)
         });
         let mut asking: FuturesUnordered<_> = asking.collect();
-        let mut best = Call::Alone;
-        while let Some(call) = asking.next().await {
+        let (mut best, mut answering) = (Call::Alone, Vec::new());
+        while let Some((call, answers)) = asking.next().await {
+            answering.extend(answers);
             match call {
                 // Whoever gets through shows that it is open.
-                Call::Reached(_) => return call,
+                Call::Reached(_) => return (call, answering),
                 Call::Closed(_) => best = call,
                 _ if matches!(best, Call::Closed(_)) => {}
                 _ => best = call,
             }
         }
-        best
+        (best, answering)
+    }
+
+    /// Whether this machine has the address; what is not known may be so.
+    fn is_own(&self, address: &str) -> bool {
+        let Ok(ip) = address.parse::<SocketAddr>().map(|address| address.ip().to_canonical()) else {
+            return false;
+        };
+        let own = self.own_addresses();
+        ip.is_loopback() || own.is_empty() || own.contains(&ip)
     }
 
     /// Calls a device that asks for it, where its own connection comes from.

@@ -2,6 +2,7 @@
 //! begins and when it ends.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -104,7 +105,7 @@ impl Inner {
             self.look_after(&checks).await;
             self.listen_for_neighbors();
             if self.call_is_due(begun) {
-                let call = self.ask_for_call().await;
+                let (call, _) = self.ask_for_call().await;
                 self.watch.note_call(&call, self.clock.mono());
             }
             self.tell_changes();
@@ -122,6 +123,13 @@ impl Inner {
         let look = tokio::task::spawn_blocking(move || looking.look()).await.ok()?;
         *lock(&self.watch.look) = Some(look.clone());
         Some(look)
+    }
+
+    /// This machine's addresses, as far as they are known.
+    pub(super) fn own_addresses(&self) -> Vec<IpAddr> {
+        let look = lock(&self.watch.look);
+        let subnets = look.iter().flat_map(|look| &look.subnets);
+        subnets.map(|subnet| subnet.address.to_canonical()).collect()
     }
 
     fn call_is_due(&self, begun: BootTime) -> bool {
@@ -186,7 +194,7 @@ impl Inner {
             .map(|device| {
                 let addresses = self.book().addresses(&device);
                 let addresses = addresses.iter().map(|address| address.ip().to_canonical()).collect();
-                (device, Neighbor { name: self.name_of(&device), addresses })
+                (device, Neighbor { name: self.name_of(&device), addresses, answers: false })
             })
             .collect()
     }

@@ -250,6 +250,7 @@ pub(crate) fn frames() -> Samples {
     add(&mut samples, "request-nonce", [with_nonce]);
     let ask = Request::Ask { seat: SeatId(7), user: name("eva"), note: Note::new("for an hour").ok() };
     add(&mut samples, "request-ask", [ask]);
+    add(&mut samples, "request-call-back", [Request::CallBack]);
     let ping = Ping {
         number: 1,
         sessions: vec![(SessionId([1; 16]), 1), (SessionId([2; 16]), 70_000)],

@@ -112,8 +112,9 @@ fn doctor_tells_of_a_second_site_of_the_same_name() {
         (twins(first) && twins(second)).then_some(())
     });
     wait_until("who has no site hears of both", 30, || {
-        let health = third.json(&["status"])["health"].to_string();
-        (health.contains("several-sites") && health.matches("office (").count() == 2).then_some(())
+        let health = third.json(&["status"])["health"].clone();
+        let several = health.as_array()?.iter().find(|health| health["code"] == "several-sites")?;
+        (several["args"]["sites"].as_str()?.matches("office (").count() == 2).then_some(())
     });
     assert_eq!(third.cli(&["doctor"]).code, 0, "a machine that waits for its site is well");
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::WebArg;
+use super::{DEFAULT_LISTEN, DEFAULT_WEB, WebArg};
 
 /// `doctor`. What is said here counts where no agent answers; one that does knows it.
 #[derive(Debug, Args)]
@@ -14,11 +14,17 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "D")]
     pub state_dir: Option<PathBuf>,
     /// The UDP address that it would listen on
-    #[arg(long, value_name = "ADDR:PORT", default_value = "[::]:7410")]
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = DEFAULT_LISTEN)]
     pub listen: SocketAddr,
     /// Where its page would be served, or `off`
     #[arg(long, value_name = "ADDR:PORT|off", default_value = "127.0.0.1:7411")]
     pub web: WebArg,
+}
+
+impl Default for DoctorArgs {
+    fn default() -> Self {
+        Self { state_dir: None, listen: DEFAULT_LISTEN, web: WebArg::At(DEFAULT_WEB) }
+    }
 }
 
 /// `debug`.

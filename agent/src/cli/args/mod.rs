@@ -51,9 +51,9 @@ pub struct Cli {
 }
 
 /// Where an agent listens, unless told otherwise.
-pub(crate) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 7410);
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 7410);
 /// Where it serves its page.
-pub(crate) const DEFAULT_WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7411);
+const DEFAULT_WEB: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7411);
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -165,7 +165,7 @@ pub struct AgentArgs {
     #[arg(long, value_name = "D")]
     pub state_dir: Option<PathBuf>,
     /// The UDP address for other agents
-    #[arg(long, value_name = "ADDR:PORT", default_value = "[::]:7410")]
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = DEFAULT_LISTEN)]
     pub listen: SocketAddr,
     /// An agent to dial besides those found; may be repeated
     #[arg(long, value_name = "ADDR:PORT")]

@@ -45,8 +45,11 @@ fn heard(heard: &[(&str, bool, &[&str])]) -> Vec<Heard> {
 
 /// With `pc2` connected at 10.0.0.2, and `far` beyond a router.
 fn among(what: &[(&str, bool, &[&str])]) -> Multicast {
-    let neighbor =
-        |name: &str, ip: &str| Neighbor { name: name.to_owned(), addresses: vec![ip.parse().unwrap()] };
+    let neighbor = |name: &str, ip: &str| Neighbor {
+        name: name.to_owned(),
+        addresses: vec![ip.parse().unwrap()],
+        answers: true,
+    };
     Multicast::Among(heard(what), vec![neighbor("pc2", "10.0.0.2"), neighbor("far", "10.9.9.9")])
 }
 
@@ -103,7 +106,7 @@ fn each_fault_is_found() {
     let silent = || Holder::Silent { name: "pc2".to_owned(), reason: "x".to_owned() };
     check(&|f| f.holder = silent(), &["error holder-silent", "info licenses-unknown"]);
     let called = || Called { port: 1, address: "a".to_owned(), peer: "pc2".to_owned() };
-    check(&|f| f.call = Call::Closed(called()), &["error udp-port-closed"]);
+    check(&|f| f.call = Call::Closed(called()), &["warning udp-port-closed"]);
     check(&|f| f.call = Call::Alone, &["info udp-port-unknown"]);
     check(&|f| f.look.space = Ok(Space { free: 1, total: 1 << 40 }), &["error disk-full"]);
     check(&|f| f.look.rights = Ok(vec![("/s/x".into(), Wrong::OthersRead)]), &["error others-read"]);
@@ -137,6 +140,9 @@ fn multicast_is_judged_where_others_are() {
     check(among(&[("eth0", false, &[]), ("docker0", true, &[])]), "multicast-off", "eth0");
     check(among(&[("eth0", false, &[]), ("docker0", false, &[])]), "multicast-off", "eth0, docker0");
     check(among(&[("eth0", true, &["10.0.0.2"]), ("docker0", false, &[])]), "multicast-ok", "eth0");
+    let Multicast::Among(deaf, mut gone) = among(&[("eth0", true, &[])]) else { unreachable!() };
+    gone.iter_mut().for_each(|neighbor| neighbor.answers = false);
+    check(Multicast::Among(deaf, gone), "multicast-ok", "eth0");
     let alone = Multicast::Heard(heard(&[("eth0", true, &[]), ("docker0", false, &[])]));
     check(alone, "multicast-ok", "eth0");
     check(Multicast::Heard(Vec::new()), "multicast-unknown", "");

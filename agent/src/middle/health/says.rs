@@ -66,8 +66,8 @@ says! {
         "no seats can be handed out now: {live} of the {voters} machines that vote answer, {needed} must; switch \
          on or connect again: {missed}";
     VOTERS_MISSED: "voters-missed", "info",
-        "{live} of the {voters} machines that vote answer, which is enough, but not {missed}; a machine that \
-         stays away loses its vote to one that is on, if there is another";
+        "{live} of the {voters} machines that vote answer, which is enough; not heard of: {missed}; whoever stays \
+         away loses the vote to another machine that is on";
     TURNED_AWAY: "turned-away", "error", "the site turns this machine away: {reason}";
     TWO_SITES: "two-sites", "warning",
         "two sites here are named `{site}`: this machine's ({id}) and one seen at {address} ({other}); if that \
@@ -119,7 +119,7 @@ says! {
         "this machine's page cannot be served: {address} is taken by {program}; stop that, or start the agent \
          with another --web; it is tried again every 10 s";
     WEB_PORT_FAILED: "web-port-failed", "warning", "this machine's page cannot be served at {address}: {reason}; start the agent with another --web";
-    UDP_PORT_CLOSED: "udp-port-closed", "error",
+    UDP_PORT_CLOSED: "udp-port-closed", "warning",
         "a call from {peer} to {address} does not reach this machine; allow incoming UDP port {port} in its \
          firewall";
     MULTICAST_OFF: "multicast-off", "warning",
