@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use seatkeeper_protocol::id::DeviceId;
+use seatkeeper_protocol::id::{DeviceId, Name};
 
 /// Something discovery saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Announcement {
     pub device: DeviceId,
     /// The first 8 characters of its site id.
     pub site: String,
+    /// What the site is called; `None`: it does not say. Anybody can say anything.
+    pub name: Option<Name>,
     /// The number of its generation.
     pub generation: u32,
     /// Where to dial it; at most [`Announcement::ADDRESSES_MAX`].

@@ -117,7 +117,7 @@ impl Inner {
         let mut sites: BTreeMap<&str, api::NearbySite> = BTreeMap::new();
         for announcement in seen.values() {
             let address = announcement.addresses.first().map(ToString::to_string);
-            let name = announcement.name.clone();
+            let name = announcement.name.as_ref().map(ToString::to_string);
             let site = sites.entry(&announcement.site).or_insert_with(|| api::NearbySite {
                 id: announcement.site.clone(),
                 name: None,
@@ -135,6 +135,7 @@ impl Inner {
         let announcement = Announcement {
             device: self.device,
             site: site.id.short(),
+            name: Some(site.name.clone()),
             generation: site.generation.number,
             addresses: Vec::new(),
         };
