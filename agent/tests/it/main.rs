@@ -7,6 +7,7 @@ mod audit;
 mod comfort;
 mod compliance;
 mod doctor;
+mod http;
 #[cfg(target_os = "linux")]
 mod idle;
 mod launcher;
@@ -19,6 +20,7 @@ mod notices;
 mod office;
 mod organisation;
 mod queue;
+mod rest;
 mod run;
 mod verify;
 mod web;

@@ -49,14 +49,30 @@ impl Office {
 
     /// Another machine of the same site, `pc2`.
     pub(crate) async fn second(&self) -> Self {
-        let second = Self::machine("pc2", Some(self.port), Vec::new()).await;
+        let second = self.beside().await;
         let password = self.path("password");
         let code = self.done(&["site", "invite", "--password-file", password.to_str().unwrap()]).await;
-        let file = second.path("code");
-        std::fs::write(&file, code).unwrap();
-        second.done(&["site", "join", "--join-file", file.to_str().unwrap()]).await;
-        eventually("the second machine hears the holder", async || second.client.seats().await.is_ok()).await;
+        second.joins(&code).await;
         second
+    }
+
+    /// Another machine, `pc2`, which has joined by a code.
+    pub(crate) async fn joined_by(&self, code: &str) -> Self {
+        let second = self.beside().await;
+        second.joins(code).await;
+        second
+    }
+
+    /// Another machine, `pc2`, which knows where this one is.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::machine("pc2", Some(self.port), Vec::new()).await
+    }
+
+    async fn joins(&self, code: &str) {
+        let file = self.path("code");
+        std::fs::write(&file, code).unwrap();
+        self.done(&["site", "join", "--join-file", file.to_str().unwrap()]).await;
+        eventually("the second machine hears the holder", async || self.client.seats().await.is_ok()).await;
     }
 
     /// An agent with a site and a license.

@@ -1,11 +1,10 @@
 //! The page's port: who may do what there.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::http::{Answer, exchange};
 use crate::office::{Office, eventually};
 
 /// A browser at the page of one agent.
@@ -14,12 +13,6 @@ struct Browser {
     host: String,
     cookie: Option<String>,
     csrf: Option<String>,
-}
-
-struct Answer {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: Value,
 }
 
 impl Browser {
@@ -47,39 +40,15 @@ impl Browser {
     }
 
     async fn ask_with(&self, method: &str, path: &str, body: Value, more: &[(&str, &str)]) -> Answer {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut head =
-            format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        let mut headers = Vec::new();
         if more.iter().all(|(name, _)| *name != "Host") {
-            head.push_str(&format!("Host: {}\r\n", self.host));
+            headers.push(("Host", self.host.as_str()));
         }
-        if let Some(cookie) = &self.cookie {
-            head.push_str(&format!("Cookie: {cookie}\r\n"));
-        }
-        if let Some(csrf) = &self.csrf {
-            head.push_str(&format!("X-Seatkeeper-CSRF: {csrf}\r\n"));
-        }
-        for (name, value) in more {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        let mut stream = TcpStream::connect(&self.host).await.unwrap();
-        stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let mut lines = head.lines();
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers = lines.filter_map(|line| line.split_once(": "));
-        let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-        Answer { status, headers, body: serde_json::from_str(body).unwrap_or(Value::Null) }
-    }
-}
-
-impl Answer {
-    #[track_caller]
-    fn refused(&self, status: u16, kind: &str) {
-        assert_eq!((self.status, self.body["type"].as_str()), (status, Some(kind)), "{}", self.body);
-        assert_eq!(self.headers["content-type"], "application/problem+json");
+        headers.extend(self.cookie.as_deref().map(|cookie| ("Cookie", cookie)));
+        headers.extend(self.csrf.as_deref().map(|csrf| ("X-Seatkeeper-CSRF", csrf)));
+        headers.extend(more);
+        let stream = TcpStream::connect(&self.host).await.unwrap();
+        exchange(stream, method, path, &headers, &body).await
     }
 }
 

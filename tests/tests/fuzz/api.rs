@@ -4,7 +4,7 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use seatkeeper_ledger::inventory::Catalog;
-use seatkeeper_ledger::org::{Purchase, PurchaseId};
+use seatkeeper_ledger::org::{Purchase, PurchaseId, Rule};
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{
     DeviceId, Feature, InviteId, Name, ProductId, PublicKey, SeatId, SessionId, SiteId, Version,
@@ -14,6 +14,7 @@ use seatkeeper_protocol::time::WallTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::examples;
 use crate::heap;
 use crate::samples;
 use crate::target::{Target, has_samples};
@@ -72,7 +73,33 @@ fn check_api(bytes: &[u8]) {
     body::<api::ReturnRequest>(bytes);
     body::<api::SignedCommand>(bytes);
     body::<api::ComplianceChanges>(bytes);
+    body::<api::UseCode>(bytes);
+    body::<api::SignIn>(bytes);
+    body::<api::Invite>(bytes);
+    body::<api::RevokeDevice>(bytes);
+    body::<api::LoseDevice>(bytes);
+    body::<api::SetDevice>(bytes);
+    body::<api::AddLicense>(bytes);
+    body::<api::TrustVendor>(bytes);
+    body::<api::SetAdmin>(bytes);
+    body::<api::SetLimit>(bytes);
+    body::<api::SetGroup>(bytes);
+    body::<api::SetPriority>(bytes);
+    body::<api::SetNodes>(bytes);
+    body::<api::SetPlacement>(bytes);
+    body::<api::SetStopAtLegal>(bytes);
+    body::<api::SetPurchase>(bytes);
+    body::<api::SetAllocations>(bytes);
+    body::<api::SetCatalog>(bytes);
+    body::<api::ImportMachines>(bytes);
+    body::<api::RotatePoolKey>(bytes);
     // What is answered, as a client reads it.
+    body::<api::Invited>(bytes);
+    body::<api::DeviceRevoked>(bytes);
+    body::<api::LicenseAdded>(bytes);
+    body::<api::AdminSet>(bytes);
+    body::<api::MachinesImported>(bytes);
+    body::<api::Sites>(bytes);
     body::<api::Status>(bytes);
     body::<api::Seats>(bytes);
     body::<api::SeatEvent>(bytes);
@@ -103,6 +130,9 @@ fn check_api(bytes: &[u8]) {
     body::<api::InventoryExport>(bytes);
     body::<api::InventorySeal>(bytes);
     // What is made of it.
+    if let Ok(rules) = serde_json::from_slice::<api::SetPlacement>(bytes) {
+        rules.rules.iter().for_each(|rule| drop(Rule::from_json(rule)));
+    }
     if let Ok(catalog) = serde_json::from_slice::<api::Catalog>(bytes) {
         let read = Catalog::from_json(&catalog);
         assert_eq!(Catalog::from_json(&read.to_json()), read);
@@ -165,7 +195,8 @@ fn id<T: FromStr<Err: Display> + Display + PartialEq + Debug>(text: &str) {
 
 #[test]
 fn corpora() {
-    let bodies = samples::bodies();
+    let mut bodies = samples::bodies();
+    bodies.extend(examples::bodies());
     assert!(bodies.iter().all(|(_, body)| body.len() <= API_BODY_BYTES_MAX));
     has_samples("api", &bodies);
     has_samples("ids", &samples::numbered(samples::texts().into_iter().map(String::into_bytes)));

@@ -18,6 +18,7 @@
 
 mod api;
 mod audit;
+mod examples;
 mod frames;
 mod heap;
 mod inventory;
