@@ -8,6 +8,7 @@ mod comfort;
 mod compliance;
 mod doctor;
 mod http;
+mod damage;
 #[cfg(target_os = "linux")]
 mod idle;
 mod launcher;
