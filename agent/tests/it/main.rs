@@ -6,9 +6,9 @@ mod api;
 mod audit;
 mod comfort;
 mod compliance;
+mod damage;
 mod doctor;
 mod http;
-mod damage;
 #[cfg(target_os = "linux")]
 mod idle;
 mod launcher;
