@@ -6,6 +6,7 @@ mod api;
 mod audit;
 mod comfort;
 mod compliance;
+mod damage;
 mod doctor;
 mod http;
 #[cfg(target_os = "linux")]
