@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 mod admin;
 mod audit;
 mod borrow;
+mod command;
 mod compliance;
 mod doctor;
 mod inventory;
@@ -14,6 +15,7 @@ mod limits;
 mod organisation;
 mod seat;
 mod session;
+mod site;
 mod usage;
 mod webhook;
 
@@ -28,6 +30,7 @@ pub use audit::{
     AuditWitness,
 };
 pub use borrow::{Borrow, BorrowRequest, BorrowReturned, Borrows, ReturnRequest};
+pub use command::{CommandResult, SignedCommand};
 pub use compliance::{
     Calculation, Calculations, Compliance, ComplianceChange, ComplianceChanges, ComplianceDifferences,
     ComplianceLine, ComplianceTotals, NodeCompliance, NodeLineDifference, ProductCompliance,
@@ -46,6 +49,7 @@ pub use seat::{
     SeatRequest, SeatWaiting, Tree,
 };
 pub use session::{Session, SessionAdmin, SessionCode, SessionDevice, SignIn, UseCode};
+pub use site::{CreateSite, Join, Joined, SiteCreated};
 pub use usage::{ProductUsage, Usage, Used, WhatIf, WhatIfTold};
 pub use webhook::WebhookEvent;
 
@@ -518,116 +522,4 @@ pub struct SeatHolder {
     pub since: Option<String>,
     /// Seconds without input, in whole minutes; unknown is null.
     pub idle_s: Option<u64>,
-}
-
-/// Body of `POST /v1/site`: creates a site on this device. One of `admin_key` and `password` is given.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct CreateSite {
-    /// The site's name.
-    pub name: String,
-    /// The first admin's name.
-    pub admin: String,
-    /// The first admin's public key, base32.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub admin_key: Option<String>,
-    /// Makes the first admin's key and seals it by this password, of at least 8 characters. A secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-}
-
-impl std::fmt::Debug for CreateSite {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CreateSite")
-            .field("name", &self.name)
-            .field("admin", &self.admin)
-            .field("admin_key", &self.admin_key)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Answers [`CreateSite`].
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct SiteCreated {
-    /// 1.
-    pub format: u32,
-    /// The site.
-    pub site: Site,
-    /// Shown once, never stored.
-    pub recovery_code: String,
-    /// The first admin's sealed key, to be kept as a file; null: the admin has the key already.
-    #[serde(default)]
-    pub key_file: Option<String>,
-}
-
-impl std::fmt::Debug for SiteCreated {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SiteCreated").field("site", &self.site).finish_non_exhaustive()
-    }
-}
-
-/// Body of `POST /v1/site/join`. The code is a secret.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Join {
-    /// The invitation's code; null: wait for admission by an admin.
-    pub code: Option<String>,
-}
-
-impl std::fmt::Debug for Join {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Join(..)")
-    }
-}
-
-/// Answers [`Join`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Joined {
-    /// 1.
-    pub format: u32,
-    /// The site, once admitted.
-    pub site: Option<Site>,
-    /// This device's id: the fingerprint an admin compares.
-    pub device: String,
-    /// Whether it waits for admission.
-    pub waiting: bool,
-}
-
-/// Body of `POST /v1/commands`: a ledger command signed by an admin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct SignedCommand {
-    /// The admin.
-    pub admin: String,
-    /// Request epoch.
-    pub epoch: u64,
-    /// Request counter.
-    pub counter: u64,
-    /// Postcard of the ledger's command, base64.
-    pub command: String,
-    /// Signature, base64.
-    pub signature: String,
-}
-
-/// Answers [`SignedCommand`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct CommandResult {
-    /// 1.
-    pub format: u32,
-    /// Whether it was done; else `refusal` says why not.
-    pub done: bool,
-    /// One sentence.
-    pub refusal: Option<String>,
-    /// A stable code: `not-permitted`, `not-found`, `conflict`, `invalid`, `limit`, `stale`.
-    pub code: Option<String>,
-    /// For `stale`: the admin's current epoch in the ledger.
-    pub epoch: Option<u64>,
-    /// `true`: no second machine has it on disk yet.
-    pub durability_single: bool,
 }
