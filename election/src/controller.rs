@@ -211,6 +211,10 @@ impl<T: 'static> Loop<T> {
     async fn start_log(&self, device: DeviceId) -> Option<Result<NodeId, RecruitError>> {
         let mut standing = self.standing.clone();
         let stays = |standing: &Standing| {
+            // Nothing is known of anybody: this node no longer leads, or has just lost its majority.
+            if standing.candidates.is_empty() {
+                return true;
+            }
             let own = standing.candidates.iter().find(|candidate| candidate.device == device);
             own.is_some_and(|candidate| candidate.connected && !candidate.leaving)
         };

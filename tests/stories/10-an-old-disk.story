@@ -35,3 +35,30 @@ show a
 > uses a seat
 show seats
 > 1 of 1 taken in the books; used by a
+
+# A machine with an old disk asks under numbers that it has used before, learns that from the site, and goes on beyond
+# them. It does so also after its next start: no number ever stands for two requests (I4).
+office 4 desktops seats 3 ttl 15s over wifi
+> 3 voters, 1 standby, 0 spares
+call Old a standby
+image Old
+kill Old
+start Old
+wait 2s
+checkout eva@Old as a
+> granted
+end a
+wait 2s
+roll back Old
+wait 10s
+checkout jan@Old as b
+> granted
+end b
+wait 2s
+kill Old
+start Old
+wait 10s
+checkout ola@Old as c
+> granted
+end c
+wait 2s

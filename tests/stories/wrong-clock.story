@@ -55,3 +55,24 @@ await 1 free within 2s
 > yes
 show time
 > right
+
+# A machine whose clock is right again leads again, whatever it knew of clocks in the term in which it handed over.
+office 4 desktops seats 2 ttl 15s over wifi
+> 3 voters, 1 standby, 0 spares
+call Wrong the holder
+always-on Wrong
+> done
+clock Wrong +1h
+await holder besides Wrong within 20s
+> yes
+call Second the holder
+clock Wrong -1h
+wait 5s
+stop Second
+await Second stopped within 20s
+> yes
+show Wrong
+> holder
+wait 2s
+show Wrong
+> holder

@@ -33,8 +33,28 @@ pub struct Presence {
     pub since: BTreeMap<DeviceId, BootTime>,
     /// Devices that said they are leaving.
     pub leaving: BTreeSet<DeviceId>,
-    /// Devices that are being revoked or leave the site: out of the membership first.
-    pub banned: BTreeSet<DeviceId>,
+    /// Devices that are being revoked or leave the site, out of the membership first, and by how many requests.
+    banned: BTreeMap<DeviceId, usize>,
+}
+
+impl Presence {
+    /// A request wants `device` out of the membership. Whether it is the only one.
+    pub fn ban(&mut self, device: DeviceId) -> bool {
+        let requests = self.banned.entry(device).or_default();
+        *requests = requests.saturating_add(1);
+        *requests == 1
+    }
+
+    /// That request is decided. Whether it was the last one.
+    pub fn unban(&mut self, device: DeviceId) -> bool {
+        match self.banned.get_mut(&device) {
+            Some(requests) if *requests > 1 => {
+                *requests -= 1;
+                false
+            }
+            _ => self.banned.remove(&device).is_some(),
+        }
+    }
 }
 
 /// When a device becomes healthy that is not yet; the standing changes then.
@@ -44,11 +64,11 @@ pub fn next_change(now: BootTime, presence: &Presence) -> Option<BootTime> {
 
 /// The standing of all enrolled devices. `me` is the holder: connected to itself.
 pub fn standing(now: BootTime, me: DeviceId, devices: &[DeviceFacts], presence: &Presence) -> Standing {
-    let enrolled = devices.iter().filter(|facts| !presence.banned.contains(&facts.device)).count();
+    let enrolled = devices.iter().filter(|facts| !presence.banned.contains_key(&facts.device)).count();
     let desktops = devices.iter().filter(|facts| !facts.laptop).count();
     let candidates = devices
         .iter()
-        .filter(|facts| !presence.banned.contains(&facts.device))
+        .filter(|facts| !presence.banned.contains_key(&facts.device))
         .map(|facts| {
             let since = presence.since.get(&facts.device);
             let long = since.is_some_and(|since| now.ms_since(*since) >= HEALTHY_AFTER_MS);
@@ -124,9 +144,18 @@ mod tests {
     fn a_banned_device_is_no_candidate() {
         let devices = [facts(0, false), facts(1, false)];
         let mut presence = present(&devices, 0);
-        presence.banned.insert(devices[1].device);
-        let standing = standing(BootTime(9_000), DeviceId([0; 20]), &devices, &presence);
-        assert_eq!(standing.enrolled, 1);
-        assert_eq!(standing.candidates.len(), 1);
+        let candidates = |presence: &Presence| {
+            let standing = standing(BootTime(9_000), DeviceId([0; 20]), &devices, presence);
+            assert_eq!(standing.enrolled, standing.candidates.len());
+            standing.candidates.len()
+        };
+        assert!(presence.ban(devices[1].device));
+        assert_eq!(candidates(&presence), 1);
+        // A repetition of the request, which ends later or earlier than the first one.
+        assert!(!presence.ban(devices[1].device));
+        assert!(!presence.unban(devices[1].device));
+        assert_eq!(candidates(&presence), 1);
+        assert!(presence.unban(devices[1].device));
+        assert_eq!(candidates(&presence), 2);
     }
 }

@@ -11,8 +11,8 @@ use seatkeeper_protocol::ticket::Ticket;
 use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::{Query, Request, Response};
 
-use super::Inner;
 use super::errors::NodeError;
+use super::{Inner, state};
 
 /// A ledger outcome as it came back.
 #[derive(Debug)]
@@ -84,12 +84,24 @@ impl Inner {
             let answer = Answer::of(sent, response)?;
             match answer.outcome {
                 Outcome::Refused(Refusal::Stale { epoch }) if epoch >= request.epoch => {
-                    self.epoch.fetch_max(epoch + 1, Ordering::Relaxed);
+                    self.outlive(epoch)?;
                 }
                 _ => return Ok(answer),
             }
         }
         Err(NodeError::Unknown)
+    }
+
+    /// Takes an epoch above one in which this device has asked before. On disk first: else the next start would count up
+    /// to it, and its requests have the ids of this run's.
+    fn outlive(&self, seen: u64) -> Result<(), NodeError> {
+        let _writing = self.writing();
+        let next = seen.saturating_add(1);
+        if self.epoch.load(Ordering::Relaxed) < next {
+            state::raise_epoch(&*self.disk, next).map_err(|error| NodeError::Internal(error.to_string()))?;
+            self.epoch.store(next, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// A look at the books.

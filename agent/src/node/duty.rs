@@ -266,9 +266,7 @@ impl Duty {
         let ledger = self.log.books.read();
         let (Some(site), Some(known)) = (ledger.site(), ledger.admin(&admin.admin)) else { return false };
         // A reader's or an old request is for the ledger to refuse: it must not move anything first.
-        let fresh = ledger
-            .epoch(&ActorKey::Admin(admin.admin.clone()))
-            .is_none_or(|epoch| admin.request.epoch > epoch);
+        let fresh = ledger.is_new(&ActorKey::Admin(admin.admin.clone()), admin.request);
         if known.role != AdminRole::Admin || !fresh {
             return false;
         }

@@ -120,9 +120,11 @@ impl Inner {
 
     /// `device` must leave the membership, or need not any more.
     pub(crate) fn ban(&self, device: DeviceId, banned: bool) {
-        self.presence.send_if_modified(|presence| {
-            if banned { presence.banned.insert(device) } else { presence.banned.remove(&device) }
-        });
+        self.presence.send_if_modified(
+            |presence| {
+                if banned { presence.ban(device) } else { presence.unban(device) }
+            },
+        );
     }
 
     /// A device without a code asks to be admitted.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seatkeeper_election::{Peer, Status};
+use seatkeeper_election::{Peer, Standing, Status};
 use seatkeeper_ledger::command::{Command, Form, Sealed};
 use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::{DeviceId, Name, PublicKey, SeatId};
@@ -57,7 +57,7 @@ pub(crate) async fn follow(inner: Arc<Inner>, log: Arc<Log>, stop: tokio_util::s
                 again = !take_up(&inner, &log, now.term).await;
             }
         } else {
-            lay_down(&inner);
+            lay_down(&inner, &log);
             match now.leader {
                 Some(leader) if leader.device != inner.device => {
                     inner.learn_holder(now.term, leader.device);
@@ -81,7 +81,7 @@ pub(crate) async fn follow(inner: Arc<Inner>, log: Arc<Log>, stop: tokio_util::s
             () = tokio::time::sleep(TOGETHER), if again => {}
         }
     }
-    lay_down(&inner);
+    lay_down(&inner, &log);
 }
 
 /// Whether a roster newer than everything in this log lists the device without one: it was taken out of the
@@ -123,12 +123,15 @@ async fn take_up(inner: &Arc<Inner>, log: &Arc<Log>, term: u64) -> bool {
     true
 }
 
-fn lay_down(inner: &Arc<Inner>) {
+fn lay_down(inner: &Arc<Inner>, log: &Log) {
     if let Some(duty) = inner.duty() {
         tracing::info!(term = duty.term, "this machine is no longer the holder");
         duty.stop.cancel();
         inner.set_duty(None);
         inner.queue.send_replace(queue::Places::new());
+        // Should this machine lead again, nothing is planned by what it knew of the others in this term: it could hand over
+        // to one that was revoked meanwhile, or go itself for a clock that was set right.
+        log.standing.send_replace(Standing::default());
     }
 }
 
@@ -272,8 +275,11 @@ pub(crate) fn refresh(inner: &Arc<Inner>, duty: &Duty) {
     };
     let standing = standing::standing(inner.clock.mono(), inner.device, &facts, &inner.presence.borrow());
     duty.log.standing.send_if_modified(|current| {
-        let changed = *current != standing;
-        *current = standing;
+        // Laid down meanwhile: it stays empty.
+        let changed = *current != standing && !duty.stop.is_cancelled();
+        if changed {
+            *current = standing;
+        }
         changed
     });
     publish(inner, duty, roster);

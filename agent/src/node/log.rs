@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use seatkeeper_election::{
-    Controller, Engine, Peer, Recruit, RecruitError, Standing, StartError, spawn_controller,
+    Controller, Engine, LogStore, Peer, Recruit, RecruitError, Standing, StartError, spawn_controller,
 };
 use seatkeeper_protocol::id::{DeviceId, NodeId};
 use seatkeeper_protocol::wire::{Request, Response};
@@ -35,9 +35,27 @@ impl std::fmt::Debug for Log {
 }
 
 impl Log {
-    /// Opens the log `node` in the state directory, or a new one, and starts its engine.
+    /// Makes a new log `node` in the state directory, and starts its engine.
     pub(crate) async fn start(inner: &Arc<Inner>, node: NodeId) -> Result<Arc<Self>, StartError> {
         let store = inner.disk.open_log(node)?;
+        Self::run(inner, node, store).await
+    }
+
+    /// Opens the log `node` of an earlier run; `None`: it is gone. An empty one in its place would vote again under an
+    /// id whose votes and entries others still count on (engine trap 9).
+    pub(crate) async fn reopen(inner: &Arc<Inner>, node: NodeId) -> Result<Option<Arc<Self>>, StartError> {
+        if !inner.disk.logs().map_err(StartError::Io)?.contains(&node) {
+            return Ok(None);
+        }
+        let store = inner.disk.open_log(node)?;
+        // Somebody has emptied the file.
+        if store.node().is_none() {
+            return Ok(None);
+        }
+        Self::run(inner, node, store).await.map(Some)
+    }
+
+    async fn run(inner: &Arc<Inner>, node: NodeId, store: LogStore) -> Result<Arc<Self>, StartError> {
         let books = Books::new(inner.world.observer());
         let engine = Engine::start(
             inner.config.engine,

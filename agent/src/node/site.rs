@@ -16,7 +16,7 @@ use super::duty::POOL_KEY_CONTEXT;
 use super::errors::{NodeError, StartError};
 use super::log::Log;
 use super::record::{REMEMBERED_MAX, Site, SiteRecord};
-use super::{Inner, audit, keeper, links, random, state, survey};
+use super::{Inner, audit, keeper, links, lock, random, state, survey};
 use crate::keys;
 use crate::keys::code::{RecoveryCode, seal_root};
 use crate::keys::seal::seal_to;
@@ -183,9 +183,16 @@ impl Inner {
         // The engine dials peers by the roster: the site comes first.
         self.site.send_replace(Some(Arc::new(site.clone())));
         let log = match record.node {
-            Some(node) => Some(Log::start(self, node).await?),
+            Some(node) => Log::reopen(self, node).await?,
             None => None,
         };
+        if let Some(node) = record.node.filter(|_| log.is_none()) {
+            self.log_failed(&format!(
+                "its log, of node {node}, is gone; it takes up another one when the site asks it to"
+            ));
+            *self.log_node() = None;
+            self.save();
+        }
         self.enter(site, log);
         Ok(())
     }
@@ -240,6 +247,7 @@ impl Inner {
             self.close_log().await;
             return Err(internal(error));
         }
+        *lock(&self.log_failure) = None;
         tracing::info!("this machine keeps the log now");
         Ok(node)
     }
@@ -257,8 +265,11 @@ impl Inner {
         stop.cancel();
         log.engine.shutdown().await;
         *self.log_node() = None;
-        self.save();
-        state::remove_log(&*self.disk, log.node);
+        match self.try_save() {
+            Ok(()) => state::remove_log(&*self.disk, log.node),
+            // The record may still name it: the next start opens it again, or deletes it if a later record does not.
+            Err(error) => tracing::warn!(%error, "the log stays on the disk for now"),
+        }
         tracing::info!("this machine no longer keeps the log");
     }
 

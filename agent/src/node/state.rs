@@ -31,6 +31,12 @@ pub(crate) fn next_epoch(disk: &dyn Disk) -> Result<u64, RecordError> {
     Ok(epoch)
 }
 
+/// Goes on from a higher epoch than the starts have counted, durably: the site has seen this device with it, whose disk
+/// was put back since.
+pub(crate) fn raise_epoch(disk: &dyn Disk, epoch: u64) -> Result<(), RecordError> {
+    disk.write_record(EPOCH, &epoch)
+}
+
 /// Deletes the log of `node`.
 pub(crate) fn remove_log(disk: &dyn Disk, node: NodeId) {
     if let Err(error) = disk.remove_log(node) {
@@ -70,5 +76,10 @@ mod tests {
         let state = StateDir::open(dir.path()).unwrap();
         assert_eq!(next_epoch(&state).unwrap(), 2);
         assert_eq!(identity(&state).unwrap().to_bytes(), key.to_bytes());
+        // One that was learned from the site is counted on from.
+        raise_epoch(&state, 7).unwrap();
+        drop(state);
+        let state = StateDir::open(dir.path()).unwrap();
+        assert_eq!(next_epoch(&state).unwrap(), 8);
     }
 }

@@ -5,6 +5,7 @@
 mod api;
 mod audit;
 mod compliance;
+mod damage;
 #[cfg(target_os = "linux")]
 mod idle;
 mod launcher;

@@ -1,6 +1,8 @@
 //! What the agent reads.
 
-use seatkeeper_protocol::id::{DeviceId, InviteId, Name, ProductId, PublicKey, SeatId, SessionId, Version};
+use seatkeeper_protocol::id::{
+    DeviceId, InviteId, Name, ProductId, PublicKey, RequestId, SeatId, SessionId, Version,
+};
 use seatkeeper_protocol::time::WallTime;
 
 use crate::audit::{Link, Stretch};
@@ -127,6 +129,11 @@ impl Ledger {
     /// The epoch of an actor's last request; its next one has it or a higher one. `None`: it never asked.
     pub fn epoch(&self, actor: &ActorKey) -> Option<u64> {
         self.state.memories.get(actor).map(Memory::epoch)
+    }
+
+    /// Whether a request with this id has yet to act: it is neither known nor forgotten, and of no earlier epoch.
+    pub fn is_new(&self, actor: &ActorKey, id: RequestId) -> bool {
+        self.state.memories.get(actor).is_none_or(|memory| memory.is_new(id))
     }
 
     /// The invitations, also those that ended lately.

@@ -54,8 +54,8 @@ const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::AnyGeneration, 1),
     (Fault::AdmissionBlind, 0),
     (Fault::ReturnBeforeRetired, 5),
-    (Fault::ReturnWhileUsed, 21),
-    (Fault::BorrowByWallClock, 637),
+    (Fault::ReturnWhileUsed, 29),
+    (Fault::BorrowByWallClock, 781),
 ];
 
 fn line(text: impl std::fmt::Display) {

@@ -56,6 +56,8 @@ pub struct Device {
     /// When its agent was started last, and its disk put back, milliseconds of true time.
     started: u64,
     restored: Option<u64>,
+    /// Its disk is a copy of another machine's.
+    copy: bool,
 }
 
 struct Agent {
@@ -113,7 +115,19 @@ impl Device {
             root: None,
             started: 0,
             restored: None,
+            copy: false,
         }
+    }
+
+    /// It gets a copy of another machine's disk, and with it what that machine is to the site.
+    pub fn become_copy(&mut self, image: &Image) {
+        self.disk.restore(image);
+        self.copy = true;
+    }
+
+    /// Whether its disk is a copy of another machine's.
+    pub fn is_copy(&self) -> bool {
+        self.copy
     }
 
     /// Its number.

@@ -273,7 +273,7 @@ impl History {
                 | Command::EndBorrow { .. }
                 | Command::LoseDevice { .. },
                 outcome,
-            ) => self.follow_loan(entry, outcome, now),
+            ) => self.follow_loan(index, entry, outcome, now),
             (Command::Found(found), Outcome::Done) => {
                 self.enrolled.insert(found.device.device());
             }
@@ -310,10 +310,12 @@ impl History {
         }
     }
 
-    fn follow_loan(&mut self, entry: &Entry, outcome: &Outcome, now: u64) {
+    fn follow_loan(&mut self, index: u64, entry: &Entry, outcome: &Outcome, now: u64) {
         let site_off_ms = entry.time.ms_since(wall_at(now));
         match (&entry.command, outcome) {
-            (Command::Borrow(_), Outcome::Borrowed(borrowed)) => {
+            // The serial is the entry's place in the log. A repetition is answered as before and lends nothing, and the
+            // site's time at it says nothing of the loan.
+            (Command::Borrow(_), Outcome::Borrowed(borrowed)) if borrowed.serial == index => {
                 let Actor::Device(device) = entry.actor else { return };
                 let seat = borrowed.seat.0;
                 // The books may have moved it to a license that lends.

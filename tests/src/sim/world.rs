@@ -441,7 +441,7 @@ impl World {
     /// A machine with a copy of another's disk.
     pub fn add_clone(&mut self, image: &Image) -> usize {
         let number = self.add_machine(false);
-        self.devices[number].disk().restore(image);
+        self.devices[number].become_copy(image);
         number
     }
 

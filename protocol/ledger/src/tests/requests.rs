@@ -130,6 +130,10 @@ fn what_is_forgotten_is_stale() {
     assert_eq!(refusal(ask(&mut office, 1, id(3, 99), describe(99))), Refusal::Stale { epoch: 4 });
     assert_eq!(office.ledger.epoch(&ActorKey::Device(device(1))), Some(4));
     assert_eq!(office.ledger.epoch(&ActorKey::Device(device(2))), None);
+    let is_new = |who: u8, id| office.ledger.is_new(&ActorKey::Device(device(who)), id);
+    assert!(is_new(1, id(4, 1)) && is_new(1, id(5, 0)), "whoever asks more than once in an epoch");
+    assert!(!is_new(1, id(4, 0)) && !is_new(1, id(3, 1_000)), "used, and of an earlier epoch");
+    assert!(is_new(2, id(0, 0)), "who never asked");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! I4: each request acts once. An entry that repeats a request comes to what it came to before, or is refused.
+//! I4: each request acts once, and its id stands for nothing else. An entry that repeats a request comes to what it came
+//! to before, or is refused.
 
 use std::collections::BTreeMap;
 
@@ -32,11 +33,24 @@ impl Check for ActsOnce {
                 self.first.insert((actor, epoch, counter), acted);
                 continue;
             };
+            // An id stands for one command, also across restarts: only a device whose disk was put back counts anew, and
+            // one whose disk was copied counts together with its copy.
+            let counts_anew = view.devices.iter().any(|device| {
+                let at = view.history.entries.get(before).map_or(0, |first| first.at);
+                device.is_copy() || device.restored().is_some_and(|restored| restored >= at)
+            });
+            let another = *command != entry.command;
+            // What was refused before anything was known of its actor is not remembered: it has not acted.
+            if matches!(outcome, Outcome::Refused(Refusal::NotPermitted(_))) && (!another || counts_anew) {
+                let acted = (*index, entry.command.clone(), first.outcome.clone());
+                self.first.insert((actor, epoch, counter), acted);
+                continue;
+            }
             let same = match (outcome, &first.outcome) {
-                // Also a device whose disk was rolled back counts anew, and learns that it must not; one that was revoked
-                // meanwhile learns only that.
+                _ if another && !counts_anew => false,
+                // Who counts anew learns that it must not; one that was revoked meanwhile learns only that.
                 (_, Outcome::Refused(Refusal::Stale { .. } | Refusal::NotPermitted(_))) => true,
-                _ if *command != entry.command => false,
+                _ if another => false,
                 // It came to an end meanwhile.
                 (Outcome::Granted(_), Outcome::Refused(Refusal::SessionEnded | Refusal::Superseded)) => true,
                 (Outcome::Borrowed(_), Outcome::Refused(Refusal::SessionEnded)) => true,
@@ -45,8 +59,6 @@ impl Check for ActsOnce {
                 (Outcome::Waiting(_), Outcome::Refused(Refusal::SessionEnded | Refusal::Superseded)) => true,
                 // Who has the seats is looked up anew.
                 (Outcome::Refused(Refusal::NoSeat(_)), Outcome::Refused(Refusal::NoSeat(_))) => true,
-                // What was refused before anything was known of its actor is not remembered.
-                (Outcome::Refused(Refusal::NotPermitted(_)), _) => true,
                 (then, now) => then == now,
             };
             if !same {

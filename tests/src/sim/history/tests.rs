@@ -1,6 +1,7 @@
 use seatkeeper::keys;
+use seatkeeper_ledger::command::{Borrow, Borrowed};
 use seatkeeper_protocol::id::{SeatId, SiteId};
-use seatkeeper_protocol::license;
+use seatkeeper_protocol::license::{self, Share};
 
 use super::super::site::{PRODUCT, product};
 use super::*;
@@ -38,6 +39,52 @@ fn what_a_machine_borrows_after_it_left_and_came_back_is_lost_with_it() {
     assert_eq!(history.pool(&product()), (1, 2));
     apply(&mut history, admin(), lose);
     assert_eq!(history.pool(&product()), (0, 2));
+}
+
+/// Another holder may find the same request once more, when the site's time has been set right meanwhile.
+#[test]
+fn a_borrow_that_stands_in_the_log_twice_lends_once() {
+    let mut history = History::default();
+    let device = DeviceId([1; 20]);
+    let year_ms = 365 * 24 * 3_600_000;
+    let ends = wall_at(60_000).plus_ms(-year_ms);
+    let mut apply = |index: u64, time: WallTime, command: Command, outcome: Outcome| {
+        let request = RequestId { epoch: 1, counter: 1 };
+        let entry = Entry { time, term: 1, actor: Actor::Device(device), request, command };
+        let (entry, hash) = (Some(Arc::new(entry)), [0; 32]);
+        history.applied(&Applied { device: 0, index, entry, outcome, hash, digest: None, bug: None }, index);
+        history.loans[&7].clone()
+    };
+    let want = Borrow {
+        user: Name::new("eva").unwrap(),
+        product: product(),
+        version: None,
+        features: Vec::new(),
+        until: ends,
+    };
+    let borrowed = Outcome::Borrowed(Box::new(Borrowed {
+        seat: SeatId(7),
+        serial: 3,
+        license: Name::new("L1").unwrap(),
+        license_hash: [0; 32],
+        license_text: String::new(),
+        product: product(),
+        version: "2026".parse().unwrap(),
+        features: Vec::new(),
+        user: want.user.clone(),
+        share: Share::None,
+        issued: wall_at(0).plus_ms(-year_ms),
+        ends,
+        converted: false,
+    }));
+    let first = apply(3, wall_at(3).plus_ms(-year_ms), Command::Borrow(want.clone()), borrowed.clone());
+    assert_eq!(first.site_off_ms, -year_ms);
+    let again = apply(4, wall_at(4), Command::Borrow(want.clone()), borrowed.clone());
+    assert_eq!(again.site_off_ms, -year_ms, "by the time of the entry that lent it");
+    let back = Command::ReturnBorrow { seat: SeatId(7), serial: 3 };
+    assert!(apply(5, wall_at(5), back, Outcome::Done).over.is_some());
+    let late = apply(6, wall_at(6), Command::Borrow(want), borrowed);
+    assert_eq!(late.over, Some((LoanOver::Returned, 5)), "a late repetition does not lend it anew");
 }
 
 fn license_that_takes_back_at_once() -> (License, Name) {

@@ -155,6 +155,7 @@ impl Names {
             Show::Machine(who) => Ok(vec![self.one_machine(world, self.machine(world, who)?)]),
             Show::Program(name) => Ok(vec![self.one_program(world, self.program(name)?)]),
             Show::Log(name) => Ok(vec![log(world, self.program(name)?)]),
+            Show::Books(who) => Ok(vec![books(&world.devices()[self.machine(world, who)?])]),
         }
     }
 
@@ -265,6 +266,16 @@ fn time(world: &World) -> String {
     let Some((entry, at)) = last else { return "no entry yet".to_owned() };
     let off = entry.time.ms_since(wall_at(at)).unsigned_abs();
     if off <= TIME_OFF_MS { "right" } else { "wrong" }.to_owned()
+}
+
+/// Whether a machine keeps the log, as it knows itself.
+fn books(device: &Device) -> String {
+    match device.status() {
+        None => "keeps no log",
+        Some(status) if status.last_log == 0 => "keeps an empty log",
+        Some(_) => "keeps a log",
+    }
+    .to_owned()
 }
 
 /// How a program's request stands in the log.

@@ -155,6 +155,8 @@ pub enum Show {
     Program(String),
     /// How a program's request stands in the log.
     Log(String),
+    /// Whether a machine keeps the log, as it knows itself.
+    Books(Who),
 }
 
 /// What a program is and where.
@@ -209,12 +211,18 @@ pub enum Command {
     Image(Who),
     /// Puts the image back, with the power off, and starts the machine.
     RollBack(Who),
+    /// The disks of these are full, and what gets free is taken by others.
+    Fill(Set),
+    /// There is room again.
+    MakeRoom(Set),
     /// A machine with a copy of a disk is switched on.
     Clone(Who, String),
     /// A new machine joins; whether it is a laptop.
     Add(bool, String),
     /// A machine leaves the site.
     Leave(Who),
+    /// An admin revokes a machine.
+    Revoke(Who),
     /// An admin declares a machine always-on.
     AlwaysOn(Who),
     /// Somebody with a machine's key speaks for other generations.
@@ -293,10 +301,13 @@ fn command(words: &[&str]) -> Result<Command, String> {
         ["move", machine, "keeping", "connections"] => Command::Move(who(machine)?, true),
         ["image", machine] => Command::Image(who(machine)?),
         ["roll", "back", machine] => Command::RollBack(who(machine)?),
+        ["fill", "disk", "of", whom @ ..] => Command::Fill(set(whom)?),
+        ["make", "room", "on", whom @ ..] => Command::MakeRoom(set(whom)?),
         ["clone", machine, "as", name] => Command::Clone(who(machine)?, capital(name)?),
         ["add", "desktop", name] => Command::Add(false, capital(name)?),
         ["add", "laptop", name] => Command::Add(true, capital(name)?),
         ["leave", machine] => Command::Leave(who(machine)?),
+        ["revoke", machine] => Command::Revoke(who(machine)?),
         ["always-on", machine] => Command::AlwaysOn(who(machine)?),
         ["rival", machine] => Command::Rival(who(machine)?),
         ["ask", rest @ ..] => Command::Checkout(ask(rest)?, None),
@@ -389,6 +400,7 @@ fn show(words: &[&str]) -> Result<Show, String> {
         ["queue"] => Show::Queue,
         ["time"] => Show::Time,
         ["log", "of", program] => Show::Log(small(program)?),
+        ["books", "of", machine] => Show::Books(who(machine)?),
         [one] if who(one).is_ok() => Show::Machine(who(one)?),
         [one] => Show::Program(small(one)?),
         _ => return Err(format!("`{}` is nothing that can be shown", words.join(" "))),

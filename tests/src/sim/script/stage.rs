@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seatkeeper_election::Timing;
 use seatkeeper_ledger::command::{Command as Order, DeviceSettings};
-use seatkeeper_protocol::id::Name;
+use seatkeeper_protocol::id::{DeviceId, Name};
 
 use super::look::{Meaningless, Names, is_using};
 use super::parse::{Ask, Command, Condition, Office, Role, Scene, Set};
@@ -133,10 +133,15 @@ impl Stage {
                 let number = self.names.machine(&self.world, who)?;
                 let image =
                     self.images.get(&number).ok_or_else(|| "there is no image of its disk".to_owned())?;
-                self.world.device(number).power_cut();
-                self.world.device(number).disk().restore(image);
-                self.world.start(number);
+                let now = self.world.now();
+                self.world.device(number).restore(image, now);
             }
+            Command::Fill(set) => {
+                self.each(set, |world, number| world.device(number).disk().fill_for_good())?
+            }
+            Command::MakeRoom(set) => self.each(set, |world, number| {
+                world.device(number).disk().fill(None);
+            })?,
             Command::Clone(who, name) => {
                 let number = self.names.machine(&self.world, who)?;
                 let image = self.world.devices()[number].disk().image();
@@ -152,6 +157,7 @@ impl Stage {
                 self.world.join(number)?;
             }
             Command::Leave(who) => return self.leave(self.names.machine(&self.world, who)?),
+            Command::Revoke(who) => return self.revoke(self.names.machine(&self.world, who)?),
             Command::AlwaysOn(who) => return self.declare_always_on(self.names.machine(&self.world, who)?),
             Command::Rival(who) => {
                 let number = self.names.machine(&self.world, who)?;
@@ -300,12 +306,22 @@ impl Stage {
     }
 
     fn declare_always_on(&mut self, number: usize) -> Result<Vec<String>, Stop> {
-        let by = self.world.devices().iter().find(|device| device.is_awake() && device.is_ready());
-        let by = by.map(Device::number).ok_or_else(|| "no agent runs that could be asked".to_owned())?;
-        let device =
-            self.world.devices()[number].id().ok_or_else(|| format!("no agent runs on pc{number}"))?;
         let settings = DeviceSettings { always_on: Some(true), ..DeviceSettings::default() };
-        let answer = self.world.command(by, Order::SetDevice { device, settings });
+        self.order(number, |device| Order::SetDevice { device, settings })
+    }
+
+    fn revoke(&mut self, number: usize) -> Result<Vec<String>, Stop> {
+        self.order(number, |device| Order::RevokeDevice { device })
+    }
+
+    /// An admin's command about a machine, by way of another one.
+    fn order(&mut self, about: usize, order: impl FnOnce(DeviceId) -> Order) -> Result<Vec<String>, Stop> {
+        let device = self.world.devices()[about].id().ok_or_else(|| format!("no agent runs on pc{about}"))?;
+        let ready = |device: &&Device| device.is_awake() && device.is_ready();
+        let others = self.world.devices().iter().filter(|device| device.number() != about);
+        let by = others.chain(self.world.devices()).find(ready).map(Device::number);
+        let by = by.ok_or_else(|| "no agent runs that could be asked".to_owned())?;
+        let answer = self.world.command(by, order(device));
         self.answered(&answer)
     }
 
