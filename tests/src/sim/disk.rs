@@ -330,6 +330,11 @@ impl SimDisk {
             bytes_left.map(|left| used.saturating_add(usize::try_from(left).unwrap_or(usize::MAX)));
     }
 
+    /// The disk takes nothing more, as others write on it too and take what gets free.
+    pub fn fill_for_good(&self) {
+        self.lock().capacity = Some(0);
+    }
+
     /// After so many operations more, all writes and syncs fail, until [`SimDisk::mend`].
     pub fn break_writes(&self, operations: u64) {
         self.lock().break_in = Some(operations);

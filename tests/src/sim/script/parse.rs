@@ -211,10 +211,10 @@ pub enum Command {
     Image(Who),
     /// Puts the image back, with the power off, and starts the machine.
     RollBack(Who),
-    /// The disks of these can be read only.
-    Break(Set),
-    /// They can be written again.
-    Mend(Set),
+    /// The disks of these are full, and what gets free is taken by others.
+    Fill(Set),
+    /// There is room again.
+    MakeRoom(Set),
     /// A machine with a copy of a disk is switched on.
     Clone(Who, String),
     /// A new machine joins; whether it is a laptop.
@@ -301,8 +301,8 @@ fn command(words: &[&str]) -> Result<Command, String> {
         ["move", machine, "keeping", "connections"] => Command::Move(who(machine)?, true),
         ["image", machine] => Command::Image(who(machine)?),
         ["roll", "back", machine] => Command::RollBack(who(machine)?),
-        ["break", "disk", "of", whom @ ..] => Command::Break(set(whom)?),
-        ["mend", "disk", "of", whom @ ..] => Command::Mend(set(whom)?),
+        ["fill", "disk", "of", whom @ ..] => Command::Fill(set(whom)?),
+        ["make", "room", "on", whom @ ..] => Command::MakeRoom(set(whom)?),
         ["clone", machine, "as", name] => Command::Clone(who(machine)?, capital(name)?),
         ["add", "desktop", name] => Command::Add(false, capital(name)?),
         ["add", "laptop", name] => Command::Add(true, capital(name)?),

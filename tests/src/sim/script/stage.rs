@@ -136,10 +136,12 @@ impl Stage {
                 let now = self.world.now();
                 self.world.device(number).restore(image, now);
             }
-            Command::Break(set) => self.each(set, |world, number| {
-                world.device(number).disk().break_writes(0);
+            Command::Fill(set) => {
+                self.each(set, |world, number| world.device(number).disk().fill_for_good())?
+            }
+            Command::MakeRoom(set) => self.each(set, |world, number| {
+                world.device(number).disk().fill(None);
             })?,
-            Command::Mend(set) => self.each(set, |world, number| world.device(number).disk().mend())?,
             Command::Clone(who, name) => {
                 let number = self.names.machine(&self.world, who)?;
                 let image = self.world.devices()[number].disk().image();

@@ -1,5 +1,5 @@
 # A voter is off for long: another takes its place, and its log is no longer wanted. When it is back, it cannot write down
-# that it keeps no log any more, as its disk takes nothing. Then the log stays where it is. Else it would begin an empty
+# that it keeps no log any more, as its disk is full. Then the log stays where it is. Else it would begin an empty
 # one at the next start, with the id by which it once voted and acknowledged entries.
 office 6 desktops seats 2 ttl 15s over wifi
 > 3 voters, 2 standbys, 1 spare
@@ -10,11 +10,11 @@ await Old spare within 60s
 wait 2s
 start Old
 wait 1s
-break disk of Old
+fill disk of Old
 wait 15s
 show books of Old
 > keeps no log
-mend disk of Old
+make room on Old
 kill Old
 start Old
 wait 2s
