@@ -146,8 +146,11 @@ async fn a_released_seat_of_a_program_whose_wrapper_was_killed_ends_by_its_ttl()
     let office = Office::with_two_seats().await;
     let go = office.path("go");
     rustix::fs::mkfifoat(rustix::fs::CWD, &go, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
-    let mut run = office.run(&[], &format!("read x < {}", go.display()));
+    let started = office.path("started");
+    let mut run = office.run(&[], &format!("echo > {}; read x < {}", started.display(), go.display()));
     let seat = office.until_seats(1).await[0].id.clone();
+    // Else there is no program yet that the seat could stay for.
+    written(&started).await;
     run.kill().await.unwrap();
     // Longer than the agent takes to see a connection close.
     office.done(&["run", "cad", "--", "true"]).await;
