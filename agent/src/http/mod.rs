@@ -37,7 +37,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -104,46 +104,23 @@ impl Api {
     ///
     /// Stop the node first: a seat whose stream is closed while the node still works is given back.
     pub async fn serve(&self, mut listener: LocalListener, shutdown: CancellationToken) {
-        let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let users = Arc::new(Users::default());
-        let tasks = TaskTracker::new();
-        loop {
-            let next = async {
-                let permit = Arc::clone(&free).acquire_owned().await;
-                (permit, listener.accept().await)
-            };
-            let (permit, accepted) = tokio::select! {
-                () = shutdown.cancelled() => break,
-                next = next => next,
-            };
-            let Ok(permit) = permit else { break };
-            match accepted {
-                Ok((stream, caller)) => match Users::enter(&users, &caller.user) {
-                    Some(place) => {
-                        let serving = self.clone().serve_local(stream, caller, (permit, place));
-                        let shutdown = shutdown.clone();
-                        tasks.spawn(async move { shutdown.run_until_cancelled(serving).await });
-                    }
-                    None => {
-                        tracing::warn!(user = %caller.user, "a user has too many connections to the agent")
-                    }
-                },
-                Err(error) => {
-                    tracing::warn!(%error, "a local connection was not accepted");
-                    tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
-                }
+        let serve = |(stream, caller): (LocalStream, Caller)| {
+            let place = Users::enter(&users, &caller.user);
+            if place.is_none() {
+                tracing::warn!(user = %caller.user, "a user has too many connections to the agent");
             }
-        }
-        tasks.close();
-        tasks.wait().await;
-    }
-
-    async fn serve_local(self, stream: LocalStream, caller: Caller, _place: (OwnedSemaphorePermit, Place)) {
-        self.serve_connection(stream, |request, sessions| {
-            guard::admit_local(request, &caller, sessions);
-            Ok(())
-        })
-        .await;
+            let (api, place) = (self.clone(), place?);
+            Some(async move {
+                let _place = place;
+                let admit = |request: &mut Request<Incoming>, sessions: &Sessions| {
+                    guard::admit_local(request, &caller, sessions);
+                    Ok(())
+                };
+                api.serve_connection(stream, admit).await;
+            })
+        };
+        serve_each(CONNECTIONS_MAX, async || listener.accept().await, serve, &shutdown).await;
     }
 
     /// Serves one connection; `admit` lets each of its requests in, or answers it.
@@ -179,6 +156,43 @@ impl Api {
             tracing::debug!(%error, "a connection to the API ended");
         }
     }
+}
+
+/// Accepts connections until `shutdown` and serves each in a task of its own, at most `max` at once; then ends all of them.
+/// `serve` may turn one away.
+async fn serve_each<C, S>(
+    max: usize,
+    mut accept: impl AsyncFnMut() -> std::io::Result<C>,
+    serve: impl Fn(C) -> Option<S>,
+    shutdown: &CancellationToken,
+) where
+    S: Future<Output = ()> + Send + 'static,
+{
+    let free = Arc::new(Semaphore::new(max));
+    let tasks = TaskTracker::new();
+    loop {
+        let next = async {
+            let permit = Arc::clone(&free).acquire_owned().await;
+            (permit, accept().await)
+        };
+        let Some((permit, accepted)) = shutdown.run_until_cancelled(next).await else { break };
+        match accepted {
+            Ok(connection) => {
+                let Some(serving) = serve(connection) else { continue };
+                let shutdown = shutdown.clone();
+                tasks.spawn(async move {
+                    let _permit = permit;
+                    shutdown.run_until_cancelled(serving).await;
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection to the API was not accepted");
+                tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+            }
+        }
+    }
+    tasks.close();
+    tasks.wait().await;
 }
 
 /// Counts the connections of each user.

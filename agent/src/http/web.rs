@@ -14,14 +14,12 @@ use hyper::body::Incoming;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::guard::Site;
 use super::session::Sessions;
-use super::{ACCEPT_AGAIN_AFTER, Api, HEAD_WITHIN};
+use super::{Api, HEAD_WITHIN, serve_each};
 
 /// Connections served at once; more wait in the operating system's queue. A page has up to six.
 const CONNECTIONS_MAX: usize = 64;
@@ -116,34 +114,12 @@ impl Api {
         let site = Arc::new(Site::new(address, certificate));
         self.sessions.served_at(site.url());
         tracing::info!(url = site.url(), "the page is served");
-        let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let tasks = TaskTracker::new();
-        loop {
-            let next = async {
-                let permit = Arc::clone(&free).acquire_owned().await;
-                (permit, listener.accept().await)
-            };
-            let (permit, accepted) = tokio::select! {
-                () = shutdown.cancelled() => break,
-                next = next => next,
-            };
-            match accepted {
-                Ok((stream, _)) => {
-                    let (api, site, shutdown) = (self.clone(), Arc::clone(&site), shutdown.clone());
-                    let acceptor = port.tls.as_ref().map(|(acceptor, _)| acceptor.clone());
-                    tasks.spawn(async move {
-                        let _permit = permit;
-                        shutdown.run_until_cancelled(api.serve_browser(stream, acceptor, &site)).await;
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a browser's connection was not accepted");
-                    tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
-                }
-            }
-        }
-        tasks.close();
-        tasks.wait().await;
+        let acceptor = port.tls.map(|(acceptor, _)| acceptor);
+        let serve = |(stream, _): (TcpStream, SocketAddr)| {
+            let (api, site, acceptor) = (self.clone(), Arc::clone(&site), acceptor.clone());
+            Some(async move { api.serve_browser(stream, acceptor, &site).await })
+        };
+        serve_each(CONNECTIONS_MAX, async || listener.accept().await, serve, &shutdown).await;
     }
 
     async fn serve_browser(&self, stream: TcpStream, acceptor: Option<TlsAcceptor>, site: &Site) {

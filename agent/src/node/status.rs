@@ -16,6 +16,11 @@ impl Node {
     pub async fn status(&self) -> api::Status {
         self.inner.status().await.0
     }
+
+    /// What this device is, as it knows itself.
+    pub fn me(&self) -> api::Me {
+        self.inner.me()
+    }
 }
 
 impl Inner {

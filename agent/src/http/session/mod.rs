@@ -183,7 +183,7 @@ pub(super) async fn begin(
     access.sessions.store().begin(hashed, caller, csrf.to_string(), now());
     let access = Access { token: Some(hashed), ..access };
     let cookie = cookie.set(&token);
-    Ok(([(header::SET_COOKIE, cookie)], Json(described(&node, &access, None).await)).into_response())
+    Ok(([(header::SET_COOKIE, cookie)], Json(described(&node, &access, None))).into_response())
 }
 
 /// In whose name requests are made, and which admin has signed in.
@@ -195,7 +195,7 @@ pub(super) async fn show(
     Extension(caller): Extension<Caller>,
     Extension(access): Extension<Access>,
 ) -> Json<api::Session> {
-    Json(described(&node, &access, Some(&caller)).await)
+    Json(described(&node, &access, Some(&caller)))
 }
 
 /// Ends the session.
@@ -254,7 +254,7 @@ pub(super) async fn sign_in(
     if !kept {
         return Err(no_session());
     }
-    let described = described(&node, &access, Some(&caller)).await;
+    let described = described(&node, &access, Some(&caller));
     Ok(Json(api::Session { token, ..described }))
 }
 
@@ -270,7 +270,7 @@ pub(super) async fn sign_out(
     if let Some(token) = &access.token {
         access.sessions.store().set_admin(token, None);
     }
-    Json(described(&node, &access, Some(&caller)).await)
+    Json(described(&node, &access, Some(&caller)))
 }
 
 /// Opens a sealed key, slowed after wrong passwords.
@@ -325,7 +325,7 @@ async fn role_of(node: &Node, opened: &AdminKey) -> Result<String, Problem> {
 }
 
 /// The session as the API tells it. `caller`: on the socket, where everybody has a name.
-async fn described(node: &Node, access: &Access, caller: Option<&Caller>) -> api::Session {
+fn described(node: &Node, access: &Access, caller: Option<&Caller>) -> api::Session {
     let session = access.session();
     let caller = match (&session, &access.cookie) {
         (Some(session), _) => Some(&session.caller),
@@ -336,17 +336,14 @@ async fn described(node: &Node, access: &Access, caller: Option<&Caller>) -> api
         let left = admin.left_ms(now()).min(ADMIN_MS);
         SystemClock.wall().plus_ms(i64::try_from(left).unwrap_or(0)).rfc3339()
     };
-    let status = node.status().await;
+    let me = node.me();
     api::Session {
         format: api::FORMAT,
         user: caller.map(|caller| caller.user.clone()),
         manages_device: caller.is_some_and(|caller| caller.manages_device),
         csrf: session.as_ref().filter(|_| access.cookie.is_some()).map(|session| session.csrf.clone()),
-        device: api::SessionDevice {
-            id: node.device().to_string(),
-            name: status.me.map(|me| me.name).unwrap_or_default(),
-        },
-        site: status.site.map(|site| site.name),
+        device: api::SessionDevice { id: me.id, name: me.name },
+        site: node.site().map(|site| site.name),
         admin: session.and_then(|session| session.admin).map(|admin| api::SessionAdmin {
             name: admin.name.to_string(),
             ends: ends(&admin),
