@@ -37,6 +37,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -103,14 +104,14 @@ impl Api {
     /// Serves the socket until `shutdown`, then closes all connections.
     ///
     /// Stop the node first: a seat whose stream is closed while the node still works is given back.
-    pub async fn serve(&self, mut listener: LocalListener, shutdown: CancellationToken) {
-        let users = Arc::new(Users::default());
-        let serve = |(stream, caller): (LocalStream, Caller)| {
+    pub async fn serve(&self, listener: LocalListener, shutdown: CancellationToken) {
+        let (this, users) = (self.clone(), Arc::new(Users::default()));
+        let serve = move |(stream, caller): (LocalStream, Caller)| {
             let place = Users::enter(&users, &caller.user);
             if place.is_none() {
                 tracing::warn!(user = %caller.user, "a user has too many connections to the agent");
             }
-            let (api, place) = (self.clone(), place?);
+            let (api, place) = (this.clone(), place?);
             Some(async move {
                 let _place = place;
                 let admit = |request: &mut Request<Incoming>, sessions: &Sessions| {
@@ -120,7 +121,7 @@ impl Api {
                 api.serve_connection(stream, admit).await;
             })
         };
-        serve_each(CONNECTIONS_MAX, async || listener.accept().await, serve, &shutdown).await;
+        serve_each(CONNECTIONS_MAX, listener, serve, &shutdown).await;
     }
 
     /// Serves one connection; `admit` lets each of its requests in, or answers it.
@@ -158,22 +159,40 @@ impl Api {
     }
 }
 
+/// What connections come from.
+trait Accept {
+    type Connection: Send;
+    fn accept(&mut self) -> impl Future<Output = std::io::Result<Self::Connection>> + Send;
+}
+
+impl Accept for LocalListener {
+    type Connection = (LocalStream, Caller);
+    async fn accept(&mut self) -> std::io::Result<Self::Connection> {
+        LocalListener::accept(self).await
+    }
+}
+
+impl Accept for TcpListener {
+    type Connection = TcpStream;
+    async fn accept(&mut self) -> std::io::Result<TcpStream> {
+        TcpListener::accept(self).await.map(|(stream, _)| stream)
+    }
+}
+
 /// Accepts connections until `shutdown` and serves each in a task of its own, at most `max` at once; then ends all of them.
 /// `serve` may turn one away.
-async fn serve_each<C, S>(
+async fn serve_each<L: Accept, S: Future<Output = ()> + Send + 'static>(
     max: usize,
-    mut accept: impl AsyncFnMut() -> std::io::Result<C>,
-    serve: impl Fn(C) -> Option<S>,
+    mut listener: L,
+    serve: impl Fn(L::Connection) -> Option<S>,
     shutdown: &CancellationToken,
-) where
-    S: Future<Output = ()> + Send + 'static,
-{
+) {
     let free = Arc::new(Semaphore::new(max));
     let tasks = TaskTracker::new();
     loop {
         let next = async {
             let permit = Arc::clone(&free).acquire_owned().await;
-            (permit, accept().await)
+            (permit, listener.accept().await)
         };
         let Some((permit, accepted)) = shutdown.run_until_cancelled(next).await else { break };
         match accepted {

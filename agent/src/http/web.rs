@@ -115,11 +115,12 @@ impl Api {
         self.sessions.served_at(site.url());
         tracing::info!(url = site.url(), "the page is served");
         let acceptor = port.tls.map(|(acceptor, _)| acceptor);
-        let serve = |(stream, _): (TcpStream, SocketAddr)| {
-            let (api, site, acceptor) = (self.clone(), Arc::clone(&site), acceptor.clone());
+        let this = self.clone();
+        let serve = move |stream: TcpStream| {
+            let (api, site, acceptor) = (this.clone(), Arc::clone(&site), acceptor.clone());
             Some(async move { api.serve_browser(stream, acceptor, &site).await })
         };
-        serve_each(CONNECTIONS_MAX, async || listener.accept().await, serve, &shutdown).await;
+        serve_each(CONNECTIONS_MAX, listener, serve, &shutdown).await;
     }
 
     async fn serve_browser(&self, stream: TcpStream, acceptor: Option<TlsAcceptor>, site: &Site) {
