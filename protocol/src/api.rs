@@ -284,6 +284,13 @@ pub struct Device {
     pub form: String,
     /// Declared always-on.
     pub always_on: bool,
+    /// When the holder last heard of it, RFC 3339; null: it is online, or the holder has not heard of it since it started.
+    #[serde(default)]
+    pub last_seen: Option<String>,
+    /// By how much its clock was ahead of the site's time when the holder last heard of it, seconds; negative: behind; null:
+    /// not known.
+    #[serde(default)]
+    pub clock_off_s: Option<i64>,
     /// Where it was last seen.
     pub address: Option<String>,
     /// The agent's version.

@@ -72,6 +72,8 @@ pub struct Ping {
     /// For how many minutes those with a seat have had no input, where that is known. Whole minutes: how idle a seat is
     /// matters, not what somebody does from moment to moment.
     pub idle: Vec<(SessionId, u16)>,
+    /// What the device's clock says. People are shown how far it is off; nothing is decided by it.
+    pub clock: WallTime,
 }
 
 /// Dialed to dialer.

@@ -39,12 +39,12 @@ fn page(devices: &api::Devices) -> Page {
             device.id.chars().take(8).collect(),
             device.name.clone(),
             device.role.clone(),
-            match (&device.lost, device.online) {
-                (Some(_), _) => "lost",
-                (None, true) => "online",
-                (None, false) => "offline",
-            }
-            .to_owned(),
+            match (&device.lost, device.online, &device.last_seen) {
+                (Some(_), ..) => "lost".to_owned(),
+                (None, true, _) => "online".to_owned(),
+                (None, false, None) => "offline".to_owned(),
+                (None, false, Some(seen)) => format!("offline since {}", print::when(Some(seen))),
+            },
             form,
             device.seats.to_string(),
             device.borrowed.to_string(),

@@ -168,14 +168,14 @@ trait Accept {
 impl Accept for LocalListener {
     type Connection = (LocalStream, Caller);
     async fn accept(&mut self) -> std::io::Result<Self::Connection> {
-        LocalListener::accept(self).await
+        Self::accept(self).await
     }
 }
 
 impl Accept for TcpListener {
     type Connection = TcpStream;
     async fn accept(&mut self) -> std::io::Result<TcpStream> {
-        TcpListener::accept(self).await.map(|(stream, _)| stream)
+        Self::accept(self).await.map(|(stream, _)| stream)
     }
 }
 

@@ -4,6 +4,7 @@ pub mod asks;
 pub mod audit;
 pub mod book;
 pub mod borrows;
+pub mod contacts;
 pub mod doctor;
 pub mod health;
 pub mod idle;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::SessionId;
-use seatkeeper_protocol::time::{BootTime, device_deadline_ms};
+use seatkeeper_protocol::time::{BootTime, WallTime, device_deadline_ms};
 use seatkeeper_protocol::wire::{Ping, Pong};
 
 /// Pings remembered until their pong; older ones count as never answered.
@@ -93,12 +93,12 @@ impl Sessions {
         self.held.is_empty()
     }
 
-    /// The ping to send now.
-    pub fn ping(&mut self, now: BootTime) -> Ping {
+    /// The ping to send now, when this device's clock says `clock`.
+    pub fn ping(&mut self, now: BootTime, clock: WallTime) -> Ping {
         self.pings += 1;
         let held = self.held.iter().map(|(id, held)| (*id, held.attach));
         let sessions = held.chain(self.waiting.iter().map(|(id, attach)| (*id, *attach))).collect();
-        let ping = Ping { number: self.pings, sessions, idle: Vec::new() };
+        let ping = Ping { number: self.pings, sessions, idle: Vec::new(), clock };
         if self.in_flight.len() == PINGS_IN_FLIGHT_MAX {
             self.in_flight.pop_front();
         }
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn a_pong_extends_from_the_sending_of_its_ping() {
         let mut sessions = held();
-        let ping = sessions.ping(at(5_000));
+        let ping = sessions.ping(at(5_000), WallTime(0));
         assert_eq!(sessions.pong(&pong_of(ping.number, vec![S]), at(99)), lost(&[]));
         assert_eq!(sessions.next_deadline(), Some(at(5_000 + device_deadline_ms(TTL))));
     }
@@ -197,8 +197,8 @@ mod tests {
     #[test]
     fn a_late_pong_of_an_early_ping_never_shortens_nor_counts_from_its_arrival() {
         let mut sessions = held();
-        let early = sessions.ping(at(1_000));
-        let late = sessions.ping(at(9_000));
+        let early = sessions.ping(at(1_000), WallTime(0));
+        let late = sessions.ping(at(9_000), WallTime(0));
         sessions.pong(&pong_of(late.number, vec![S]), at(99));
         sessions.pong(&pong_of(early.number, vec![S]), at(99));
         assert_eq!(sessions.next_deadline(), Some(at(9_000 + device_deadline_ms(TTL))));
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_session_that_the_pong_leaves_out_is_lost() {
         let mut sessions = held();
-        let ping = sessions.ping(at(1));
+        let ping = sessions.ping(at(1), WallTime(0));
         assert_eq!(sessions.pong(&pong_of(ping.number, vec![]), at(99)), lost(&[S]));
         assert!(sessions.is_empty());
     }
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_pong_about_an_older_attach_is_not_believed() {
         let mut sessions = held();
-        let ping = sessions.ping(at(1));
+        let ping = sessions.ping(at(1), WallTime(0));
         sessions.granted(S, 2, TTL, at(2));
         assert_eq!(sessions.pong(&pong_of(ping.number, vec![]), at(99)), lost(&[]));
         assert_eq!(sessions.held(&S).map(|h| h.attach), Some(2));
@@ -243,13 +243,13 @@ mod tests {
         let mut sessions = held();
         let other = SessionId([2; 16]);
         sessions.waits(other, 7);
-        let ping = sessions.ping(at(1));
+        let ping = sessions.ping(at(1), WallTime(0));
         assert_eq!(ping.sessions, vec![(S, 1), (other, 7)]);
         let gone = sessions.pong(&pong_of(ping.number, vec![S]), at(99));
         assert_eq!((gone.seats, gone.places), (vec![], vec![other]));
         // It asked anew meanwhile, or has its seat: the pong speaks of the older attach.
         for (attach, granted) in [(8, false), (9, true)] {
-            let ping = sessions.ping(at(1));
+            let ping = sessions.ping(at(1), WallTime(0));
             if granted {
                 sessions.granted(other, attach, TTL, at(2));
             } else {

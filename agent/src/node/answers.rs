@@ -8,7 +8,7 @@ use seatkeeper_protocol::api::{self, FORMAT};
 use seatkeeper_protocol::id::{DeviceId, ProductId};
 use seatkeeper_protocol::license::Downgrade;
 use seatkeeper_protocol::ticket::SeatKind;
-use seatkeeper_protocol::time::{BootTime, WallTime};
+use seatkeeper_protocol::time::WallTime;
 use seatkeeper_protocol::wire::Query;
 
 use super::duty::Duty;
@@ -230,15 +230,24 @@ fn devices(inner: &Inner, duty: &Duty) -> api::Devices {
         Some(_) => "standby",
         None => "spare",
     };
+    let (time, now) = (duty.time(inner), inner.clock.mono());
+    let is_online = |id: &DeviceId| *id == inner.device || presence.since.contains_key(id);
+    let contacts = inner.contacts();
+    let last_seen = |id: &DeviceId| {
+        let ago_ms = now.ms_since(contacts.get(id).filter(|_| !is_online(id))?.at);
+        time.plus_ms(i64::try_from(ago_ms).ok()?.checked_neg()?).rfc3339()
+    };
     let mut devices: Vec<api::Device> = ledger
         .devices()
         .map(|(id, record)| api::Device {
             id: id.to_string(),
             name: record.name().to_string(),
             role: role(id).to_owned(),
-            online: *id == inner.device || presence.since.contains_key(id),
+            online: is_online(id),
             form: form(record.form()),
             always_on: record.always_on(),
+            last_seen: last_seen(id),
+            clock_off_s: contacts.get(id).and_then(|known| Some(known.clock_ahead_ms? / 1_000)),
             address: book.newest(id).map(|address| address.to_string()),
             version: Some(record.info.version.to_string()),
             seats: count(
@@ -259,13 +268,14 @@ fn devices(inner: &Inner, duty: &Duty) -> api::Devices {
         online: false,
         form: form(Form::Desktop),
         always_on: false,
+        last_seen: None,
+        clock_off_s: None,
         address: None,
         version: None,
         seats: count(ledger.sessions_of(id).count()),
         borrowed: count(ledger.borrowed_by(id).count()),
         lost: None,
     }));
-    let now: BootTime = inner.clock.mono();
     let waiting = inner
         .waiting()
         .iter()

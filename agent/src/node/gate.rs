@@ -85,6 +85,7 @@ impl Drop for Here {
         });
         if last {
             streams.remove(&self.device);
+            self.inner.contacts().heard(self.device, self.inner.clock.mono(), None);
             self.inner.presence.send_modify(|presence| {
                 presence.since.remove(&self.device);
             });

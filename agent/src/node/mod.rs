@@ -77,6 +77,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::keys;
 use crate::middle::book::Book;
+use crate::middle::contacts::Contacts;
 use crate::middle::sighting::Announcement;
 use crate::middle::standing::Presence;
 use crate::seam::{Discovery, Disk, Net, Programs, World};
@@ -145,6 +146,7 @@ pub(crate) struct Inner {
     net: Net,
     discovery: Option<Arc<dyn Discovery>>,
     book: Mutex<Book>,
+    contacts: Mutex<Contacts>,
     seen: Mutex<BTreeMap<DeviceId, Announcement>>,
     waiting: Mutex<gate::WaitingRoom>,
     streams: Mutex<BTreeMap<DeviceId, usize>>,
@@ -234,6 +236,7 @@ impl Node {
             net: Net(network),
             discovery,
             book: Mutex::default(),
+            contacts: Mutex::default(),
             seen: Mutex::default(),
             waiting: Mutex::default(),
             streams: Mutex::default(),
@@ -462,6 +465,10 @@ impl Inner {
         lock(&self.book)
     }
 
+    pub(crate) fn contacts(&self) -> MutexGuard<'_, Contacts> {
+        lock(&self.contacts)
+    }
+
     pub(crate) fn seen(&self) -> MutexGuard<'_, BTreeMap<DeviceId, Announcement>> {
         lock(&self.seen)
     }
@@ -533,7 +540,10 @@ impl Inner {
         if self.refuse_device(&device).is_some() {
             return None;
         }
-        let mut pong = self.duty()?.pong(self, device, ping, received).await?;
+        let duty = self.duty()?;
+        let ahead_ms = ping.clock.ms_since(duty.time(self));
+        self.contacts().heard(device, received, Some(ahead_ms));
+        let mut pong = duty.pong(self, device, ping, received).await?;
         let queue = self.queue.borrow();
         let places = queue.get(&device).into_iter().flatten();
         pong.queue = places.filter(|place| pong.live.contains(&place.session)).copied().collect();

@@ -7,6 +7,7 @@ mod audit;
 mod comfort;
 mod compliance;
 mod damage;
+mod devices;
 mod doctor;
 mod http;
 #[cfg(target_os = "linux")]

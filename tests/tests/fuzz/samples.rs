@@ -255,6 +255,7 @@ pub(crate) fn frames() -> Samples {
         number: 1,
         sessions: vec![(SessionId([1; 16]), 1), (SessionId([2; 16]), 70_000)],
         idle: vec![(SessionId([1; 16]), 25)],
+        clock: WallTime(1_780_000_000_000),
     };
     add(&mut samples, "to-peer", [ToPeer::Ping(ping), ToPeer::Intent { leaving: true }]);
     let refusals = [

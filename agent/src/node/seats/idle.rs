@@ -38,7 +38,7 @@ impl Inner {
     /// The ping to send now.
     pub(crate) fn ping(self: &Arc<Self>, now: BootTime) -> Ping {
         let mut state = self.seats.state();
-        let mut ping = state.sessions.ping(now);
+        let mut ping = state.sessions.ping(now, self.clock.wall());
         let State { idle, holds, sessions, .. } = &mut *state;
         let online = || holds.iter().filter(|(session, _)| sessions.held(session).is_some());
         let users = || online().map(|(session, hold)| (session, &hold.basis.user));
