@@ -45,7 +45,7 @@ pub use engine::{Applied, Engine, ReadIndex};
 pub use machine::{RestoreError, StateMachine};
 pub use roles::{Candidate, Standing, Step, View, plan};
 pub use status::{Member, Peer, Status};
-pub use store::LogStore;
+pub use store::{LogStore, Salvaged};
 
 #[cfg(test)]
 extern crate self as seatkeeper_election;

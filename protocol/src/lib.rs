@@ -32,6 +32,7 @@ pub mod frame;
 pub mod id;
 pub mod license;
 pub mod limits;
+pub mod recovery;
 pub mod roster;
 pub mod ticket;
 pub mod time;

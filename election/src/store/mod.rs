@@ -4,6 +4,7 @@
 //! one fsync. An entry can be read as soon as it is queued; it is acknowledged once it is on the disk.
 
 mod raft;
+mod salvage;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -27,6 +28,8 @@ use crate::seam::{Bench, Threads};
 use crate::types::{Entry, LogId, SnapshotMeta, Vote};
 use crate::wire::{WireEntry, WireLogId, WireSnapshotMeta, WireVote};
 use writer::Job;
+
+pub use salvage::Salvaged;
 
 /// The format this release reads and writes.
 pub const FORMAT: u64 = 1;

@@ -6,6 +6,7 @@ mod consensus;
 mod controller;
 mod office;
 mod roles;
+mod salvage;
 mod site;
 mod storage;
 mod traps;

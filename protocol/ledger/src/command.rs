@@ -8,6 +8,7 @@ use seatkeeper_protocol::id::{
     DeviceId, Feature, Generation, InviteId, Name, ProductId, PublicKey, RequestId, SeatId, SessionId,
     SiteId, Version,
 };
+use seatkeeper_protocol::recovery::Recovery;
 use seatkeeper_protocol::ticket::PoolKeyCertificate;
 use seatkeeper_protocol::time::WallTime;
 use serde::{Deserialize, Serialize};
@@ -439,6 +440,8 @@ pub enum Command {
         /// What they may use.
         limits: NodeLimits,
     },
+    /// By the holder of books that go on alone: the site is in a new generation from here on.
+    Recover(Box<Recover>),
 }
 
 /// For whom a rule is.
@@ -500,4 +503,15 @@ pub struct Found {
     pub admin: Name,
     /// The first admin's key.
     pub admin_key: PublicKey,
+}
+
+/// How a site goes on in a new generation, from the books of one device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recover {
+    /// The root key's word.
+    pub recovery: Recovery,
+    /// The certificate of a new pool key.
+    pub certificate: PoolKeyCertificate,
+    /// That key, sealed to the device.
+    pub sealed_pool_key: Sealed,
 }

@@ -170,6 +170,7 @@ impl Ledger {
             Command::EndLicense { license } => self.end_license(moment, license),
             Command::EndBorrow { seat, serial } => self.end_borrow(moment, *seat, *serial),
             Command::Calculated(result) => self.calculated(moment, device, result),
+            Command::Recover(recover) => self.recover(moment, device, recover),
             _ => Err(not_permitted("the holder may not do this by itself")),
         }
     }
@@ -251,6 +252,7 @@ impl Ledger {
             | Command::AdmitInvited { .. }
             | Command::SealPoolKey { .. }
             | Command::EndLicense { .. }
+            | Command::Recover(_)
             | Command::Calculated(_) => Err(not_permitted("an admin may not do this")),
         }
     }

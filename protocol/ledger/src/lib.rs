@@ -61,7 +61,9 @@ mod memory;
 mod node_limits;
 mod query;
 mod queue;
+mod reasons;
 mod records;
+mod recover;
 mod renewals;
 mod returns;
 mod rules;
@@ -82,6 +84,7 @@ pub use organisation::Organised;
 pub use query::{LicenseState, PoolSummary};
 pub use queue::Place;
 pub use records::{BorrowOver, DeniedBy, Happening, Record, Who};
+pub use recover::WITHHELD;
 pub use snapshot::RestoreError;
 pub use state::{
     Admin, BorrowRecord, DeviceRecord, Invite, LicenseRecord, PoolKey, Revoked, SeatRecord, SessionRecord,

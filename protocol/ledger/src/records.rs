@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{AdminRole, NodeLimits, Whom};
 use crate::org::NodeId;
 use crate::organisation::Organised;
+pub use crate::reasons::{BorrowOver, DeniedBy};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -343,42 +344,19 @@ pub enum Happening {
         /// The admin.
         by: Name,
     },
-}
-
-/// The rule that refused a start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum DeniedBy {
-    /// All seats are in use.
-    NoSeat,
-    /// What is free is for who waits longer.
-    Queue,
-    /// No license covers it.
-    License,
-    /// A limit of the site.
-    Limit,
-}
-
-impl DeniedBy {
-    /// A stable word, as in the JSON contract.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoSeat => "no-seat",
-            Self::Queue => "queue",
-            Self::License => "not-licensed",
-            Self::Limit => "limit",
-        }
-    }
-}
-
-/// How a borrow can be over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BorrowOver {
-    /// The device gave the seat back.
-    Returned,
-    /// Its time was over.
-    Ended,
-    /// The device is lost, and the license gives such seats back at once.
-    Lost,
+    /// The site went on in a new generation, from the books of one device.
+    Recovered {
+        /// The generation before.
+        from: u32,
+        /// The new one.
+        to: u32,
+        /// Whose books these were.
+        device: DeviceId,
+        /// Its name.
+        name: Name,
+        /// How many seats are withheld that may have been borrowed unseen.
+        withheld: u32,
+    },
 }
 
 impl Happening {
@@ -416,6 +394,7 @@ impl Happening {
             Self::Organised { what, .. } => what.kind(),
             Self::Recalculated { .. } => "recalculated",
             Self::NodeLimitsSet { .. } => "node-limits-set",
+            Self::Recovered { .. } => "site-recovered",
             Self::DeviceLost { lost: true, .. } => "device-lost",
             Self::DeviceLost { lost: false, .. } => "device-found",
         }
@@ -517,6 +496,9 @@ impl Happening {
             Self::NodeLimitsSet { product, node, limits, by } => {
                 format!("{by} limited the node {node} in {product}: {limits}")
             }
+            Self::Recovered { from, to, name, withheld, .. } => format!(
+                "the site went on from generation {from} to {to} with the books of {name}; seats withheld: {withheld}"
+            ),
             Self::DeviceLost { name, by, lost, .. } => {
                 format!("{by} reported the device {name} as {}", if *lost { "lost" } else { "found" })
             }
@@ -571,6 +553,7 @@ impl Happening {
             | Self::DeviceLeft { device, .. }
             | Self::DeviceRevoked { device, .. }
             | Self::DeviceSet { device, .. }
+            | Self::Recovered { device, .. }
             | Self::DeviceLost { device, .. } => Some(*device),
             _ => self.who().map(|who| who.device),
         }

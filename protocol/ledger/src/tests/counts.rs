@@ -113,6 +113,7 @@ variants![
     TakeExport,
     Calculated,
     SetNodeLimits,
+    Recover,
 ];
 
 pub(super) fn kind_of(outcome: &Outcome) -> &'static str {

@@ -90,6 +90,7 @@ fn commands() -> Vec<Command> {
             node: node_id("E"),
             limits: NodeLimits { seats: Some(300), borrowed: Some(2), borrow_days: None, kept: Some(1) },
         },
+        Command::Recover(Box::new(super::recover::recover(device(0), 2))),
     ]
 }
 
@@ -139,6 +140,7 @@ fn command_name(command: &Command) -> &'static str {
         Command::TakeExport { .. } => "take-export",
         Command::Calculated(_) => "calculated",
         Command::SetNodeLimits { .. } => "set-node-limits",
+        Command::Recover(_) => "recover",
     }
 }
 

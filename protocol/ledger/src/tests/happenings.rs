@@ -65,6 +65,7 @@ pub(super) fn happenings() -> Vec<Happening> {
             limits: NodeLimits { seats: Some(300), kept: Some(1), ..NodeLimits::default() },
             by: by(),
         },
+        Happening::Recovered { from: 1, to: 300, device, name: name("ws-2"), withheld: 2 },
     ]
 }
 
@@ -102,6 +103,7 @@ fn number(what: &Happening) -> usize {
         Happening::Organised { .. } => 29,
         Happening::Recalculated { .. } => 30,
         Happening::NodeLimitsSet { .. } => 31,
+        Happening::Recovered { .. } => 32,
     }
 }
 

@@ -19,6 +19,7 @@ mod organisation;
 mod property;
 mod queue;
 mod random;
+mod recover;
 mod renewals;
 mod requests;
 mod rules;
