@@ -21,9 +21,10 @@ mod webhook;
 
 pub use admin::{
     AddLicense, AdminRole, AdminSet, DeviceForm, DeviceRevoked, ImportMachines, Invite, Invited,
-    LicenseAdded, LoseDevice, MachinesImported, NearbySite, RevokeDevice, RotatePoolKey, SetAdmin,
-    SetAllocations, SetCatalog, SetDevice, SetGroup, SetLimit, SetNode, SetNodes, SetPlacement, SetPriority,
-    SetPurchase, SetStopAtLegal, Sites, TrustVendor,
+    LicenseAdded, LoseDevice, MachinesImported, NearbySite, RecoverSite, RecoveryMachine, RecoveryPlan,
+    RevokeDevice, RotatePoolKey, SetAdmin, SetAllocations, SetCatalog, SetDevice, SetGroup, SetLimit,
+    SetNode, SetNodes, SetPlacement, SetPriority, SetPurchase, SetStopAtLegal, Sites, TrustVendor,
+    WithheldSeats,
 };
 pub use audit::{
     AuditExport, AuditHeads, AuditPage, AuditPart, AuditPoint, AuditRecord, AuditSpan, AuditVerdict,

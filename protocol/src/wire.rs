@@ -12,6 +12,7 @@ use crate::id::{
     DeviceId, Generation, InviteId, Name, NodeId, Note, ProductId, PublicKey, RequestId, SeatId, SessionId,
     SiteId,
 };
+use crate::recovery::Recovery;
 use crate::roster::SignedRoster;
 use crate::ticket::Ticket;
 use crate::time::WallTime;
@@ -186,8 +187,13 @@ pub enum PeerRefusal {
     #[error("the other machine belongs to another site")]
     OtherSite,
     /// Another generation of the site (invariant I10).
-    #[error("the other machine is in generation {} of the site", .0.number)]
-    OtherGeneration(Generation),
+    #[error("the other machine is in generation {} of the site", .generation.number)]
+    OtherGeneration {
+        /// Which.
+        generation: Generation,
+        /// By whose word the site is in it, where it was recovered and the peer has seen that.
+        recovery: Option<Box<Recovery>>,
+    },
     /// The peer has no site (any more).
     #[error("the other machine belongs to no site")]
     NoSite,

@@ -36,6 +36,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 mod doctor;
+mod recovery;
 mod session;
 pub mod socket;
 pub mod stream;

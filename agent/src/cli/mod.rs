@@ -52,6 +52,7 @@ mod open;
 pub mod org;
 pub(crate) mod print;
 pub mod purchase;
+mod recover;
 mod run;
 mod seat;
 pub(crate) mod sign;

@@ -10,7 +10,7 @@ use super::args::{SignArgs, SiteCommand};
 use super::fail::{Fail, OTHER};
 use super::print::progress::while_doing;
 use super::sign::{self, SiteSigner};
-use super::{files, print};
+use super::{files, print, recover};
 use crate::keys;
 use crate::keys::invite::InviteCode;
 
@@ -31,6 +31,9 @@ pub(super) async fn site(client: &Client, command: SiteCommand, json: bool) -> R
             join(client, code, json).await
         }
         SiteCommand::Show => show(client, json).await,
+        SiteCommand::Recover { plan, yes, code_file } => {
+            recover::recover(client, code_file.as_deref(), yes, plan, json).await
+        }
         SiteCommand::Leave => {
             while_doing("leaving the site", client.leave_site()).await?;
             print::line("This machine has left its site.");

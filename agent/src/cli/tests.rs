@@ -51,7 +51,9 @@ fn what_is_understood() {
     check("seatkeeper site join", true);
     check("seatkeeper site join CODE", true);
     check("seatkeeper site join CODE --join-file F", false);
-    check("seatkeeper site recover", false);
+    check("seatkeeper site recover --plan --json", true);
+    check("seatkeeper site recover --yes --code-file F", true);
+    check("seatkeeper site recover CODE", false);
     check("seatkeeper admin add max --role reader", true);
     check("seatkeeper admin add max --key nonsense", false);
     check("seatkeeper admin passwd", true);

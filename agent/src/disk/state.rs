@@ -249,6 +249,11 @@ impl Disk for StateDir {
         std::fs::remove_file(self.log_file(node))
     }
 
+    fn set_log_aside(&self, node: NodeId, name: &str) -> io::Result<()> {
+        std::fs::rename(self.log_file(node), self.dir.join(name))?;
+        files::sync_dir(&self.dir)
+    }
+
     fn place(&self, name: &str) -> String {
         self.dir.join(name).display().to_string()
     }

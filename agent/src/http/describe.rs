@@ -164,6 +164,8 @@ impl IntoResponses for Signs {
         super::site::create,
         super::site::join,
         super::site::leave,
+        super::recovery::plan,
+        super::recovery::recover,
         super::site::nearby,
         super::session::show,
         super::session::begin,

@@ -63,6 +63,7 @@ mod metrics;
 mod page;
 mod problem;
 pub mod recent;
+mod recovery;
 mod routes;
 mod seats;
 mod session;

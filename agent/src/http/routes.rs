@@ -19,7 +19,8 @@ use super::describe::Uses;
 use super::idempotency::{Answers, once};
 use super::problem::{Problem, refusal_code};
 use super::{
-    admin, assets, audit, borrows, compliance, doctor, events, idle, look, metrics, seats, session, site,
+    admin, assets, audit, borrows, compliance, doctor, events, idle, look, metrics, recovery, seats, session,
+    site,
 };
 use crate::node::Node;
 
@@ -31,7 +32,7 @@ const DESCRIPTION: &str = include_str!("../../openapi.json");
 struct Routes {
     router: Router<Node>,
     answers: Answers,
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     paths: Vec<&'static str>,
 }
 
@@ -39,7 +40,7 @@ impl Routes {
     fn route(mut self, path: &'static str, methods: MethodRouter<Node>) -> Self {
         let once = from_fn_with_state(self.answers.clone(), once);
         self.router = self.router.route(path, methods.route_layer(once));
-        #[cfg(test)]
+        #[cfg(all(test, unix))]
         self.paths.push(path);
         self
     }
@@ -51,6 +52,7 @@ fn routes() -> Routes {
         .route("/v1/site", get(look::site).post(site::create))
         .route("/v1/site/join", post(site::join))
         .route("/v1/site/leave", post(site::leave))
+        .route("/v1/site/recovery", get(recovery::plan).post(recovery::recover))
         .route("/v1/sites", get(site::nearby))
         .route("/v1/seats", get(look::seats).post(seats::take))
         .route("/v1/seats/{session}", delete(seats::give_back))
@@ -111,7 +113,7 @@ pub(super) fn router(node: Node) -> Router {
 }
 
 /// The same, and the paths that it knows.
-#[cfg(test)]
+#[cfg(all(test, unix))]
 pub(super) fn router_and_paths(node: Node) -> (Router, Vec<&'static str>) {
     let Routes { router, paths, .. } = routes();
     (finished(router, node), paths)

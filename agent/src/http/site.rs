@@ -83,7 +83,7 @@ pub(super) async fn leave(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn must_manage(caller: &Caller) -> Result<(), Problem> {
+pub(super) fn must_manage(caller: &Caller) -> Result<(), Problem> {
     if caller.manages_device {
         return Ok(());
     }

@@ -360,6 +360,7 @@ impl Inner {
 
     /// A pong: the site's time, and what it believes to be borrowed here.
     pub(super) fn settle_borrows(self: &Arc<Self>, pong: &Pong) {
+        *self.quorum_at() = self.clock.mono();
         let wall = self.clock.wall();
         self.lent.clock_off_ms.store(wall.ms_since(pong.time), Ordering::Relaxed);
         self.lent.lost.store(pong.lost, Ordering::Relaxed);

@@ -44,7 +44,7 @@ impl Inner {
         });
     }
 
-    async fn watch_sightings(&self, mut sightings: tokio::sync::mpsc::Receiver<Sighting>) {
+    async fn watch_sightings(self: &Arc<Self>, mut sightings: tokio::sync::mpsc::Receiver<Sighting>) {
         loop {
             let sighting = tokio::select! {
                 () = self.stop.cancelled() => return,
@@ -63,11 +63,12 @@ impl Inner {
         }
     }
 
-    pub(crate) fn sighted(&self, announcement: Announcement) {
+    pub(crate) fn sighted(self: &Arc<Self>, announcement: Announcement) {
         let device = announcement.device;
-        let ours = self.site().is_some_and(|site| {
-            site.id.short() == announcement.site && site.generation.number == announcement.generation
-        });
+        let site = self.site().filter(|site| site.id.short() == announcement.site);
+        // Whoever is in a newer generation is asked how the site came to it.
+        let ours = site.as_ref().is_some_and(|site| site.generation.number <= announcement.generation);
+        let newer = site.is_some_and(|site| site.generation.number < announcement.generation);
         let mut news = false;
         let listed = self.refuse_device(&device).is_none();
         if ours && (listed || self.book().has_room_for(&device)) {
@@ -83,6 +84,9 @@ impl Inner {
             news |= before.as_ref() != Some(&announcement);
         }
         drop(seen);
+        if newer && news {
+            self.meet(device);
+        }
         if news {
             self.sighted.notify_waiters();
             self.sighted.notify_one();

@@ -245,6 +245,7 @@ impl Inner {
             generation: roster.generation,
             roster: Some(admission.roster),
             node: None,
+            recovery: None,
             addresses: admission.addresses,
         };
         self.disk.write_record(RECORD, &record).map_err(|error| NodeError::Internal(error.to_string()))?;

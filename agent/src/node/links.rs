@@ -233,6 +233,7 @@ impl Links {
                 }
             }
             FromPeer::Refused(refusal) => {
+                self.inner.learn_refusal(&refusal);
                 let by_holder = self.inner.known().holder.is_none_or(|holder| holder == device);
                 if by_holder && matches!(refusal, PeerRefusal::Revoked | PeerRefusal::NotEnrolled) {
                     self.inner.turned_away(Some(refusal.to_string()));

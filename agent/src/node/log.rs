@@ -55,7 +55,11 @@ impl Log {
         Self::run(inner, node, store).await.map(Some)
     }
 
-    async fn run(inner: &Arc<Inner>, node: NodeId, store: LogStore) -> Result<Arc<Self>, StartError> {
+    pub(super) async fn run(
+        inner: &Arc<Inner>,
+        node: NodeId,
+        store: LogStore,
+    ) -> Result<Arc<Self>, StartError> {
         let books = Books::new(inner.world.observer());
         let engine = Engine::start(
             inner.config.engine,

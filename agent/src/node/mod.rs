@@ -48,6 +48,7 @@ mod queue;
 mod reads;
 mod recalculation;
 mod record;
+mod recovery;
 mod seats;
 mod serve;
 mod site;
@@ -162,6 +163,8 @@ pub(crate) struct Inner {
     log_node: Mutex<Option<NodeId>>,
     /// When the holder was last told that this device keeps a log and stays.
     vote_coming: Mutex<Option<BootTime>>,
+    /// When a majority of voters was last known to answer; before the first time, when the agent started.
+    quorum_at: Mutex<BootTime>,
     duty: Mutex<Option<Arc<duty::Duty>>>,
     /// The duty of the last term this device held, for the case that the same term comes back.
     last_duty: Mutex<Option<Arc<duty::Duty>>>,
@@ -224,7 +227,7 @@ impl Node {
         let discovery = world.discovery().map_err(StartError::Machine)?;
         let (programs, checks) = (world.programs(), world.checks());
         let epoch = state::next_epoch(&*disk).map_err(|error| StartError::Record(error.to_string()))?;
-        let meter = meter::Meter::new(world.clock().wall());
+        let (meter, started) = (meter::Meter::new(world.clock().wall()), world.clock().mono());
         let inner = Arc::new(Inner {
             config,
             clock: world.clock(),
@@ -248,6 +251,7 @@ impl Node {
             log: Mutex::default(),
             log_node: Mutex::default(),
             vote_coming: Mutex::default(),
+            quorum_at: Mutex::new(started),
             duty: Mutex::default(),
             last_duty: Mutex::default(),
             seats: seats::Seats::default(),
@@ -463,6 +467,10 @@ impl Node {
 impl Inner {
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
         lock(&self.book)
+    }
+
+    pub(crate) fn quorum_at(&self) -> MutexGuard<'_, BootTime> {
+        lock(&self.quorum_at)
     }
 
     pub(crate) fn contacts(&self) -> MutexGuard<'_, Contacts> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use seatkeeper_election::Status;
 use seatkeeper_protocol::api;
 use seatkeeper_protocol::id::{DeviceId, Generation, Name, NodeId, PublicKey, SiteId};
+use seatkeeper_protocol::recovery::Recovery;
 use seatkeeper_protocol::roster::{Role, Roster, RosterDevice, SignedRoster};
 use seatkeeper_protocol::wire::SiteRef;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ pub(crate) struct SiteRecord {
     pub(crate) roster: Option<SignedRoster>,
     /// The log on this device, if it keeps one.
     pub(crate) node: Option<NodeId>,
+    /// By whose word the site is in this generation, if it was recovered.
+    pub(crate) recovery: Option<Recovery>,
     /// Remembered addresses.
     pub(crate) addresses: Vec<(DeviceId, SocketAddr)>,
 }
@@ -43,6 +46,8 @@ pub(crate) struct Site {
     pub(crate) name: Name,
     pub(crate) generation: Generation,
     pub(crate) roster: Option<Arc<OpenRoster>>,
+    /// By whose word it is in this generation, if it was recovered.
+    pub(crate) recovery: Option<Arc<Recovery>>,
 }
 
 /// A verified roster and the bytes to pass on.
@@ -84,6 +89,7 @@ impl Site {
             name: record.name.clone(),
             generation: record.generation,
             roster,
+            recovery: record.recovery.clone().map(Arc::new),
         }
     }
 

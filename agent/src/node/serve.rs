@@ -83,13 +83,17 @@ impl Inner {
     }
 
     /// Why a device is not answered, if it is not.
-    fn turn_away(&self, device: &DeviceId, theirs: SiteRef) -> Option<PeerRefusal> {
+    fn turn_away(self: &Arc<Self>, device: &DeviceId, theirs: SiteRef) -> Option<PeerRefusal> {
         let Some(site) = self.site() else { return Some(PeerRefusal::NoSite) };
         if theirs.site != site.id {
             return Some(PeerRefusal::OtherSite);
         }
         if theirs.generation != site.generation && !planted(Fault::AnyGeneration) {
-            return Some(PeerRefusal::OtherGeneration(site.generation));
+            if theirs.generation.number > site.generation.number {
+                self.meet(*device);
+            }
+            let recovery = site.recovery.as_deref().cloned().map(Box::new);
+            return Some(PeerRefusal::OtherGeneration { generation: site.generation, recovery });
         }
         self.refuse_device(device)
     }

@@ -10,6 +10,7 @@ use seatkeeper_protocol::id::{Generation, Name, NodeId, PublicKey, RequestId};
 use seatkeeper_protocol::ticket::PoolKeyCertificate;
 use seatkeeper_protocol::wire::PeerRefusal;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::command::Answer;
 use super::duty::POOL_KEY_CONTEXT;
@@ -34,9 +35,10 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(20);
 pub(crate) struct OpenLog {
     pub(crate) log: Arc<Log>,
     stop: CancellationToken,
+    followers: TaskTracker,
 }
 
-fn internal(error: impl std::fmt::Display) -> NodeError {
+pub(super) fn internal(error: impl std::fmt::Display) -> NodeError {
     NodeError::Internal(error.to_string())
 }
 
@@ -80,7 +82,11 @@ impl Inner {
         };
         let node = new_node_id()?;
         let log = Log::start(self, node).await.map_err(internal)?;
-        if let Err(error) = self.found(&log, found).await {
+        let founded = async {
+            log.engine.initialize().await.map_err(internal)?;
+            self.first_command(&log, Command::Found(Box::new(found))).await
+        };
+        if let Err(error) = founded.await {
             log.engine.shutdown().await;
             state::remove_log(&*self.disk, node);
             return Err(error);
@@ -91,6 +97,7 @@ impl Inner {
             generation,
             roster: None,
             node: Some(node),
+            recovery: None,
             addresses: Vec::new(),
         };
         self.disk.write_record(RECORD, &record).map_err(internal)?;
@@ -106,9 +113,9 @@ impl Inner {
         Ok(created)
     }
 
-    async fn found(&self, log: &Log, found: Found) -> Result<(), NodeError> {
-        let founding = async {
-            log.engine.initialize().await.map_err(internal)?;
+    /// What the only voter of a log decides first.
+    pub(super) async fn first_command(&self, log: &Log, command: Command) -> Result<(), NodeError> {
+        let deciding = async {
             let mut status = log.engine.status();
             let term = status.wait_for(|status| status.is_leader).await.map_err(internal)?.term;
             let entry = Entry {
@@ -116,7 +123,7 @@ impl Inner {
                 term,
                 actor: Actor::Holder(self.device),
                 request: RequestId { epoch: 0, counter: 0 },
-                command: Command::Found(Box::new(found)),
+                command,
             };
             let bytes = encode(&entry).map_err(internal)?;
             let applied = log.engine.propose(bytes, FOUND_WITHIN).await.map_err(internal)?;
@@ -125,7 +132,7 @@ impl Inner {
                 other => Err(internal(format!("the new ledger answered {other:?}"))),
             }
         };
-        tokio::time::timeout(FOUND_WITHIN, founding).await.unwrap_or_else(|_| {
+        tokio::time::timeout(FOUND_WITHIN, deciding).await.unwrap_or_else(|_| {
             Err(internal("the new log did not start within 10 s; is the disk very slow?"))
         })
     }
@@ -160,11 +167,22 @@ impl Inner {
         self.resume_remembered();
     }
 
-    fn adopt_log(self: &Arc<Self>, log: Arc<Log>) {
+    pub(super) fn adopt_log(self: &Arc<Self>, log: Arc<Log>) {
         let stop = self.stop.child_token();
-        *self.open_log_slot() = Some(OpenLog { log: log.clone(), stop: stop.clone() });
-        self.tasks.spawn(keeper::follow(self.clone(), log.clone(), stop.clone()));
-        self.tasks.spawn(audit::keep(self.clone(), log, stop));
+        let followers = TaskTracker::new();
+        self.tasks.spawn(followers.track_future(keeper::follow(self.clone(), log.clone(), stop.clone())));
+        self.tasks.spawn(followers.track_future(audit::keep(self.clone(), log.clone(), stop.clone())));
+        *self.open_log_slot() = Some(OpenLog { log, stop, followers });
+    }
+
+    /// Closes the log without deleting it, and waits until nobody goes by it any more; whose it was.
+    pub(super) async fn stop_log(&self) -> Option<NodeId> {
+        let OpenLog { log, stop, followers } = self.open_log_slot().take()?;
+        stop.cancel();
+        log.engine.shutdown().await;
+        followers.close();
+        followers.wait().await;
+        Some(log.node)
     }
 
     /// At start: the site and the log of the last run.
@@ -211,6 +229,11 @@ impl Inner {
         // What is written last must be what was true last.
         let _writing = self.writing();
         let Some(site) = self.site() else { return Ok(()) };
+        self.write_site(&site, *self.log_node())
+    }
+
+    /// Writes the record of `site`, whose log here is `node`. The caller holds `writing`.
+    pub(super) fn write_site(&self, site: &Site, node: Option<NodeId>) -> Result<(), RecordError> {
         let addresses = {
             let book = self.book();
             let devices: Vec<_> = site.log_holders().into_iter().chain(book.devices()).collect();
@@ -229,7 +252,8 @@ impl Inner {
             name: site.name.clone(),
             generation: site.generation,
             roster: site.roster.as_ref().map(|open| open.signed.clone()),
-            node: *self.log_node(),
+            node,
+            recovery: site.recovery.as_deref().cloned(),
             addresses,
         };
         self.disk.write_record(RECORD, &record)
@@ -264,7 +288,7 @@ impl Inner {
 
     async fn close_log(&self) {
         let open = self.open_log_slot().take();
-        let Some(OpenLog { log, stop }) = open else { return };
+        let Some(OpenLog { log, stop, .. }) = open else { return };
         stop.cancel();
         log.engine.shutdown().await;
         *self.log_node() = None;
@@ -304,6 +328,7 @@ impl Inner {
             state::remove_record(&*self.disk, RECORD);
             state::remove_record(&*self.disk, super::seats::RECORD);
             state::remove_record(&*self.disk, super::borrows::RECORD);
+            state::remove_record(&*self.disk, state::OLD_LOG);
         }
         self.forget_audit();
         self.survey.send_replace(None);
@@ -336,6 +361,6 @@ impl Inner {
 }
 
 /// Random, so that a node id is never used again after a wipe (engine trap 9).
-fn new_node_id() -> Result<NodeId, NodeError> {
+pub(super) fn new_node_id() -> Result<NodeId, NodeError> {
     Ok(NodeId::from_le_bytes(random()?).max(1))
 }

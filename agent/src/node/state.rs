@@ -9,6 +9,8 @@ use crate::keys;
 use crate::seam::{Disk, RecordError};
 
 const IDENTITY: &str = "identity.key";
+/// The last log of an older generation of the site.
+pub(crate) const OLD_LOG: &str = "log-of-old-generation";
 /// How often the agent has been started.
 const EPOCH: &str = "epoch";
 
@@ -41,6 +43,13 @@ pub(crate) fn raise_epoch(disk: &dyn Disk, epoch: u64) -> Result<(), RecordError
 pub(crate) fn remove_log(disk: &dyn Disk, node: NodeId) {
     if let Err(error) = disk.remove_log(node) {
         tracing::warn!(node, %error, "a log that is no longer used could not be deleted");
+    }
+}
+
+/// Puts the log of `node` where it is not opened any more, in place of what was there: somebody may want to look at it.
+pub(crate) fn set_log_aside(disk: &dyn Disk, node: NodeId) {
+    if let Err(error) = disk.set_log_aside(node, OLD_LOG) {
+        tracing::warn!(node, %error, "the log of the old generation could not be set aside");
     }
 }
 

@@ -99,6 +99,10 @@ impl Inner {
                             }
                         }
                         Attempt::Refused(PeerRefusal::Busy) => last.reason = Some("the holder is busy".to_owned()),
+                        Attempt::Refused(refusal @ PeerRefusal::OtherGeneration { .. }) => {
+                            self.learn_refusal(&refusal);
+                            last.reason = Some(refusal.to_string());
+                        }
                         // Only the holder knows for sure; another's roster may be behind.
                         Attempt::Refused(refusal) if self.known().holder == Some(device) => {
                             return Err(NodeError::TurnedAway(refusal));

@@ -69,6 +69,12 @@ pub trait Disk: Send + Sync + 'static {
     /// As the system says.
     fn remove_log(&self, node: NodeId) -> io::Result<()>;
 
+    /// Keeps the log of `node` under the name of a record, in place of what was there; [`Disk::logs`] sees it no more.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn set_log_aside(&self, node: NodeId, name: &str) -> io::Result<()>;
+
     /// How people find a record: its path.
     fn place(&self, name: &str) -> String;
 }

@@ -116,6 +116,12 @@ impl Ledger {
         known.cloned().unwrap_or_else(|| id.short_name())
     }
 
+    /// How long seats may be used without contact at most, milliseconds.
+    pub fn longest_ttl_ms(&self) -> u64 {
+        let licenses = self.state.licenses.values().map(|record| record.license().ttl_ms);
+        licenses.chain(self.state.seats.values().map(|seat| seat.ttl_ms)).max().unwrap_or_default()
+    }
+
     /// The admins.
     pub fn admins(&self) -> impl ExactSizeIterator<Item = (&Name, &Admin)> {
         self.state.admins.iter()

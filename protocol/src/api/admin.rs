@@ -17,7 +17,7 @@ macro_rules! hides {
     )+};
 }
 
-hides!(Invited, RevokeDevice, RotatePoolKey, SetAdmin, AdminSet);
+hides!(Invited, RevokeDevice, RotatePoolKey, RecoverSite, SetAdmin, AdminSet);
 
 /// Body of `POST /v1/invites`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -389,6 +389,57 @@ pub struct MachinesImported {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RotatePoolKey {
+    /// The site's recovery code. A secret.
+    pub recovery_code: String,
+}
+
+/// `GET /v1/site/recovery`: what going on from this machine's books alone would mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RecoveryPlan {
+    /// 1.
+    pub format: u32,
+    /// The generation that the site is in.
+    pub generation: u32,
+    /// What stands against it, one sentence; null: nothing.
+    pub against: Option<String>,
+    /// When the newest thing happened that is in this machine's books, RFC 3339; null: it has none.
+    pub newest: Option<String>,
+    /// The machines that kept the books beside this one. They must stay off until the site works again.
+    pub stay_off: Vec<RecoveryMachine>,
+    /// Seats that may be borrowed without this machine knowing: they are withheld.
+    pub withheld: Vec<WithheldSeats>,
+}
+
+/// A machine that kept the books.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RecoveryMachine {
+    /// Device id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// `voter` or `standby`, as last heard.
+    pub role: String,
+}
+
+/// Seats of a license that are given to nobody for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct WithheldSeats {
+    /// The license.
+    pub license: String,
+    /// How many.
+    pub seats: u32,
+    /// Until when, RFC 3339.
+    pub until: String,
+}
+
+/// Body of `POST /v1/site/recovery`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RecoverSite {
     /// The site's recovery code. A secret.
     pub recovery_code: String,
 }

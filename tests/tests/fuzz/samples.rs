@@ -16,6 +16,7 @@ use seatkeeper_protocol::id::{
 };
 use seatkeeper_protocol::license;
 use seatkeeper_protocol::limits::SESSION_FRAME_BYTES_MAX;
+use seatkeeper_protocol::recovery::Recovery;
 use seatkeeper_protocol::roster::{Role, Roster, RosterDevice, SignedRoster};
 use seatkeeper_protocol::ticket::{PoolKeyCertificate, SeatKind, Ticket, TicketBody};
 use seatkeeper_protocol::time::WallTime;
@@ -68,6 +69,12 @@ pub(crate) fn public(key: &SigningKey) -> PublicKey {
 
 pub(crate) fn certificate() -> PoolKeyCertificate {
     PoolKeyCertificate::sign(&root(), GENERATION, 1, public(&pool()))
+}
+
+/// The way to the next generation.
+pub(crate) fn recovery() -> Recovery {
+    let to = Generation { number: 2, id: [8; 16] };
+    Recovery::sign(&root(), (GENERATION, to), device_id(0), START).expect("a later one")
 }
 
 /// The admin of the golden snapshot.
@@ -262,7 +269,8 @@ pub(crate) fn frames() -> Samples {
         PeerRefusal::NotEnrolled,
         PeerRefusal::Revoked,
         PeerRefusal::OtherSite,
-        PeerRefusal::OtherGeneration(GENERATION),
+        PeerRefusal::OtherGeneration { generation: GENERATION, recovery: None },
+        PeerRefusal::OtherGeneration { generation: GENERATION, recovery: Some(Box::new(recovery())) },
         PeerRefusal::NoSite,
         PeerRefusal::Busy,
     ];

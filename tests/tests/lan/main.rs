@@ -24,5 +24,6 @@ mod office;
 mod organisation;
 mod power;
 mod program;
+mod recovery;
 mod seats;
 mod wait;

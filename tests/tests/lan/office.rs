@@ -61,9 +61,15 @@ impl<'a> Office<'a> {
         self.admin.ok(&[args, &["--password-file", password.to_str().expect("a plain path")]].concat())
     }
 
-    /// Buys `seats` seats of `product` from a new vendor.
+    /// Buys `seats` seats of `product`, which may be borrowed, from a new vendor.
     #[track_caller]
     pub(crate) fn license(&self, product: &str, seats: u32, ttl_s: u64) {
+        self.license_on(product, seats, ttl_s, "borrow = { max_days = 30 }\n");
+    }
+
+    /// Buys `seats` seats of `product` from a new vendor, on further terms.
+    #[track_caller]
+    pub(crate) fn license_on(&self, product: &str, seats: u32, ttl_s: u64, terms: &str) {
         let site = self.admin.json(&["site", "show"])["id"].as_str().expect("a site id").to_owned();
         let path = |suffix: &str| {
             let path = self.admin.file(&format!("{product}{suffix}"));
@@ -82,8 +88,7 @@ version = "2026"
 seats = {seats}
 site = "{site}"
 ttl = "{ttl_s}s"
-borrow = {{ max_days = 30 }}
-"#
+{terms}"#
         );
         std::fs::write(&text, license).expect("the license is written");
         self.admin.ok(&["vendor", "keygen", "--name", &format!("{product}-vendor"), "-o", &key]);

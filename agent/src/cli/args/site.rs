@@ -51,6 +51,18 @@ pub enum SiteCommand {
     Show,
     /// Take this machine out of its site
     Leave,
+    /// Go on from this machine's books alone, after most of the voting machines were lost for good
+    Recover {
+        /// Only show what that would mean
+        #[arg(long)]
+        plan: bool,
+        /// Do not ask whether the other machines are off
+        #[arg(long)]
+        yes: bool,
+        /// Read the recovery code from this file instead of asking
+        #[arg(long, value_name = "F")]
+        code_file: Option<PathBuf>,
+    },
 }
 
 /// `admin`.

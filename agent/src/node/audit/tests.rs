@@ -151,6 +151,10 @@ impl Disk for Folder {
         self.state.remove_log(node)
     }
 
+    fn set_log_aside(&self, node: NodeId, name: &str) -> io::Result<()> {
+        self.state.set_log_aside(node, name)
+    }
+
     fn place(&self, name: &str) -> String {
         self.state.place(name)
     }
