@@ -22,7 +22,7 @@
 //! | `start`, `kill`, `stop [… within TIME]`, `power cut`, `suspend … for TIME`, `stall … for TIME` | machines: `X Y`, `pc3`, `the-holder`, `all`, `all but X` |
 //! | `partition X Y`, `deafen X to Y`, `heal` | X and Y are cut off together; X no longer hears Y |
 //! | `clock X +1h`, `move X [keeping connections]`, `image X`, `roll back X`, `clone X as Y`, `fill disk of X`, `make room on X` | |
-//! | `add desktop\|laptop X`, `leave X`, `revoke X`, `always-on X`, `rival X` | what an admin does; somebody with X's key who speaks for other generations |
+//! | `add desktop\|laptop X`, `leave X`, `revoke X`, `recover X`, `always-on X`, `rival X` | what an admin does; somebody with X's key who speaks for other generations |
 //! | `checkout USER@X as a [by connection] [waiting] [within TIME]`, `ask …`, `end a` | `ask` does not wait for the answer; `waiting`: in the queue |
 //! | `borrow USER@X for TIME`, `return USER@X` | in an office whose license is `lending` |
 //! | `show roles\|seats\|queue\|time\|X\|a\|log of a\|books of X` | |

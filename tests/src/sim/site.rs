@@ -28,6 +28,7 @@ struct State {
     admin: SigningKey,
     vendor: SigningKey,
     site: Option<(SiteId, Generation)>,
+    recovery_code: String,
     counter: u64,
     licenses: u64,
 }
@@ -50,7 +51,14 @@ pub fn product() -> ProductId {
 impl Default for Admin {
     fn default() -> Self {
         let key = || keys::generate().expect("seeded chance does not fail");
-        let state = State { admin: key(), vendor: key(), site: None, counter: 0, licenses: 0 };
+        let state = State {
+            admin: key(),
+            vendor: key(),
+            site: None,
+            recovery_code: String::new(),
+            counter: 0,
+            licenses: 0,
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 }
@@ -92,7 +100,23 @@ impl Admin {
             admin_key: Some(key.to_string()),
             password: None,
         };
-        node.create_site(body).await?;
+        let created = node.create_site(body).await?;
+        self.with(|state| state.recovery_code = created.recovery_code);
+        self.look(node)
+    }
+
+    /// Has the site go on from the books of a device.
+    ///
+    /// # Errors
+    /// As the agent says.
+    pub async fn recover(&self, node: &Node) -> Result<(), NodeError> {
+        let code = self.with(|state| state.recovery_code.clone());
+        node.recover_site(&code).await?;
+        self.look(node)
+    }
+
+    /// Notes the site and its generation.
+    fn look(&self, node: &Node) -> Result<(), NodeError> {
         let detail = node.site().ok_or(NodeError::NoSite)?;
         let id = detail.id.parse().map_err(|_| NodeError::Internal("the site's id".to_owned()))?;
         let random = data_encoding::HEXLOWER.decode(detail.generation_id.as_bytes()).ok();

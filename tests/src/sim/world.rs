@@ -396,6 +396,20 @@ impl World {
         answer
     }
 
+    /// The site goes on from the books of this machine.
+    pub fn recover(&mut self, number: usize) -> Answer<Result<(), String>> {
+        let answer = Answer::default();
+        match self.devices[number].node().cloned() {
+            Some(node) => {
+                let (admin, given) = (self.admin.clone(), answer.clone());
+                let work = async move { given.give(admin.recover(&node).await.map_err(|e| e.to_string())) };
+                self.devices[number].spawn(work);
+            }
+            None => answer.give(Err("there is no agent".to_owned())),
+        }
+        answer
+    }
+
     /// Tells the answers that have come.
     pub fn tell_answers(&mut self) {
         let now = self.now();

@@ -223,6 +223,7 @@ pub enum Command {
     Leave(Who),
     /// An admin revokes a machine.
     Revoke(Who),
+    Recover(Who),
     /// An admin declares a machine always-on.
     AlwaysOn(Who),
     /// Somebody with a machine's key speaks for other generations.
@@ -308,6 +309,7 @@ fn command(words: &[&str]) -> Result<Command, String> {
         ["add", "laptop", name] => Command::Add(true, capital(name)?),
         ["leave", machine] => Command::Leave(who(machine)?),
         ["revoke", machine] => Command::Revoke(who(machine)?),
+        ["recover", machine] => Command::Recover(who(machine)?),
         ["always-on", machine] => Command::AlwaysOn(who(machine)?),
         ["rival", machine] => Command::Rival(who(machine)?),
         ["ask", rest @ ..] => Command::Checkout(ask(rest)?, None),

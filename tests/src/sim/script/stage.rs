@@ -158,6 +158,11 @@ impl Stage {
             }
             Command::Leave(who) => return self.leave(self.names.machine(&self.world, who)?),
             Command::Revoke(who) => return self.revoke(self.names.machine(&self.world, who)?),
+            Command::Recover(who) => {
+                let number = self.names.machine(&self.world, who)?;
+                let answer = self.world.recover(number);
+                return self.answered(&answer);
+            }
             Command::AlwaysOn(who) => return self.declare_always_on(self.names.machine(&self.world, who)?),
             Command::Rival(who) => {
                 let number = self.names.machine(&self.world, who)?;
