@@ -6,9 +6,12 @@ use std::sync::Arc;
 use seatkeeper_protocol::api::SeatEvent;
 use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::SessionId;
+use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::{Pong, QueuePlace};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::overslept::SLEPT_MS;
 use super::{LOOK_EVERY, Seats, UNREACHABLE_AFTER_MS};
 use crate::node::Inner;
 
@@ -16,6 +19,7 @@ impl Seats {
     /// A pong: extends, or takes away.
     pub(crate) fn pong(&self, inner: &Arc<Inner>, pong: &Pong) {
         inner.settle_borrows(pong);
+        self.heard.send_replace(pong.number);
         inner.survey.send_if_modified(|survey| std::mem::replace(survey, pong.survey) != pong.survey);
         let lost = {
             let mut state = self.state();
@@ -56,6 +60,16 @@ impl Seats {
         self.changed.notify_one();
     }
 
+    /// The numbers of pongs.
+    pub(crate) fn heard(&self) -> watch::Receiver<u64> {
+        self.heard.subscribe()
+    }
+
+    /// Deadlines are to be looked at now.
+    pub(crate) fn look(&self) {
+        self.changed.notify_one();
+    }
+
     /// Where this device's sessions stand in the queue: who may have a seat now asks anew.
     pub(crate) fn queue(&self, places: &[QueuePlace]) {
         let state = self.state();
@@ -88,13 +102,20 @@ impl Inner {
     /// Ends sessions at their deadline and says when the site is out of reach, until `stop`.
     pub(crate) async fn watch_deadlines(self: Arc<Self>, stop: CancellationToken) {
         let (began, began_at) = (tokio::time::Instant::now(), self.clock.mono());
+        // While seats are held this looks each second: whoever has not looked for much longer has slept.
+        let mut looked: Option<BootTime> = None;
         loop {
             let awake = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             let suspend_not_counted = planted(Fault::SuspendNotCounted);
             let now = if suspend_not_counted { began_at.plus_ms(awake) } else { self.clock.mono() };
+            let slept = looked.is_some_and(|looked| now.ms_since(looked) > SLEPT_MS);
             let overdue = self.seats.state().sessions.overdue(now);
             for (session, held) in overdue {
                 if self.goes_on_borrowed(&session) {
+                    continue;
+                }
+                if slept {
+                    self.resume_overslept(session, held);
                     continue;
                 }
                 self.lose(
@@ -119,6 +140,7 @@ impl Inner {
                 }
                 state.sessions.is_empty()
             };
+            looked = (!idle).then_some(now);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.seats.changed.notified() => {}
