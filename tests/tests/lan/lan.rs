@@ -199,7 +199,7 @@ fn ip(args: &[&str]) {
 
 /// Says that a test was skipped; in CI none is.
 #[track_caller]
-fn skip(missing: &str) {
+pub(crate) fn skip(missing: &str) {
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "the LAN test cannot run: {missing}");
     // Past the test harness, which shows no output of a test that passes.
     writeln!(std::io::stderr(), "skipped: the LAN test cannot run here: {missing}").ok();
