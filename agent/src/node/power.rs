@@ -19,6 +19,7 @@ pub(super) async fn follow(inner: Arc<Inner>, mut changes: mpsc::Receiver<PowerC
         let change = match next.take() {
             Some(change) => Some(change),
             None => tokio::select! {
+                biased;
                 () = inner.stop.cancelled() => return,
                 change = changes.recv() => change,
             },
@@ -28,10 +29,11 @@ pub(super) async fn follow(inner: Arc<Inner>, mut changes: mpsc::Receiver<PowerC
             Some(PowerChange::Stays) => inner.stay().await,
             Some(PowerChange::Goes(delay)) => {
                 tokio::select! {
-                    () = inner.go() => {}
+                    biased;
+                    () = inner.stop.cancelled() => {}
                     // It slept before this was done, or sleeps not at all.
                     change = changes.recv() => next = change,
-                    () = inner.stop.cancelled() => {}
+                    () = inner.go() => {}
                 }
                 // Whatever came of it.
                 drop(delay);
