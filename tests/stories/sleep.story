@@ -1,5 +1,5 @@
-# A machine that is about to sleep tells its agent, and waits. The holder hands over first; its program's seat is given away
-# after its ttl. When it wakes it serves nobody by what it was, and its program has a seat again if one is free.
+# A machine that is about to sleep tells its agent, and waits. The holder hands over first; its program's seat is given
+# away after its ttl. When it wakes it serves nobody by what it was, and its program has a seat again if one is free.
 
 office 5 desktops seats 2 ttl 15s over wifi
 > 3 voters, 2 standbys, 0 spares

@@ -232,7 +232,10 @@ impl Keeper {
         loop {
             match stream.next_event().await {
                 Ok(Some(api::SeatEvent::Granted(granted))) => {
-                    self.lease = Lease::of(&granted);
+                    let before = std::mem::replace(&mut self.lease, Lease::of(&granted));
+                    if before.unreachable {
+                        self.tell(Change::Reachable).await;
+                    }
                 }
                 Ok(Some(api::SeatEvent::Unreachable { until_boot_ms })) => {
                     let until = BootTime(until_boot_ms);
@@ -240,8 +243,9 @@ impl Keeper {
                     self.tell(Change::Unreachable(until)).await;
                 }
                 Ok(Some(api::SeatEvent::Reachable)) => {
-                    self.lease.unreachable = false;
-                    self.tell(Change::Reachable).await;
+                    if std::mem::take(&mut self.lease.unreachable) {
+                        self.tell(Change::Reachable).await;
+                    }
                 }
                 Ok(Some(api::SeatEvent::Alive { until_boot_ms })) => {
                     self.lease.until = BootTime(until_boot_ms)

@@ -34,7 +34,11 @@ impl Seats {
             let lost = gone.seats;
             state.answered = Some(inner.clock.mono());
             if std::mem::take(&mut state.unreachable) {
-                state.tell_all(|_| Some(SeatEvent::Reachable));
+                // Who overslept hears whether it has a seat again.
+                state.tell_all(|session| {
+                    let borrowed = state.holds.get(session).is_some_and(|hold| hold.borrowed.is_some());
+                    (borrowed || state.sessions.held(session).is_some()).then_some(SeatEvent::Reachable)
+                });
             }
             state.tell_all(|session| {
                 let until_boot_ms = state.sessions.held(session)?.deadline.0;
@@ -110,11 +114,13 @@ impl Inner {
             let now = if suspend_not_counted { began_at.plus_ms(awake) } else { self.clock.mono() };
             let slept = looked.is_some_and(|looked| now.ms_since(looked) > SLEPT_MS);
             let overdue = self.seats.state().sessions.overdue(now);
+            let mut overslept = BTreeMap::new();
             for (session, held) in overdue {
                 if self.goes_on_borrowed(&session) {
                     continue;
                 }
                 if slept {
+                    overslept.insert(session, held.deadline);
                     self.resume_overslept(session, held);
                     continue;
                 }
@@ -134,8 +140,9 @@ impl Inner {
                     state.unreachable = true;
                     let state = &*state;
                     state.tell_all(|session| {
-                        let until_boot_ms = state.sessions.held(session)?.deadline.0;
-                        Some(SeatEvent::Unreachable { until_boot_ms })
+                        let held = state.sessions.held(session).map(|held| held.deadline);
+                        let until = held.or_else(|| overslept.get(session).copied())?;
+                        Some(SeatEvent::Unreachable { until_boot_ms: until.0 })
                     });
                 }
                 state.sessions.is_empty()
