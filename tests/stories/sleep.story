@@ -58,7 +58,8 @@ show b
 show seats
 > 1 of 1 taken in the books; used by b
 
-# All sleep at once: nobody is left to hand over to.
+# All sleep at once: nobody is left to hand over to, and nobody answers at once when they wake. So the program is told; `run`
+# asks again.
 office 3 desktops seats 2 ttl 15s over wifi
 > 3 voters, 0 standbys, 0 spares
 call Old the holder
@@ -70,6 +71,6 @@ await holder within 10s
 > yes
 wait 5s
 show a
-> uses a seat
+> may not use a seat: this machine slept past the seat's ttl of 15 s, and the site does not answer yet
 show seats
-> 1 of 2 taken in the books; used by a
+> 0 of 2 taken in the books; used by nobody

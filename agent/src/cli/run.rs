@@ -153,11 +153,6 @@ pub(super) fn describe(change: &Change) -> String {
     match change {
         Change::Unreachable(until) => {
             let left_s = until.ms_since(SystemClock.mono()) / 1000;
-            if left_s == 0 {
-                return "the time of the seat is over without contact to the site; it is asked for again, save your work \
-                        if this lasts"
-                    .to_owned();
-            }
             format!("the site is out of reach; the seat is kept for {left_s} s, save your work if this lasts")
         }
         Change::Ends(left_s) => {

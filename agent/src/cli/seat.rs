@@ -232,10 +232,7 @@ impl Keeper {
         loop {
             match stream.next_event().await {
                 Ok(Some(api::SeatEvent::Granted(granted))) => {
-                    let before = std::mem::replace(&mut self.lease, Lease::of(&granted));
-                    if before.unreachable {
-                        self.tell(Change::Reachable).await;
-                    }
+                    self.lease = Lease::of(&granted);
                 }
                 Ok(Some(api::SeatEvent::Unreachable { until_boot_ms })) => {
                     let until = BootTime(until_boot_ms);
@@ -243,9 +240,8 @@ impl Keeper {
                     self.tell(Change::Unreachable(until)).await;
                 }
                 Ok(Some(api::SeatEvent::Reachable)) => {
-                    if std::mem::take(&mut self.lease.unreachable) {
-                        self.tell(Change::Reachable).await;
-                    }
+                    self.lease.unreachable = false;
+                    self.tell(Change::Reachable).await;
                 }
                 Ok(Some(api::SeatEvent::Alive { until_boot_ms })) => {
                     self.lease.until = BootTime(until_boot_ms)

@@ -114,13 +114,11 @@ impl Inner {
             let now = if suspend_not_counted { began_at.plus_ms(awake) } else { self.clock.mono() };
             let slept = looked.is_some_and(|looked| now.ms_since(looked) > SLEPT_MS);
             let overdue = self.seats.state().sessions.overdue(now);
-            let mut overslept = BTreeMap::new();
             for (session, held) in overdue {
                 if self.goes_on_borrowed(&session) {
                     continue;
                 }
                 if slept {
-                    overslept.insert(session, held.deadline);
                     self.resume_overslept(session, held);
                     continue;
                 }
@@ -140,9 +138,8 @@ impl Inner {
                     state.unreachable = true;
                     let state = &*state;
                     state.tell_all(|session| {
-                        let held = state.sessions.held(session).map(|held| held.deadline);
-                        let until = held.or_else(|| overslept.get(session).copied())?;
-                        Some(SeatEvent::Unreachable { until_boot_ms: until.0 })
+                        let until_boot_ms = state.sessions.held(session)?.deadline.0;
+                        Some(SeatEvent::Unreachable { until_boot_ms })
                     });
                 }
                 state.sessions.is_empty()
