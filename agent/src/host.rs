@@ -22,7 +22,8 @@ use crate::platform::tree::ProcessTree;
 use crate::quic::Quic;
 use crate::seam::checks::{Heard, Look};
 use crate::seam::{
-    BoxTree, Checks, Discovery, Disk, Gate, Inbound, Later, Network, Programs, TreeIdentity, Users, World,
+    BoxTree, Checks, Discovery, Disk, Gate, Inbound, Later, Network, PowerChange, Programs, TreeIdentity,
+    Users, World,
 };
 
 /// Longest join file, bytes.
@@ -131,6 +132,10 @@ impl World for Host {
 
     fn users(&self) -> Option<Arc<dyn Users>> {
         platform::idle::users()
+    }
+
+    fn power(&self) -> Option<mpsc::Receiver<PowerChange>> {
+        platform::power::changes()
     }
 
     fn programs(&self) -> Option<Arc<dyn Programs>> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use mdns_sd::{DaemonEvent, IfKind, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
 use seatkeeper_protocol::id::{DeviceId, Name};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -68,6 +68,8 @@ pub struct Mdns {
     announced: Mutex<Option<(Announcement, u16)>>,
     /// Devices that are being asked for by name.
     looks: Arc<Mutex<BTreeSet<DeviceId>>>,
+    /// The browse is to be begun anew.
+    renew: Arc<Notify>,
     stop: CancellationToken,
 }
 
@@ -111,7 +113,14 @@ impl Mdns {
                 }
             }
         });
-        Ok(Self { daemon, loopback, announced: Mutex::default(), looks: Arc::default(), stop })
+        Ok(Self {
+            daemon,
+            loopback,
+            announced: Mutex::default(),
+            looks: Arc::default(),
+            renew: Arc::default(),
+            stop,
+        })
     }
 
     fn register(&self, announcement: &Announcement, port: u16) -> Result<(), MdnsError> {
@@ -158,8 +167,13 @@ impl Discovery for Mdns {
     /// Only the latest browse is served.
     fn browse(&self) -> mpsc::Receiver<Sighting> {
         let (sightings, receiver) = mpsc::channel(SIGHTINGS_QUEUE);
-        let browse =
-            Browse { daemon: self.daemon.clone(), loopback: self.loopback, sightings, told: BTreeMap::new() };
+        let browse = Browse {
+            daemon: self.daemon.clone(),
+            loopback: self.loopback,
+            sightings,
+            told: BTreeMap::new(),
+            renew: self.renew.clone(),
+        };
         tokio::spawn(browse.run(self.stop.clone()));
         receiver
     }
@@ -184,6 +198,16 @@ impl Discovery for Mdns {
             }
             Err(error) => tracing::debug!(%error, device = %device.short(), "a device is not looked for"),
         }
+    }
+
+    fn renew(&self) {
+        let announced = lock(&self.announced).take();
+        if let Some((announcement, port)) = announced
+            && let Err(error) = self.register(&announcement, port)
+        {
+            tracing::debug!(%error, "not announced anew");
+        }
+        self.renew.notify_one();
     }
 
     fn shutdown(&self) -> Later<'_, ()> {
@@ -212,12 +236,13 @@ struct Browse {
     loopback: bool,
     sightings: mpsc::Sender<Sighting>,
     told: BTreeMap<DeviceId, Arc<Announcement>>,
+    renew: Arc<Notify>,
 }
 
 impl Browse {
     async fn run(mut self, stop: CancellationToken) {
         let mut renew_after = RENEW_FIRST;
-        let receiver = self.sightings.clone();
+        let (receiver, anew) = (self.sightings.clone(), self.renew.clone());
         loop {
             let begun = Instant::now();
             match self.daemon.browse(SERVICE) {
@@ -232,6 +257,11 @@ impl Browse {
                                 return;
                             }
                             () = stop.cancelled() => return,
+                            () = anew.notified() => {
+                                // Twice as long comes next.
+                                renew_after = RENEW_FIRST / 2;
+                                break true;
+                            }
                             () = tokio::time::sleep_until(look) => {}
                         }
                         // Whoever is left alone meanwhile asks as often as one who is alone.

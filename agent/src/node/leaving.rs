@@ -12,6 +12,17 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// A vote that a machine was asked about comes within this time, or not at all, milliseconds.
 const VOTE_COMES_WITHIN_MS: u64 = 500;
 
+/// Whether this machine is here, by its own will.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stands {
+    #[default]
+    Here,
+    /// It has handed over and may be back.
+    Away,
+    /// The agent stops.
+    Stopping,
+}
+
 impl Inner {
     /// The holder is about to hear that this device keeps a log and stays.
     pub(crate) fn note_vote_coming(&self) {
@@ -28,8 +39,38 @@ impl Inner {
         let _ = tokio::time::timeout(left, status.wait_for(votes)).await;
     }
 
-    /// Tells everybody that this machine goes, and lets go of log and holder's office within [`LEAVE_WITHIN`].
-    pub(super) async fn hand_over(self: &Arc<Self>) {
+    /// Tells everybody that this machine goes, and lets go of log and holder's office within [`LEAVE_WITHIN`]. Who
+    /// is told to stop after that was done for a machine that goes does not do it twice.
+    pub(super) async fn hand_over(self: &Arc<Self>, goes: Stands) {
+        let mut stands = self.stands.lock().await;
+        let done = *stands != Stands::Here;
+        if goes == Stands::Stopping {
+            // At once: nobody takes it back from here on.
+            *stands = goes;
+        }
+        if done {
+            return;
+        }
+        self.let_go().await;
+        *stands = goes;
+    }
+
+    /// This machine stays after all, unless its agent stops. Whether it does.
+    pub(super) async fn take_back(self: &Arc<Self>) -> bool {
+        let mut stands = self.stands.lock().await;
+        if *stands == Stands::Stopping {
+            return false;
+        }
+        *stands = Stands::Here;
+        self.leaving.send_replace(false);
+        self.intends(self.device, false);
+        if let Some(log) = self.log() {
+            log.engine.stay();
+        }
+        true
+    }
+
+    async fn let_go(self: &Arc<Self>) {
         if self.site().is_none() {
             return;
         }

@@ -2,6 +2,7 @@
 //! which pushes who holds and the newest roster, so that a spare finds a new holder as fast as a voter does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ const LINKS: usize = 2;
 const UP_WITHIN: Duration = Duration::from_secs(2);
 /// First and longest pause before a peer is tried again, milliseconds.
 const RETRY_MS: (u64, u64) = (200, 5_000);
+/// Between two pings there are 5 s: after more than that, the machine has slept, milliseconds.
+const SLEPT_MS: u64 = PING_EVERY_MS + 3_000;
 /// Messages waiting for one peer.
 const OUT_MAX: usize = 64;
 
@@ -62,6 +65,7 @@ pub(crate) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
     let mut queue = inner.queue.subscribe();
     let mut ping = tokio::time::interval(Duration::from_millis(PING_EVERY_MS));
     ping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticked = inner.clock.mono();
     loop {
         links.settle();
         inner.meter.linked(links.up());
@@ -77,6 +81,8 @@ pub(crate) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
             Ok(()) = leaving.changed() => {
                 let leaving = *leaving.borrow_and_update();
                 links.tell_all(&ToPeer::Intent { leaving });
+                // Its answer says that the intent was heard.
+                links.ping();
             }
             // What this device tells as the holder, it tells itself too.
             Ok(()) = queue.changed() => {
@@ -84,7 +90,14 @@ pub(crate) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
                 inner.seats.queue(&own);
             }
             () = inner.sighted.notified() => links.forgive(),
-            _ = ping.tick() => links.ping(),
+            () = inner.woke.notified() => {
+                links.woke(mem::replace(&mut ticked, inner.clock.mono()));
+                ping.reset();
+            }
+            _ = ping.tick() => {
+                let before = mem::replace(&mut ticked, inner.clock.mono());
+                if ticked.ms_since(before) > SLEPT_MS { links.woke(before) } else { links.ping() }
+            }
             () = tokio::time::sleep(retry) => {}
         }
     }
@@ -175,6 +188,18 @@ impl Links {
         for trouble in self.trouble.values_mut() {
             trouble.retry_at = BootTime(0);
         }
+    }
+
+    /// The machine is awake again, after it was so at `before`. Who did not hear from it meanwhile has ended the connections,
+    /// which this side would find out only by waiting for answers: they are made anew.
+    fn woke(&mut self, before: BootTime) {
+        self.forgive();
+        if self.inner.clock.mono().ms_since(before) > SLEPT_MS {
+            tracing::debug!("this agent has slept");
+            let links = mem::take(&mut self.links);
+            links.keys().for_each(|peer| self.inner.net.0.close(peer, "this machine has slept"));
+        }
+        self.ping();
     }
 
     fn handle(&mut self, event: Event) {

@@ -21,6 +21,7 @@
 //! | `doctor` | looking for faults, and helping others to |
 //! | `audit` | older records on disk, and reading all of them |
 //! | `finding` | discovery, static peers, remembering |
+//! | `leaving`, `power` | going: for good, or while the machine sleeps |
 //! | `site`, `joining` | creating, joining, leaving |
 
 mod answers;
@@ -44,6 +45,7 @@ mod log;
 mod machine;
 mod meter;
 mod organisation;
+mod power;
 mod queue;
 mod reads;
 mod recalculation;
@@ -155,6 +157,10 @@ pub(crate) struct Inner {
     site: watch::Sender<Option<Arc<record::Site>>>,
     known: watch::Sender<view::Known>,
     leaving: watch::Sender<bool>,
+    /// Locked while it changes.
+    stands: tokio::sync::Mutex<leaving::Stands>,
+    /// The machine is awake again.
+    woke: Notify,
     /// While this device holds: who waits, by device.
     queue: watch::Sender<queue::Places>,
     log: Mutex<Option<site::OpenLog>>,
@@ -247,6 +253,8 @@ impl Node {
             site: watch::Sender::default(),
             known: watch::Sender::default(),
             leaving: watch::Sender::default(),
+            stands: tokio::sync::Mutex::default(),
+            woke: Notify::new(),
             queue: watch::Sender::default(),
             log: Mutex::default(),
             log_node: Mutex::default(),
@@ -287,6 +295,9 @@ impl Node {
         inner.clone().start_finding();
         inner.clone().start_watching();
         inner.go_on_waiting();
+        if let Some(changes) = inner.world.power() {
+            inner.tasks.spawn(power::follow(inner.clone(), changes));
+        }
         Ok(Self { inner })
     }
 
@@ -294,7 +305,7 @@ impl Node {
     /// agent resumes them when it is back, or their ttl ends them.
     pub async fn stop(&self) {
         let inner = &self.inner;
-        inner.hand_over().await;
+        inner.hand_over(leaving::Stands::Stopping).await;
         inner.stop.cancel();
         inner.tasks.close();
         let log = inner.log();

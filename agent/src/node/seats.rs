@@ -37,6 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 mod borrowed;
 mod contact;
 mod idle;
+mod overslept;
 mod proof;
 mod remembered;
 mod waiting;
@@ -166,6 +167,8 @@ pub(crate) struct Seats {
     /// What the disk has of what process trees hold; locked while that is written.
     written: Mutex<Vec<Remembered>>,
     changed: Notify,
+    /// The number of the last pong.
+    heard: watch::Sender<u64>,
     taking: watch::Sender<BTreeSet<SessionId>>,
 }
 

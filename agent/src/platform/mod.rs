@@ -16,6 +16,7 @@
 //! | `peer` | whose program is at the other end of a connection |
 //! | `ports` | which program has a port |
 //! | [`people`] | who is logged in |
+//! | [`power`] | being told before the machine sleeps |
 //! | [`signals`] | being told to stop |
 //! | [`software`] | what is installed |
 //! | [`terminal`] | the terminal of a command |
@@ -36,6 +37,7 @@ pub mod paths;
 pub(crate) mod peer;
 pub mod people;
 pub(crate) mod ports;
+pub mod power;
 pub mod signals;
 pub mod software;
 pub mod terminal;

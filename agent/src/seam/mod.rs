@@ -6,10 +6,12 @@
 //! |---|---|
 //! | [`checks`] | looking at the machine itself |
 //! | [`frames`] | reading and writing bounded frames |
+//! | [`power`] | what becomes of the machine |
 //! | [`record`] | records: small files that are either whole or absent |
 
 pub mod checks;
 pub mod frames;
+pub mod power;
 pub mod record;
 
 use std::fmt;
@@ -31,6 +33,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
 pub use checks::Checks;
+pub use power::{Delay, PowerChange};
 pub use record::{Disk, RecordError};
 
 use crate::middle::sighting::{Announcement, Sighting};
@@ -77,6 +80,11 @@ pub trait World: Send + Sync + 'static {
 
     /// Looking at the machine itself, where a node does.
     fn checks(&self) -> Option<Arc<dyn Checks>> {
+        None
+    }
+
+    /// What becomes of it, where its system tells beforehand. Called once, within the runtime.
+    fn power(&self) -> Option<mpsc::Receiver<PowerChange>> {
         None
     }
 
@@ -240,6 +248,9 @@ pub trait Discovery: Send + Sync + 'static {
 
     /// Asks where a device is now that does not answer where it was; the browse tells what comes of it.
     fn look_for(&self, device: &DeviceId);
+
+    /// Announces this device anew and asks who is here: after a sleep nobody knows the other any more.
+    fn renew(&self) {}
 
     /// Takes the announcement back, so that others know at once, and stops.
     fn shutdown(&self) -> Later<'_, ()>;

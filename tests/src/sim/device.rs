@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use seatkeeper::keys;
 use seatkeeper::node::{Node, NodeConfig};
-use seatkeeper::seam::{BoxTree, Discovery, Disk, Gate, Inbound, Network, Observer, TreeIdentity, World};
+use seatkeeper::seam::{
+    BoxTree, Delay, Discovery, Disk, Gate, Inbound, Network, Observer, PowerChange, TreeIdentity, World,
+};
 use seatkeeper_election::seam::Clock;
 use seatkeeper_election::{EngineConfig, Status};
 use seatkeeper_protocol::id::{DeviceId, Name, PublicKey};
@@ -50,6 +53,10 @@ pub struct Device {
     powered: bool,
     /// Until when it does not run, milliseconds of true time.
     asleep_until: u64,
+    /// It is about to sleep, and has told its agent so.
+    going: Option<Going>,
+    /// Its agent is to hear that it is awake again.
+    tells: bool,
     agent: Option<Agent>,
     programs: Vec<Program>,
     root: Option<PublicKey>,
@@ -60,7 +67,28 @@ pub struct Device {
     copy: bool,
 }
 
+/// How long a machine waits for its agent before it sleeps, milliseconds: as long as logind does.
+const DELAY_MS_MAX: u64 = 5_000;
+
+/// A machine that is about to sleep. Times are true ones, milliseconds.
+struct Going {
+    until: u64,
+    at_last: u64,
+    let_go: Arc<AtomicBool>,
+}
+
+/// What an agent lets go of when it is ready.
+struct LetGo(Arc<AtomicBool>);
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 struct Agent {
+    /// What becomes of its machine.
+    power: mpsc::Sender<PowerChange>,
     runtime: Runtime,
     node: Arc<OnceLock<Result<Node, String>>>,
     greeted: bool,
@@ -110,6 +138,8 @@ impl Device {
             peers,
             powered: false,
             asleep_until: 0,
+            going: None,
+            tells: false,
             agent: None,
             programs: Vec::new(),
             root: None,
@@ -260,8 +290,11 @@ impl Device {
             .build()
             .expect("a runtime without IO needs nothing of the system");
         let mount = self.disk.mount(Latency::default(), self.chance.fork(format!("disk {now}")));
+        let (power, changes) = mpsc::channel(16);
+        (self.going, self.tells) = (None, false);
         let host = Host {
             number: self.number,
+            power: Mutex::new(Some(changes)),
             clock: self.clock.clone(),
             disk: mount,
             card: self.card.clone(),
@@ -280,7 +313,7 @@ impl Device {
             let started = Node::start(config, Arc::new(host)).await.map_err(|error| error.to_string());
             let _ = slot.set(started);
         });
-        self.agent = Some(Agent { runtime, node, greeted: false, stopping: None });
+        self.agent = Some(Agent { power, runtime, node, greeted: false, stopping: None });
     }
 
     /// The agent is killed; the machine and its programs live on.
@@ -330,12 +363,36 @@ impl Device {
         runs
     }
 
+    /// Tells the agent that the machine is about to sleep until this true time: it does so when the agent is ready, or
+    /// after 5 s. Whether there is an agent to tell.
+    pub fn sleep_until(&mut self, until: u64, now: u64) -> bool {
+        let Some(agent) = self.agent.as_ref().filter(|_| self.asleep_until == 0) else { return false };
+        let let_go = Arc::new(AtomicBool::new(false));
+        let delay = Delay::new(LetGo(let_go.clone()));
+        let told = agent.power.try_send(PowerChange::Goes(delay)).is_ok();
+        self.going = Some(Going { until, at_last: now + DELAY_MS_MAX, let_go });
+        told
+    }
+
+    /// Falls asleep if it is about to and need not wait any more.
+    pub fn fall_asleep(&mut self, now: u64) -> bool {
+        let ready = |going: &mut Going| going.let_go.load(Ordering::Relaxed) || now >= going.at_last;
+        let Some(going) = self.going.take_if(ready) else { return false };
+        self.tells = self.pause_until(going.until.max(now + 1), Pause::Suspended);
+        self.tells
+    }
+
     /// Wakes if its time has come.
     pub fn wake(&mut self, now: u64) -> bool {
         let wakes = self.asleep_until != 0 && now >= self.asleep_until;
         if wakes {
             self.asleep_until = 0;
             self.net.resume(self.card.host());
+            if std::mem::take(&mut self.tells)
+                && let Some(agent) = &self.agent
+            {
+                let _ = agent.power.try_send(PowerChange::Stays);
+            }
         }
         wakes
     }
@@ -420,6 +477,7 @@ struct Host {
     card: NetCard,
     programs: Vec<Program>,
     watch: Watch,
+    power: Mutex<Option<mpsc::Receiver<PowerChange>>>,
 }
 
 impl World for Host {
@@ -445,6 +503,10 @@ impl World for Host {
 
     fn resume_tree(&self, identity: TreeIdentity) -> Option<BoxTree> {
         self.programs.iter().find_map(|program| program.tree_if(&identity))
+    }
+
+    fn power(&self) -> Option<mpsc::Receiver<PowerChange>> {
+        self.power.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn observer(&self) -> Option<Arc<dyn Observer>> {

@@ -19,7 +19,7 @@
 //! |---|---|
 //! | `call NAME a ROLE` | names the first machine of a role (`holder`, `voter`, `standby`, `spare`, `outside`) that has no name |
 //! | `wait TIME`, `await SO within TIME` | `holder`, `no holder`, `holder besides X`, `3 voters`, `1 free`, `X stopped`, `X not voter`, `X spare`, `a has a seat`, `a stops` |
-//! | `start`, `kill`, `stop [… within TIME]`, `power cut`, `suspend … for TIME`, `stall … for TIME` | machines: `X Y`, `pc3`, `the-holder`, `all`, `all but X` |
+//! | `start`, `kill`, `stop [… within TIME]`, `power cut`, `suspend … for TIME`, `sleep … for TIME`, `stall … for TIME` | `sleep`: the agent is told before; machines: `X Y`, `pc3`, `the-holder`, `all`, `all but X` |
 //! | `partition X Y`, `deafen X to Y`, `heal` | X and Y are cut off together; X no longer hears Y |
 //! | `clock X +1h`, `move X [keeping connections]`, `image X`, `roll back X`, `clone X as Y`, `fill disk of X`, `make room on X` | |
 //! | `add desktop\|laptop X`, `leave X`, `revoke X`, `recover X`, `always-on X`, `rival X` | what an admin does; somebody with X's key who speaks for other generations |

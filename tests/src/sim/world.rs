@@ -179,6 +179,9 @@ impl World {
             if device.wake(now) {
                 self.trace.tell(now, format_args!("{} wakes", device.name()));
             }
+            if device.fall_asleep(now) {
+                self.trace.tell(now, format_args!("{} sleeps", device.name()));
+            }
             device.run(quantum);
         }
         self.rival.run(now, quantum, &self.net);

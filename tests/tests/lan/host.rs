@@ -45,6 +45,11 @@ impl Host {
         self.dir.join(name)
     }
 
+    /// Where this host's system bus is, if it has one.
+    pub(crate) fn bus(&self) -> String {
+        format!("unix:path={}", self.file("bus").display())
+    }
+
     /// The program on this host, with nothing from this machine's own agent or user.
     fn program(&self, wrapper: &[&str]) -> Command {
         let mut words = wrapper.iter();
@@ -59,7 +64,7 @@ impl Host {
         for variable in ["SEATKEEPER_SOCKET", "SEATKEEPER_SESSION", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
             command.env_remove(variable);
         }
-        command.env("HOME", &self.dir).stdin(Stdio::null());
+        command.env("HOME", &self.dir).env("DBUS_SYSTEM_BUS_ADDRESS", self.bus()).stdin(Stdio::null());
         command.arg("--socket").arg(self.file("agent.sock"));
         command
     }
@@ -92,6 +97,18 @@ impl Host {
             agent.kill().expect("the agent is killed");
             agent.wait().expect("the agent is gone");
         }
+    }
+
+    /// Has the agent stand still, as in a sleep, or go on.
+    pub(crate) fn stand_still(&self, still: bool) {
+        let agent = self.agent.lock().expect("the agent");
+        let id = agent.as_ref().expect("the agent runs").id();
+        signal(if still { "STOP" } else { "CONT" }, &id.to_string());
+    }
+
+    /// What the agent has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.file("agent.log")).unwrap_or_default()
     }
 
     /// SIGTERM, and waits for the end.

@@ -92,6 +92,17 @@ impl Lan {
         ip(&["-n", &host.namespace, "-6", "address", "flush", "dev", CABLE]);
     }
 
+    /// Leaves the host with one family of addresses alone, which must be before its agent starts. Of IPv6 it has what every
+    /// link has by itself.
+    pub(crate) fn only(&self, host: &Host, ipv6: bool) {
+        if ipv6 {
+            ip(&["-n", &host.namespace, "-4", "address", "flush", "dev", CABLE]);
+        } else {
+            let off = "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6";
+            ip(&["netns", "exec", &host.namespace, "sh", "-c", off]);
+        }
+    }
+
     /// Gives the host another address on the same interface, as a new DHCP lease does.
     pub(crate) fn change_address(&self, host: &Host) {
         ip(&["-n", &host.namespace, "address", "flush", "dev", CABLE, "scope", "global"]);
@@ -199,7 +210,7 @@ fn ip(args: &[&str]) {
 
 /// Says that a test was skipped; in CI none is.
 #[track_caller]
-fn skip(missing: &str) {
+pub(crate) fn skip(missing: &str) {
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "the LAN test cannot run: {missing}");
     // Past the test harness, which shows no output of a test that passes.
     writeln!(std::io::stderr(), "skipped: the LAN test cannot run here: {missing}").ok();

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `lan` | the bridge, its hosts, cables that can be pulled |
 //! | `host` | an agent and the command line on one host |
+//! | `logind` | what tells a host that it is going to sleep |
 //! | `program` | a program that holds a seat |
 //! | `office` | a site with a license on a LAN |
 //! | the others | the tests |
@@ -19,6 +20,7 @@ mod failover;
 mod host;
 mod joining;
 mod lan;
+mod logind;
 mod moving;
 mod office;
 mod organisation;
@@ -26,4 +28,5 @@ mod power;
 mod program;
 mod recovery;
 mod seats;
+mod sleep;
 mod wait;

@@ -56,6 +56,27 @@ fn a_holder_is_found_at_an_address_that_was_not_heard_of() {
     }
 }
 
+#[test]
+fn an_office_with_ipv6_alone() {
+    of_one_family(true);
+}
+
+#[test]
+fn an_office_with_ipv4_alone() {
+    of_one_family(false);
+}
+
+fn of_one_family(ipv6: bool) {
+    let Some(lan) = Lan::new(4) else { return };
+    lan.hosts().iter().for_each(|host| lan.only(host, ipv6));
+    let office = Office::of(&lan);
+    let holder = office.holder();
+    lan.power_off(holder);
+    for host in office.without(holder) {
+        checkout_soon(host, 20);
+    }
+}
+
 /// A program on `host` keeps its seat over the change, well past its ttl, and new ones are to be had.
 #[track_caller]
 fn keeps_seat(office: &Office<'_>, host: &Host, change: impl FnOnce()) {

@@ -68,6 +68,11 @@ impl Program {
         self.child.try_wait().expect("the program's fate")
     }
 
+    /// Has it stand still with all that it started, as in a sleep, or go on.
+    pub(crate) fn stand_still(&self, still: bool) {
+        signal(if still { "STOP" } else { "CONT" }, &format!("-{}", self.child.id()));
+    }
+
     /// Ends it as its user would; the seat goes back.
     #[track_caller]
     pub(crate) fn end(mut self) {

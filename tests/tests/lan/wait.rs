@@ -21,6 +21,13 @@ impl Watch {
     }
 }
 
+/// The time of day, as logs tell it, seconds.
+pub(crate) fn time_of_day() -> f64 {
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock of this century");
+    now.as_secs_f64() % 86_400.0
+}
+
 /// Looks until `look` finds something.
 #[track_caller]
 pub(crate) fn wait_until<T>(what: &str, within_s: u64, mut look: impl FnMut() -> Option<T>) -> T {

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use seatkeeper_protocol::api::SeatEvent;
 use seatkeeper_protocol::fault::{Fault, planted};
 use seatkeeper_protocol::id::SessionId;
+use seatkeeper_protocol::time::BootTime;
 use seatkeeper_protocol::wire::{Pong, QueuePlace};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::overslept::SLEPT_MS;
 use super::{LOOK_EVERY, Seats, UNREACHABLE_AFTER_MS};
 use crate::node::Inner;
 
@@ -16,6 +19,7 @@ impl Seats {
     /// A pong: extends, or takes away.
     pub(crate) fn pong(&self, inner: &Arc<Inner>, pong: &Pong) {
         inner.settle_borrows(pong);
+        self.heard.send_replace(pong.number);
         inner.survey.send_if_modified(|survey| std::mem::replace(survey, pong.survey) != pong.survey);
         let lost = {
             let mut state = self.state();
@@ -30,7 +34,11 @@ impl Seats {
             let lost = gone.seats;
             state.answered = Some(inner.clock.mono());
             if std::mem::take(&mut state.unreachable) {
-                state.tell_all(|_| Some(SeatEvent::Reachable));
+                // Who overslept hears whether it has a seat again.
+                state.tell_all(|session| {
+                    let borrowed = state.holds.get(session).is_some_and(|hold| hold.borrowed.is_some());
+                    (borrowed || state.sessions.held(session).is_some()).then_some(SeatEvent::Reachable)
+                });
             }
             state.tell_all(|session| {
                 let until_boot_ms = state.sessions.held(session)?.deadline.0;
@@ -53,6 +61,16 @@ impl Seats {
         }
         self.queue(&pong.queue);
         self.asked(&pong.asked, inner.clock.mono());
+        self.changed.notify_one();
+    }
+
+    /// The numbers of pongs.
+    pub(crate) fn heard(&self) -> watch::Receiver<u64> {
+        self.heard.subscribe()
+    }
+
+    /// Deadlines are to be looked at now.
+    pub(crate) fn look(&self) {
         self.changed.notify_one();
     }
 
@@ -88,13 +106,20 @@ impl Inner {
     /// Ends sessions at their deadline and says when the site is out of reach, until `stop`.
     pub(crate) async fn watch_deadlines(self: Arc<Self>, stop: CancellationToken) {
         let (began, began_at) = (tokio::time::Instant::now(), self.clock.mono());
+        // While seats are held this looks each second: whoever has not looked for much longer has slept.
+        let mut looked: Option<BootTime> = None;
         loop {
             let awake = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             let suspend_not_counted = planted(Fault::SuspendNotCounted);
             let now = if suspend_not_counted { began_at.plus_ms(awake) } else { self.clock.mono() };
+            let slept = looked.is_some_and(|looked| now.ms_since(looked) > SLEPT_MS);
             let overdue = self.seats.state().sessions.overdue(now);
             for (session, held) in overdue {
                 if self.goes_on_borrowed(&session) {
+                    continue;
+                }
+                if slept {
+                    self.resume_overslept(session, held);
                     continue;
                 }
                 self.lose(
@@ -119,6 +144,7 @@ impl Inner {
                 }
                 state.sessions.is_empty()
             };
+            looked = (!idle).then_some(now);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.seats.changed.notified() => {}

@@ -195,6 +195,8 @@ pub enum Command {
     PowerCut(Set),
     /// Suspends machines for a while.
     Suspend(Set, u64),
+    /// The same; their agents are told before.
+    Sleep(Set, u64),
     /// The agents stand still for a while.
     Stall(Set, u64),
     /// These no longer hear the others, nor the others them.
@@ -293,6 +295,7 @@ fn command(words: &[&str]) -> Result<Command, String> {
         ["stop", whom @ ..] => Command::Stop(set(whom)?, 0),
         ["power", "cut", whom @ ..] => Command::PowerCut(set(whom)?),
         ["suspend", whom @ .., "for", time] => Command::Suspend(set(whom)?, ms(time)?),
+        ["sleep", whom @ .., "for", time] => Command::Sleep(set(whom)?, ms(time)?),
         ["stall", whom @ .., "for", time] => Command::Stall(set(whom)?, ms(time)?),
         ["partition", whom @ ..] => Command::Partition(set(whom)?),
         ["deafen", to, "to", from] => Command::Deafen(who(from)?, who(to)?),

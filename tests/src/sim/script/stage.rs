@@ -108,6 +108,7 @@ impl Stage {
             Command::Stop(set, within_ms) => self.stop(set, *within_ms)?,
             Command::PowerCut(set) => self.each(set, |world, number| world.device(number).power_cut())?,
             Command::Suspend(set, ms) => self.pause(set, *ms, Pause::Suspended)?,
+            Command::Sleep(set, ms) => self.sleep(set, *ms)?,
             Command::Stall(set, ms) => self.pause(set, *ms, Pause::Stalled)?,
             Command::Partition(set) => self.partition(set)?,
             Command::Deafen(from, to) => {
@@ -246,6 +247,16 @@ impl Stage {
         let until = self.world.now() + ms;
         for number in self.names.machines(&self.world, set)? {
             if !self.world.device(number).pause_until(until, pause) {
+                return Err(format!("pc{number} does not run"));
+            }
+        }
+        Ok(())
+    }
+
+    fn sleep(&mut self, set: &Set, ms: u64) -> Result<(), Meaningless> {
+        let now = self.world.now();
+        for number in self.names.machines(&self.world, set)? {
+            if !self.world.device(number).sleep_until(now + ms, now) {
                 return Err(format!("pc{number} does not run"));
             }
         }
