@@ -21,7 +21,7 @@ use crate::http::{Api, recent};
 use crate::node::{Node, Page};
 use crate::platform::files::exposure;
 use crate::platform::local::LocalListener;
-use crate::platform::{paths, signals};
+use crate::platform::{dumps, paths, signals};
 use crate::webhook::{self, Target};
 
 /// Names the filter of the log.
@@ -31,6 +31,7 @@ const LOG_DEFAULT: &str = "warn,seatkeeper=info,openraft=error,mdns_sd=error";
 
 pub(super) async fn agent(args: AgentArgs, socket: Option<PathBuf>) -> Result<(), Fail> {
     start_log();
+    dumps::none();
     // Before anything else, so that a stop during the start is not lost.
     let stop = signals::shutdown();
     let socket = socket.unwrap_or_else(socket::default_listen_socket);

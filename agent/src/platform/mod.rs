@@ -6,6 +6,7 @@
 //! | `browser` | opening it |
 //! | [`child`] | the child of `seatkeeper run` |
 //! | [`clock`] | the two clocks |
+//! | `dumps` | no image of the memory on the disk |
 //! | [`files`] | permissions of files and folders |
 //! | [`host`] | the machine's name, form and addresses |
 //! | [`idle`] | for how long people have had no input |
@@ -26,6 +27,7 @@ pub(crate) mod browser;
 pub mod child;
 pub mod clock;
 pub(crate) mod dialog;
+pub(crate) mod dumps;
 pub mod files;
 pub mod host;
 pub mod idle;

@@ -191,6 +191,10 @@ impl Office {
         eventually("the agent answers", async || self.client.status().await.is_ok()).await;
     }
 
+    pub(crate) fn agent_pid(&self) -> u32 {
+        self.agent.as_ref().unwrap().id().unwrap()
+    }
+
     pub(crate) async fn kill_agent(&mut self) {
         self.agent.take().unwrap().kill().await.unwrap();
     }
