@@ -61,10 +61,10 @@ says! {
          network";
     NO_QUORUM: "no-quorum", "error",
         "no seats can be handed out now: {live} of the {voters} machines that vote answer, {needed} must; switch \
-         on another one, or check the network";
+         on another one, or check the network; if they are gone for good, see `seatkeeper site recover --plan`";
     NO_QUORUM_MISSED: "no-quorum", "error",
         "no seats can be handed out now: {live} of the {voters} machines that vote answer, {needed} must; switch \
-         on or connect again: {missed}";
+         on or connect again: {missed}; if they are gone for good, see `seatkeeper site recover --plan`";
     VOTERS_MISSED: "voters-missed", "info",
         "{live} of the {voters} machines that vote answer, which is enough; not heard of: {missed}; whoever stays \
          away loses the vote to another machine that is on";
@@ -75,10 +75,12 @@ says! {
     SEVERAL_SITES: "several-sites", "info", "several sites are nearby: {sites}; ask an admin of yours for a code and run `seatkeeper site join CODE`";
     NEWER_GENERATION: "newer-generation", "error",
         "the site was recovered without this machine: generation {other} of it was seen at {address}, this \
-         machine is in generation {generation}; run `seatkeeper site leave` here and join again with a new code";
+         machine is in generation {generation} and follows once it has met one that can show how; if this lasts, run \
+         `seatkeeper site leave` here and join again with a new code";
     OLDER_GENERATION: "older-generation", "warning",
         "a machine at {address} has missed that the site was recovered: it is in generation {other}, the site in \
-         {generation}; run `seatkeeper site leave` there and join again with a new code";
+         {generation}, and follows once it has met one that can show how; if this lasts, run `seatkeeper site \
+         leave` there and join again with a new code";
     DURABILITY_SINGLE: "durability-single", "info", "only one machine keeps the books; they are lost if its disk fails, so let a second machine join";
     POOL_KEY_EXPOSED: "pool-key-exposed", "warning",
         "a revoked machine had the key that signs tickets; run `seatkeeper device revoke` for it again with the \
