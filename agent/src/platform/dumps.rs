@@ -2,7 +2,7 @@
 
 /// From here on this process leaves no core dump.
 #[cfg(unix)]
-pub fn none() {
+pub(crate) fn none() {
     use rustix::process::{Resource, Rlimit, setrlimit};
 
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
@@ -12,4 +12,4 @@ pub fn none() {
 
 /// Windows keeps none unless an administrator asks for them.
 #[cfg(windows)]
-pub fn none() {}
+pub(crate) fn none() {}
