@@ -20,11 +20,11 @@ mod usage;
 mod webhook;
 
 pub use admin::{
-    AddLicense, AdminRole, AdminSet, DeviceForm, DeviceRevoked, ImportMachines, Invite, Invited,
+    AddLicense, AdminRole, AdminSet, DeviceForm, DeviceRevoked, ImportMachines, ImportSite, Invite, Invited,
     LicenseAdded, LoseDevice, MachinesImported, NearbySite, RecoverSite, RecoveryMachine, RecoveryPlan,
     RevokeDevice, RotatePoolKey, SetAdmin, SetAllocations, SetCatalog, SetDevice, SetGroup, SetLimit,
-    SetNode, SetNodes, SetPlacement, SetPriority, SetPurchase, SetStopAtLegal, Sites, TrustVendor,
-    WithheldSeats,
+    SetNode, SetNodes, SetPlacement, SetPriority, SetPurchase, SetStopAtLegal, SiteExport, Sites,
+    TrustVendor, WithheldSeats,
 };
 pub use audit::{
     AuditExport, AuditHeads, AuditPage, AuditPart, AuditPoint, AuditRecord, AuditSpan, AuditVerdict,

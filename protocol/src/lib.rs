@@ -27,6 +27,7 @@
 
 pub mod api;
 pub mod audit;
+pub mod backup;
 pub mod fault;
 pub mod frame;
 pub mod id;

@@ -74,6 +74,8 @@ pub const ROSTER_BYTES_MAX: usize = 3 * 1024 * 1024;
 pub const RAFT_FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Largest snapshot of the ledger, bytes.
 pub const SNAPSHOT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Longest backup of a site, bytes.
+pub const BACKUP_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Largest body of a local API request, bytes.
 pub const API_BODY_BYTES_MAX: usize = 64 * 1024;
 

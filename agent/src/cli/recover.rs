@@ -1,13 +1,18 @@
-//! `seatkeeper site recover`.
+//! `seatkeeper site recover`, `export` and `import`.
 
 use std::path::Path;
 
+use data_encoding::BASE64;
 use seatkeeper_client::{Client, api};
+use seatkeeper_protocol::backup::Backup;
+use seatkeeper_protocol::limits::BACKUP_BYTES_MAX;
+use zeroize::Zeroizing;
 
 use super::fail::{Fail, OTHER, USAGE};
 use super::print::Page;
 use super::print::progress::while_doing;
 use super::{files, print, sign};
+use crate::disk::read_bounded;
 
 /// What has to be typed to go on.
 const YES: &str = "recover";
@@ -32,27 +37,78 @@ pub(super) async fn recover(
     if let Some(against) = &plan.against {
         return Err(Fail::new(OTHER, against.clone()));
     }
-    if !yes {
-        if !print::can_ask() {
-            return Err(Fail::new(
-                USAGE,
-                "say --yes when the machines listed above are off for good".to_owned(),
-            ));
-        }
-        let answer = sign::ask(&format!("Type `{YES}` when those machines are off: "))?;
-        if answer.trim() != YES {
-            return Err(Fail::new(OTHER, "nothing was changed".to_owned()));
-        }
-    }
-    let code = match code_file {
-        Some(file) => files::read_secret(file)?,
-        None if print::can_ask() => sign::ask("Recovery code: ")?,
-        None => return Err(Fail::new(USAGE, "name the recovery code's file with --code-file".to_owned())),
-    };
+    confirm(yes)?;
+    let code = code(code_file)?;
     let body = api::RecoverSite { recovery_code: code.trim().to_owned() };
     let site = while_doing("recovering the site", client.recover_site(&body)).await?;
+    told(&site, json)
+}
+
+/// Writes a backup.
+pub(super) async fn export(client: &Client, output: &Path) -> Result<(), Fail> {
+    if output.exists() {
+        return Err(files::exists(output));
+    }
+    let export = while_doing("sealing the books", client.export_site()).await?;
+    let bytes = BASE64
+        .decode(export.file.as_bytes())
+        .map_err(|error| Fail::other(format!("the agent's answer is not base64: {error}")))?;
+    files::write_bytes(output, &bytes, true)?;
+    print::line(format!("The books are in {}. Only the recovery code opens them.", output.display()));
+    Ok(())
+}
+
+/// Goes on from a backup.
+pub(super) async fn import(
+    client: &Client,
+    file: &Path,
+    code_file: Option<&Path>,
+    yes: bool,
+    json: bool,
+) -> Result<(), Fail> {
+    let bytes = read_bounded(file, BACKUP_BYTES_MAX)
+        .map_err(|error| Fail::input(format!("{} cannot be read: {error}", file.display())))?;
+    let backup = Backup::open(&bytes).map_err(|error| Fail::input(format!("{}: {error}", file.display())))?;
+    if !json {
+        print::line(format!(
+            "The backup is of the site {}, generation {}, made at {}. Whatever happened since is lost.",
+            backup.about.name,
+            backup.about.generation.number,
+            print::when(backup.about.time.rfc3339().as_deref())
+        ));
+        print::line(
+            "All machines that keep newer books must stay off, or out of reach, until the site works again.",
+        );
+    }
+    confirm(yes)?;
+    let code = code(code_file)?;
+    let body = api::ImportSite { file: BASE64.encode(&bytes), recovery_code: code.trim().to_owned() };
+    let site = while_doing("recovering the site", client.import_site(&body)).await?;
+    told(&site, json)
+}
+
+fn confirm(yes: bool) -> Result<(), Fail> {
+    if yes {
+        return Ok(());
+    }
+    if !print::can_ask() {
+        return Err(Fail::new(USAGE, "say --yes when those machines are off for good".to_owned()));
+    }
+    let answer = sign::ask(&format!("Type `{YES}` when those machines are off: "))?;
+    if answer.trim() == YES { Ok(()) } else { Err(Fail::new(OTHER, "nothing was changed".to_owned())) }
+}
+
+fn code(file: Option<&Path>) -> Result<Zeroizing<String>, Fail> {
+    match file {
+        Some(file) => files::read_secret(file),
+        None if print::can_ask() => sign::ask("Recovery code: "),
+        None => Err(Fail::new(USAGE, "name the recovery code's file with --code-file".to_owned())),
+    }
+}
+
+fn told(site: &api::Site, json: bool) -> Result<(), Fail> {
     if json {
-        return print::json(&site);
+        return print::json(site);
     }
     print::line(format!(
         "The site {} goes on in generation {}, and this machine is its holder.",

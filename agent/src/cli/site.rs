@@ -31,6 +31,10 @@ pub(super) async fn site(client: &Client, command: SiteCommand, json: bool) -> R
             join(client, code, json).await
         }
         SiteCommand::Show => show(client, json).await,
+        SiteCommand::Export { output } => recover::export(client, &output).await,
+        SiteCommand::Import { file, yes, code_file } => {
+            recover::import(client, &file, code_file.as_deref(), yes, json).await
+        }
         SiteCommand::Recover { plan, yes, code_file } => {
             recover::recover(client, code_file.as_deref(), yes, plan, json).await
         }

@@ -54,6 +54,10 @@ fn what_is_understood() {
     check("seatkeeper site recover --plan --json", true);
     check("seatkeeper site recover --yes --code-file F", true);
     check("seatkeeper site recover CODE", false);
+    check("seatkeeper site export -o F", true);
+    check("seatkeeper site export", false);
+    check("seatkeeper site import F --yes", true);
+    check("seatkeeper site import", false);
     check("seatkeeper admin add max --role reader", true);
     check("seatkeeper admin add max --key nonsense", false);
     check("seatkeeper admin passwd", true);

@@ -164,6 +164,8 @@ impl IntoResponses for Signs {
         super::site::create,
         super::site::join,
         super::site::leave,
+        super::recovery::export,
+        super::recovery::import,
         super::recovery::plan,
         super::recovery::recover,
         super::site::nearby,

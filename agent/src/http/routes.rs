@@ -52,6 +52,8 @@ fn routes() -> Routes {
         .route("/v1/site", get(look::site).post(site::create))
         .route("/v1/site/join", post(site::join))
         .route("/v1/site/leave", post(site::leave))
+        .route("/v1/site/export", get(recovery::export))
+        .route("/v1/site/import", post(recovery::import))
         .route("/v1/site/recovery", get(recovery::plan).post(recovery::recover))
         .route("/v1/sites", get(site::nearby))
         .route("/v1/seats", get(look::seats).post(seats::take))

@@ -27,6 +27,7 @@
 mod answers;
 mod asks;
 mod audit;
+mod backup;
 mod borrows;
 mod command;
 mod compliance;

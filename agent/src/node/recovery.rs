@@ -8,11 +8,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
 use seatkeeper_election::seam::{Channel, Transport};
-use seatkeeper_election::{Peer, StartError as LogError};
+use seatkeeper_election::{Peer, Salvaged, StartError as LogError};
 use seatkeeper_ledger::command::{Command, Recover, Sealed};
 use seatkeeper_protocol::api;
-use seatkeeper_protocol::id::{DeviceId, Generation, NodeId};
+use seatkeeper_protocol::id::{DeviceId, Generation, NodeId, PublicKey};
 use seatkeeper_protocol::limits::SESSION_FRAME_BYTES_MAX;
 use seatkeeper_protocol::recovery::Recovery;
 use seatkeeper_protocol::roster::Role;
@@ -61,6 +62,27 @@ impl Node {
     }
 }
 
+/// What a site goes on from.
+pub(super) enum Source {
+    /// The log on this device.
+    Log,
+    /// A snapshot, and where in the log it was made.
+    Backup(Salvaged, Vec<u8>),
+}
+
+/// The root key of the site whose public one is `public`.
+pub(super) fn open_site_root(
+    sealed: &[u8],
+    code: &RecoveryCode,
+    public: &PublicKey,
+) -> Result<SigningKey, NodeError> {
+    let root = open_root(sealed, code).map_err(|error| NodeError::BadInput(error.to_string()))?;
+    if keys::public(&root) != *public {
+        return Err(NodeError::BadInput("the recovery code is of another site".to_owned()));
+    }
+    Ok(root)
+}
+
 impl Inner {
     /// What stands against a recovery from this device.
     async fn may_recover(self: &Arc<Self>, site: &Site) -> Result<(), NodeError> {
@@ -73,12 +95,17 @@ impl Inner {
                 if names.is_empty() { "none is known here".to_owned() } else { names.join(", ") }
             )));
         };
+        let longest_ms = log.books.read().longest_ttl_ms();
+        self.is_left_alone(longest_ms).await
+    }
+
+    /// Whether no majority answers, and none has for as long as seats live without contact.
+    pub(super) async fn is_left_alone(self: &Arc<Self>, longest_ms: u64) -> Result<(), NodeError> {
         if self.query(Query::Status, QUORUM_WITHIN).await.is_ok() {
             return Err(NodeError::Conflict(
                 "the site works: a majority of the voting machines answers, and nothing needs to be recovered".to_owned(),
             ));
         }
-        let longest_ms = log.books.read().longest_ttl_ms();
         let silent_ms = self.clock.mono().ms_since(*self.quorum_at());
         match longest_ms.saturating_sub(silent_ms).div_ceil(1_000) {
             0 => Ok(()),
@@ -127,40 +154,47 @@ impl Inner {
         let site = self.site().ok_or(NodeError::NoSite)?;
         self.may_recover(&site).await?;
         let log = self.log().ok_or(NodeError::Unknown)?;
-        let recover = self.word(&site, &log, code)?;
+        let sealed_root = log.books.read().site().map(|site| site.sealed_root.0.clone()).unwrap_or_default();
+        let root = open_site_root(&sealed_root, code, &site.root)?;
+        let recover = self.word(&log.books, &root, site.generation.number)?;
         drop(log);
-        self.go_on(&site, recover).await
+        self.go_on(&site, Source::Log, recover).await
     }
 
-    /// The root key's word, and a new pool key.
-    fn word(&self, site: &Site, log: &Log, code: &RecoveryCode) -> Result<Recover, NodeError> {
-        let (sealed_root, number) = {
-            let ledger = log.books.read();
-            let missing = || internal("the books of this machine are empty");
-            let sealed_root = ledger.site().ok_or_else(missing)?.sealed_root.clone();
-            (sealed_root, ledger.pool_key().ok_or_else(missing)?.certificate.number)
+    /// The root key's word that the site goes on from these books in a generation after all that are known, and a new pool
+    /// key.
+    pub(super) fn word(&self, books: &Books, root: &SigningKey, newest: u32) -> Result<Recover, NodeError> {
+        let (from, number) = {
+            let ledger = books.read();
+            let missing = || internal("the books are empty");
+            let from = ledger.site().ok_or_else(missing)?.generation;
+            (from, ledger.pool_key().ok_or_else(missing)?.certificate.number)
         };
-        let root = open_root(&sealed_root.0, code).map_err(|error| NodeError::BadInput(error.to_string()))?;
-        if keys::public(&root) != site.root {
-            return Err(NodeError::BadInput("the recovery code is of another site".to_owned()));
-        }
         let number_after = |number: u32| number.checked_add(1).ok_or_else(|| internal("numbers are used up"));
-        let to = Generation { number: number_after(site.generation.number)?, id: random()? };
+        let to = Generation { number: number_after(from.number.max(newest))?, id: random()? };
         let pool_key = keys::generate().map_err(internal)?;
         let sealed = seal_to(&self.public, pool_key.as_bytes(), POOL_KEY_CONTEXT).map_err(internal)?;
         Ok(Recover {
-            recovery: Recovery::sign(&root, (site.generation, to), self.device, self.clock.wall())
-                .map_err(internal)?,
-            certificate: PoolKeyCertificate::sign(&root, to, number_after(number)?, keys::public(&pool_key)),
+            recovery: Recovery::sign(root, (from, to), self.device, self.clock.wall()).map_err(internal)?,
+            certificate: PoolKeyCertificate::sign(root, to, number_after(number)?, keys::public(&pool_key)),
             sealed_pool_key: Sealed(sealed),
+            device: self.public,
+            info: self.info(),
         })
     }
 
-    async fn go_on(self: &Arc<Self>, site: &Site, recover: Recover) -> Result<api::Site, NodeError> {
+    /// The caller holds `site_change`.
+    pub(super) async fn go_on(
+        self: &Arc<Self>,
+        site: &Site,
+        source: Source,
+        recover: Recover,
+    ) -> Result<api::Site, NodeError> {
         let _log = self.log_change.lock().await;
-        let Some(old) = self.stop_log().await else { return Err(internal("the log is gone")) };
+        let is_new = self.site().is_none();
+        let old = self.stop_log().await;
         let recovery = recover.recovery.clone();
-        let raised = match self.raise(old, recover).await {
+        let raised = match self.raise(source, old, recover).await {
             Ok(log) => match self.enter_generation(site, &recovery, Some(&log)) {
                 Ok(next) => Ok((log, next)),
                 Err(error) => {
@@ -177,26 +211,47 @@ impl Inner {
                     generation = next.generation.number,
                     "the site goes on from this machine's books"
                 );
-                state::set_log_aside(&*self.disk, old);
-                self.adopt_log(log);
-                self.begin_generation();
-                Ok(next.api())
+                if let Some(old) = old {
+                    state::set_log_aside(&*self.disk, old);
+                }
+                let told = next.api();
+                if is_new {
+                    self.enter(next, Some(log));
+                } else {
+                    self.adopt_log(log);
+                    self.begin_generation();
+                }
+                Ok(told)
             }
             Err(error) => {
-                self.take_up_again(old).await;
+                if let Some(old) = old {
+                    self.take_up_again(old).await;
+                }
                 Err(error)
             }
         }
     }
 
-    /// A new log with all that the old one has, in the new generation.
-    async fn raise(self: &Arc<Self>, old: NodeId, recover: Recover) -> Result<Arc<Log>, NodeError> {
+    /// A new log with all that the source has, in the new generation.
+    async fn raise(
+        self: &Arc<Self>,
+        source: Source,
+        old: Option<NodeId>,
+        recover: Recover,
+    ) -> Result<Arc<Log>, NodeError> {
         let node = new_node_id()?;
         let begun = async {
-            let mut books = Books::new(None);
-            let salvaged = self.disk.open_log(old)?.salvage(&mut books)?;
+            let (salvaged, snapshot) = match (source, old) {
+                (Source::Backup(salvaged, snapshot), _) => (salvaged, snapshot),
+                (Source::Log, Some(old)) => {
+                    let mut books = Books::new(None);
+                    let salvaged = self.disk.open_log(old)?.salvage(&mut books)?;
+                    let snapshot = books.read().snapshot();
+                    (salvaged, snapshot)
+                }
+                (Source::Log, None) => return Err(LogError::Corrupt("it is gone".to_owned())),
+            };
             let mut store = self.disk.open_log(node)?;
-            let snapshot = books.read().snapshot();
             store.seed(Peer { node, device: self.device }, salvaged, snapshot)?;
             Log::run(self, node, store).await
         };

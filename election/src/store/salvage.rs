@@ -15,15 +15,24 @@ use crate::engine::error::StartError;
 use crate::machine::StateMachine;
 use crate::status::Peer;
 use crate::types::{LogId, Membership, Place, SnapshotMeta, StoredMembership, Vote};
-use crate::wire::{WireEntry, WireLogId, WireSnapshotMeta, WireVote};
+use crate::wire::{WireEntry, WireLogId, WireSnapshotMeta, WireVote, log_id};
 
-/// The last entry of a log that was salvaged. Where it is taken up again the terms and indexes go on from there.
+/// Indexes that are left out where a log is taken up again: whoever was lost may have given out some of them, in what
+/// is signed by now.
+const SKIPPED: u64 = 1 << 32;
+
+/// The last entry that is taken up. Terms and indexes go on from there.
 #[derive(Clone, Copy, Debug)]
 pub struct Salvaged {
     last: LogId,
 }
 
 impl Salvaged {
+    /// Of a snapshot that was made at this index, in this term.
+    pub fn at(term: u64, index: u64) -> Self {
+        Self { last: log_id(term, index) }
+    }
+
     /// The last entry's index.
     pub fn index(&self) -> u64 {
         self.last.index
@@ -90,6 +99,7 @@ fn seed(
     snapshot: Vec<u8>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let Peer { node, device } = me;
+    let last = LogId::new(last.leader_id, last.index.saturating_add(SKIPPED));
     let members = BTreeMap::from([(node, Place(device))]);
     let membership = Membership::new(vec![BTreeSet::from([node])], members)?;
     let meta = SnapshotMeta {

@@ -514,4 +514,8 @@ pub struct Recover {
     pub certificate: PoolKeyCertificate,
     /// That key, sealed to the device.
     pub sealed_pool_key: Sealed,
+    /// The device's key.
+    pub device: PublicKey,
+    /// What it says of itself, should the books not know it.
+    pub info: DeviceInfo,
 }

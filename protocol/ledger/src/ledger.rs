@@ -161,6 +161,10 @@ impl Ledger {
         if let Command::Found(found) = &entry.command {
             return self.found(moment, device, found);
         }
+        // By the root key's word, also of a device that the books do not know.
+        if let Command::Recover(recover) = &entry.command {
+            return self.recover(moment, device, recover);
+        }
         self.authenticate(entry)?;
         match &entry.command {
             Command::Expire { session, attach } => self.expire(moment, *session, *attach),
@@ -170,7 +174,6 @@ impl Ledger {
             Command::EndLicense { license } => self.end_license(moment, license),
             Command::EndBorrow { seat, serial } => self.end_borrow(moment, *seat, *serial),
             Command::Calculated(result) => self.calculated(moment, device, result),
-            Command::Recover(recover) => self.recover(moment, device, recover),
             _ => Err(not_permitted("the holder may not do this by itself")),
         }
     }

@@ -116,7 +116,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn enroll(&mut self, moment: Moment, key: &PublicKey, info: &DeviceInfo) {
+    pub(crate) fn enroll(&mut self, moment: Moment, key: &PublicKey, info: &DeviceInfo) {
         let record = DeviceRecord {
             key: *key,
             info: info.clone(),

@@ -19,19 +19,27 @@ use crate::ledger::{Answer, Ledger, Moment};
 use crate::records::Happening;
 use crate::state::{BorrowRecord, LicenseRecord, PoolKey, SeatRecord};
 
+/// Seat ids and attaches that a recovery leaves out.
+const SEATS_SKIPPED: u64 = 1_000_000;
+const ATTACHES_SKIPPED: u32 = 1_000_000;
 /// Who has borrowed what a recovery withholds. No device has this id: it is no key's fingerprint.
 pub const WITHHELD: DeviceId = DeviceId([0; 20]);
 
 impl Ledger {
     pub(crate) fn recover(&mut self, moment: Moment, holder: DeviceId, recover: &Recover) -> Answer {
-        let Recover { recovery, certificate, sealed_pool_key } = recover;
+        let Recover { recovery, certificate, sealed_pool_key, device, info } = recover;
         let (site, Some(current)) = (self.site_or_refuse()?, &self.state.pool_key) else {
             return Err(Refusal::Bug("the site has no pool key".into()));
         };
         if site.generation == recovery.to && current.certificate == *certificate {
             return Ok(Outcome::Done);
         }
-        if holder != recovery.device {
+        if self.state.revoked.contains_key(&holder) {
+            return Err(Refusal::NotPermitted(
+                "this device was revoked; recover the site on another one".into(),
+            ));
+        }
+        if holder != recovery.device || holder != device.device() {
             return Err(Refusal::NotPermitted(
                 "a site is recovered by the device whose books it goes on from".into(),
             ));
@@ -53,6 +61,14 @@ impl Ledger {
         let (from, to) = (recovery.from.number, recovery.to.number);
         if let Some(site) = &mut self.state.site {
             site.generation = recovery.to;
+        }
+        if !self.state.devices.contains_key(&holder) {
+            self.enroll(moment, device, info);
+        }
+        // What those that are lost have given out is not given out again.
+        self.state.next_seat = self.state.next_seat.saturating_add(SEATS_SKIPPED);
+        for record in self.state.devices.values_mut() {
+            record.attaches = record.attaches.saturating_add(ATTACHES_SKIPPED);
         }
         self.state.pool_key = Some(PoolKey {
             certificate: certificate.clone(),

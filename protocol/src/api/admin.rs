@@ -17,7 +17,7 @@ macro_rules! hides {
     )+};
 }
 
-hides!(Invited, RevokeDevice, RotatePoolKey, RecoverSite, SetAdmin, AdminSet);
+hides!(Invited, RevokeDevice, RotatePoolKey, RecoverSite, ImportSite, SetAdmin, AdminSet);
 
 /// Body of `POST /v1/invites`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -440,6 +440,27 @@ pub struct WithheldSeats {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RecoverSite {
+    /// The site's recovery code. A secret.
+    pub recovery_code: String,
+}
+
+/// `GET /v1/site/export`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct SiteExport {
+    /// 1.
+    pub format: u32,
+    /// The backup, base64. Only the recovery code opens it.
+    pub file: String,
+}
+
+/// Body of `POST /v1/site/import`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ImportSite {
+    /// The backup, base64.
+    pub file: String,
     /// The site's recovery code. A secret.
     pub recovery_code: String,
 }

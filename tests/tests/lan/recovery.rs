@@ -107,3 +107,49 @@ fn two_of_three_voters_are_lost_and_the_third_goes_on() {
     assert_eq!(checkout(left, "example-late").code, 0);
     assert!(holder.cli(&["audit", "verify"]).code == 0);
 }
+
+#[test]
+fn all_machines_are_lost_and_a_new_one_goes_on_from_a_backup() {
+    let Some(lan) = Lan::new(4) else { return };
+    start(lan.hosts());
+    let (new, old) = lan.hosts().split_last().expect("a host");
+    let mut office = Office::found(&old[0], "office");
+    office.license_on(CAD, 2, TTL_S, "");
+    office.join(&old[1..].iter().collect::<Vec<_>>());
+    office.settle();
+    let (code, file) = (old[0].file("recovery"), old[0].file("backup"));
+    let path = |path: &Path| path.to_str().expect("a plain path").to_owned();
+    office.holder().ok(&["site", "export", "-o", &path(&file)]);
+    let books = std::fs::read(&file).expect("the backup");
+    assert!(
+        !books.windows(CAD.len()).any(|words| words == CAD.as_bytes()),
+        "it can be read without the code"
+    );
+    let import = |host: &Host, file: &Path| {
+        host.cli(&["site", "import", &path(file), "--yes", "--code-file", &path(&code)])
+    };
+    let working = import(&old[1], &file);
+    assert!(working.code == 1 && working.err.contains("the site works"), "{working:?}");
+
+    for host in old {
+        host.kill();
+    }
+    let damaged = new.file("damaged");
+    std::fs::write(&damaged, &books[..books.len() - 1]).expect("written");
+    assert_eq!(import(new, &damaged).code, BAD_INPUT);
+    let done = import(new, &file);
+    assert!(done.code == 0 && done.out.contains("generation 2"), "{done:?}");
+    assert_eq!(checkout(new, CAD).code, 0);
+    new.kill();
+    new.start(&[]);
+    checkout_soon(new, 30);
+
+    // One after the other they come back, each alone no majority of the old generation, and are of the new one.
+    for host in old {
+        host.start(&[]);
+        wait_until(&format!("{} follows", host.name), 60, || (generation(host)? == 2).then_some(()));
+        checkout_soon(host, 30);
+    }
+    office.hosts.push(new);
+    office.settle();
+}

@@ -51,6 +51,23 @@ pub enum SiteCommand {
     Show,
     /// Take this machine out of its site
     Leave,
+    /// Write the site's books into a file, which only the recovery code opens
+    Export {
+        /// The file
+        #[arg(long, short = 'o', value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Go on from such a file, after all machines with newer books were lost for good
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Do not ask whether they are off
+        #[arg(long)]
+        yes: bool,
+        /// Read the recovery code from this file instead of asking
+        #[arg(long, value_name = "F")]
+        code_file: Option<PathBuf>,
+    },
     /// Go on from this machine's books alone, after most of the voting machines were lost for good
     Recover {
         /// Only show what that would mean

@@ -90,7 +90,7 @@ fn commands() -> Vec<Command> {
             node: node_id("E"),
             limits: NodeLimits { seats: Some(300), borrowed: Some(2), borrow_days: None, kept: Some(1) },
         },
-        Command::Recover(Box::new(super::recover::recover(device(0), 2))),
+        Command::Recover(Box::new(super::recover::recover(0, 2))),
     ]
 }
 
