@@ -122,6 +122,10 @@ fn told(site: &api::Site, json: bool) -> Result<(), Fail> {
 
 fn show(plan: &api::RecoveryPlan) -> Page {
     let mut page = Page::new();
+    if let Some(against) = &plan.against {
+        page.line(format!("Not now: {against}."));
+        page.line("");
+    }
     page.line(format!(
         "The newest in this machine's books is of {}. What the others agreed on later is lost.",
         print::when(plan.newest.as_deref())

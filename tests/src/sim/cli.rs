@@ -53,7 +53,7 @@ const CAUGHT: [(Fault, u64); Fault::ALL.len()] = [
     (Fault::SnapshotForgets, 0),
     (Fault::AnyGeneration, 1),
     (Fault::AdmissionBlind, 0),
-    (Fault::ReturnBeforeRetired, 5),
+    (Fault::ReturnBeforeRetired, 21),
     (Fault::ReturnWhileUsed, 29),
     (Fault::BorrowByWallClock, 781),
 ];

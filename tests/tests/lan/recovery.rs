@@ -53,6 +53,8 @@ fn two_of_three_voters_are_lost_and_the_third_goes_on() {
             scope.spawn(|| host.kill());
         }
     });
+    let told = left.ok(&["site", "recover", "--plan"]);
+    assert!(told.starts_with("Not now: "), "{told}");
     let early = recover(left, &code);
     assert!(early.code == 1 && early.err.contains("may still use seats"), "{early:?}");
     wait_until("nothing stands against it", TTL_S + 20, || plan(left)["against"].is_null().then_some(()));
