@@ -15,6 +15,8 @@ const HEARD_WITHIN: Duration = Duration::from_millis(500);
 /// Follows `changes` until the agent stops.
 pub(super) async fn follow(inner: Arc<Inner>, mut changes: mpsc::Receiver<PowerChange>) {
     let mut next = None;
+    // Of a machine that is to sleep and then to be switched off, both wait.
+    let mut delays = Vec::new();
     loop {
         let change = match next.take() {
             Some(change) => Some(change),
@@ -28,6 +30,7 @@ pub(super) async fn follow(inner: Arc<Inner>, mut changes: mpsc::Receiver<PowerC
             None => return,
             Some(PowerChange::Stays) => inner.stay().await,
             Some(PowerChange::Goes(delay)) => {
+                delays.push(delay);
                 tokio::select! {
                     biased;
                     () = inner.stop.cancelled() => {}
@@ -36,7 +39,9 @@ pub(super) async fn follow(inner: Arc<Inner>, mut changes: mpsc::Receiver<PowerC
                     () = inner.go() => {}
                 }
                 // Whatever came of it.
-                drop(delay);
+                if !matches!(next, Some(PowerChange::Goes(_))) {
+                    delays.clear();
+                }
             }
         }
     }
