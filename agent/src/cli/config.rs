@@ -328,6 +328,29 @@ mod tests {
     }
 
     #[test]
+    fn the_packaged_file_explains_every_option_and_each_line_can_be_turned_on() {
+        let text = include_str!("../../../packaging/linux/agent.toml");
+        assert!(read(text, "seatkeeper agent").is_ok());
+        let lines: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix('#')).collect();
+        // Said by the service.
+        let elsewhere = ["state-dir", "socket", "join-file"];
+        let command = agent_command();
+        for option in command.get_arguments().filter_map(Arg::get_long) {
+            if NOT_IN_FILE.contains(&option) || elsewhere.contains(&option) {
+                continue;
+            }
+            let line = lines.iter().find(|line| line.starts_with(&format!("{option} = ")));
+            let line = line.unwrap_or_else(|| panic!("no line about {option}"));
+            let other = BOTH.iter().find(|pair| pair.contains(&option)).into_iter().flatten();
+            let other =
+                other.filter_map(|name| lines.iter().find(|line| line.starts_with(&format!("{name} = "))));
+            let file: Vec<&str> =
+                std::iter::once(line).chain(other.filter(|other| *other != line)).copied().collect();
+            read(&file.join("\n"), "seatkeeper agent").unwrap_or_else(|said| panic!("{said}"));
+        }
+    }
+
+    #[test]
     fn options_that_exclude_each_other_are_known_here() {
         let command = agent_command();
         for option in command.get_arguments() {
