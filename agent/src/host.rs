@@ -18,6 +18,7 @@ use crate::mdns::{self, Interfaces, Mdns};
 use crate::node::{Node, NodeConfig, StartError};
 use crate::platform;
 use crate::platform::clock::SystemClock;
+use crate::platform::files::{self, Exposure};
 use crate::platform::tree::ProcessTree;
 use crate::quic::Quic;
 use crate::seam::checks::{Heard, Look};
@@ -42,7 +43,7 @@ pub struct HostConfig {
     pub mdns: MdnsChoice,
     /// The device's name; the host name by default.
     pub name: Option<String>,
-    /// A file with an invitation's code: joined by it once, then deleted.
+    /// A file with an invitation's code: joined by it once, then wiped. It may be absent.
     pub join_file: Option<PathBuf>,
 }
 
@@ -78,24 +79,47 @@ pub async fn start(config: HostConfig) -> Result<Node, StartError> {
     Ok(node)
 }
 
-/// Joins by the code in a file as soon as the site is found, then deletes the file.
+/// Joins by the code in a file as soon as the site is found, then wipes the file.
 async fn join_by_file(node: Node, file: PathBuf) {
-    let code = match read_bounded(&file, JOIN_FILE_BYTES_MAX) {
-        Ok(code) => String::from_utf8_lossy(&code).trim().to_owned(),
-        Err(error) => {
-            return tracing::error!(file = %file.display(), %error, "the join file cannot be used");
-        }
+    let code = match join_code(&file) {
+        Ok(Some(code)) => code,
+        // Wiped when the machine joined, or never needed.
+        Ok(None) => return,
+        Err(reason) => return tracing::error!("{reason}"),
     };
     match node.join_when_found(code).await {
-        Ok(()) => remove(&file),
+        Ok(()) => {
+            if let Err(error) = files::wipe(&file) {
+                let file = file.display();
+                tracing::warn!(%error, "the code in {file} is used up, but the file could not be deleted; delete it");
+            }
+        }
         Err(error) => tracing::error!(%error, "joining by the join file failed"),
     }
 }
 
-fn remove(file: &Path) {
-    if let Err(error) = std::fs::remove_file(file) {
-        tracing::warn!(file = %file.display(), %error, "the join file could not be deleted");
+/// The invitation's code in a file; `None` when there is none.
+fn join_code(file: &Path) -> Result<Option<String>, String> {
+    let shown = file.display();
+    let unusable = |error: std::io::Error| format!("the join file {shown} cannot be used: {error}");
+    match files::exposure(file, true) {
+        Ok(None) => {}
+        Ok(Some(Exposure::ForeignOwner(uid))) => {
+            return Err(format!(
+                "the join file {shown} belongs to the user with the id {uid}; give it to the agent's user with `chown`"
+            ));
+        }
+        Ok(Some(Exposure::OthersRead | Exposure::OthersWrite)) => {
+            return Err(format!(
+                "the join file {shown} is not used because others may read or change it; they may have its code, so make \
+                 a new one with `seatkeeper site invite`, write it there and run `chmod 600 {shown}`"
+            ));
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(error)),
     }
+    let code = read_bounded(file, JOIN_FILE_BYTES_MAX).map_err(unusable)?;
+    Ok(Some(String::from_utf8_lossy(&code).trim().to_owned()))
 }
 
 struct Host {
@@ -216,5 +240,38 @@ impl Programs for Installed {
 
     fn addresses(&self) -> Vec<IpAddr> {
         platform::host::addresses()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_join_file_is_private_or_absent_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("join");
+        assert_eq!(join_code(&file), Ok(None));
+
+        std::fs::write(&file, "swift-otter\n").unwrap();
+        for (mode, said) in [(0o644, "chmod 600"), (0o620, "chmod 600"), (0o600, "")] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            match join_code(&file) {
+                Ok(code) => assert_eq!((code.as_deref(), said), (Some("swift-otter"), ""), "{mode:o}"),
+                Err(reason) => assert!(!said.is_empty() && reason.contains(said), "{mode:o}: {reason}"),
+            }
+        }
+
+        // A second name of the same bytes shows that they were overwritten.
+        let other = dir.path().join("other");
+        std::fs::hard_link(&file, &other).unwrap();
+        files::wipe(&file).unwrap();
+        assert!(!file.exists());
+        assert_eq!(std::fs::read(&other).unwrap(), [0; 12]);
+        std::fs::write(&file, vec![b'x'; JOIN_FILE_BYTES_MAX + 1]).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(join_code(&file).unwrap_err().contains("1024 bytes"));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use seatkeeper_client::socket;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ use crate::http::{Api, recent};
 use crate::node::{Node, Page};
 use crate::platform::files::exposure;
 use crate::platform::local::LocalListener;
-use crate::platform::{dumps, paths, signals};
+use crate::platform::{dumps, manager, paths, signals};
 use crate::webhook::{self, Target};
 
 /// Names the filter of the log.
@@ -69,14 +70,30 @@ pub(super) async fn agent(args: AgentArgs, socket: Option<PathBuf>) -> Result<()
         let shutdown = shutdown.clone();
         tokio::spawn(async move { api.serve(listener, shutdown).await })
     };
+    manager::ready();
+    if let Some(patience) = manager::patience() {
+        tokio::spawn(tell_alive(node.clone(), patience / 2, shutdown.clone()));
+    }
     stop.await;
     tracing::info!("stopping");
+    manager::stopping();
     // The node first: while it works, closing the clients' connections would give their seats back.
     node.stop().await;
     shutdown.cancel();
     serving.await.map_err(|error| Fail::other(format!("the local API failed: {error}")))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Tells the service manager again and again that the agent is alive: that its threads go round and that the node's locks
+/// can be had. An agent that hangs is restarted.
+async fn tell_alive(node: Node, every: Duration, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(every);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let me = node.me();
+        tracing::trace!(role = %me.role, "alive");
+        manager::alive();
+    }
 }
 
 fn webhook(args: &WebhookArgs) -> Result<Option<Target>, Fail> {
@@ -126,6 +143,7 @@ fn settings(args: &AgentArgs, socket: &Path) -> BTreeMap<String, String> {
         (false, false) => args.mdns_interface.join(" "),
     };
     let settings = [
+        ("config", path(args.config.as_ref())),
         ("socket", socket.display().to_string()),
         ("state-dir", path(state_dir.as_ref())),
         ("listen", args.listen.to_string()),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`args`] | what may stand on the command line |
 //! | `agent` | `agent` |
+//! | `config` | the file that holds its options |
 //! | `site`, `admin`, `device`, `license`, `vendor` | the commands of those names |
 //! | [`limits`] | `limits` |
 //! | `usage` | `usage` |
@@ -35,6 +36,7 @@ pub mod audit;
 mod borrow;
 mod bundle;
 mod compliance;
+mod config;
 mod device;
 mod doctor;
 pub(crate) mod fail;
@@ -73,6 +75,13 @@ pub fn main() -> ExitCode {
             error.print().ok();
             // Help and version are not errors.
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let cli = match config::with_file(cli, std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(Fail { code, text }) => {
+            print::note(format!("seatkeeper: {text}"));
+            return ExitCode::from(code);
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();

@@ -2,7 +2,7 @@
 //! and `%APPDATA%` are right already; so the checks there always pass.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::middle::health::Space;
@@ -70,6 +70,20 @@ pub fn create_dir(path: &Path, mode: u32) -> io::Result<()> {
     #[cfg(windows)]
     let _ = mode;
     builder.create(path)
+}
+
+/// Deletes a file with a secret, whose bytes are overwritten first. What a file system or disk keeps besides is out of
+/// reach.
+///
+/// # Errors
+/// As the system says; the file is still there then.
+pub fn wipe(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let len = file.metadata()?.len();
+    io::copy(&mut io::repeat(0).take(len), &mut file)?;
+    file.sync_all()?;
+    drop(file);
+    std::fs::remove_file(path)
 }
 
 /// Makes a rename in this folder durable.

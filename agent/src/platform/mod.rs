@@ -12,6 +12,7 @@
 //! | [`idle`] | for how long people have had no input |
 //! | [`local`] | the local socket or pipe and who calls through it |
 //! | [`lock`] | one agent per state folder |
+//! | [`manager`] | the system's service manager |
 //! | `notices` | desktop notices |
 //! | [`paths`] | where state and keys are kept |
 //! | `peer` | whose program is at the other end of a connection |
@@ -33,6 +34,7 @@ pub mod host;
 pub mod idle;
 pub mod local;
 pub mod lock;
+pub mod manager;
 pub(crate) mod menu;
 pub(crate) mod notices;
 pub mod paths;

@@ -161,6 +161,9 @@ pub enum Command {
 /// `agent`.
 #[derive(Debug, Args)]
 pub struct AgentArgs {
+    /// Take options from this file too: lines such as `listen = "[::]:7410"`; the command line wins
+    #[arg(long, value_name = "F")]
+    pub config: Option<PathBuf>,
     /// Where keys and data are kept
     #[arg(long, value_name = "D")]
     pub state_dir: Option<PathBuf>,
@@ -179,7 +182,7 @@ pub struct AgentArgs {
     /// This machine's name (else its host name)
     #[arg(long, value_name = "N")]
     pub name: Option<Name>,
-    /// Join the site of the code in this file, unless in a site already
+    /// Join the site of the code in this file, unless in a site already; the file is then wiped
     #[arg(long, value_name = "F")]
     pub join_file: Option<PathBuf>,
     /// Whom to tell.
