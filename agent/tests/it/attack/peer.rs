@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -91,20 +92,24 @@ impl Peer {
         converse(&mut stream, &Opening::Request(site, request)).await
     }
 
-    /// Says to whoever dials that it is the holder, of a term that no election will ever reach.
-    pub(super) fn claim_to_hold(&mut self) -> tokio::task::JoinHandle<()> {
+    /// Says to whoever dials that it is the holder, of a term that no election will ever reach. Becomes true once
+    /// somebody believes it: pings it for its seats.
+    pub(super) fn claim_to_hold(&mut self) -> Arc<AtomicBool> {
         let (mut inbound, me) = (self.inbound.take().unwrap(), self.device);
+        let believed = Arc::new(AtomicBool::new(false));
+        let believes = believed.clone();
         tokio::spawn(async move {
             while let Some(Inbound { stream, channel, .. }) = inbound.recv().await {
                 if channel == Channel::Session {
-                    tokio::spawn(lie(stream, me));
+                    tokio::spawn(lie(stream, me, believes.clone()));
                 }
             }
-        })
+        });
+        believed
     }
 }
 
-async fn lie(mut stream: BoxStream, me: DeviceId) {
+async fn lie(mut stream: BoxStream, me: DeviceId, believed: Arc<AtomicBool>) {
     let view = || View { term: u64::MAX, holder: Some(me), roster: None, addresses: Vec::new() };
     match read_frame::<Opening>(&mut stream, SESSION_FRAME_BYTES_MAX).await {
         Ok(Opening::Control(_)) => {}
@@ -117,6 +122,7 @@ async fn lie(mut stream: BoxStream, me: DeviceId) {
     let _ = write_frame(&mut stream, &FromPeer::Welcome(view()), SESSION_FRAME_BYTES_MAX).await;
     while let Ok(message) = read_frame::<ToPeer>(&mut stream, SESSION_FRAME_BYTES_MAX).await {
         let ToPeer::Ping(ping) = message else { continue };
+        believed.store(true, Ordering::SeqCst);
         let pong = Pong {
             number: ping.number,
             term: u64::MAX,
