@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use seatkeeper::keys::invite::InviteCode;
 use seatkeeper_client::{SeatRequest, api};
@@ -16,6 +16,9 @@ use seatkeeper_protocol::wire::{
 
 use super::peer::{Peer, ask_to_join, converse, hello, proof};
 use crate::office::{Office, eventually};
+
+/// That of the office's license: a seat for which nobody pings is gone by then, and its user is told before.
+const TTL: Duration = Duration::from_secs(15);
 
 /// How the site is named in the protocol: who is of it knows that, and so does who was.
 async fn reference(office: &Office) -> SiteRef {
@@ -154,8 +157,16 @@ async fn a_revoked_key_that_claims_to_hold_gets_nothing_and_misleads_nobody() {
     office.signed(&["device", "revoke", &id]).await;
     let begun = Instant::now();
     let request = SeatRequest::product("cad");
-    eventually("the misled machine gets a seat", async || second.client.take_seat(&request).await.is_ok()).await;
+    let mut seat = None;
+    eventually("the misled machine gets a seat", async || {
+        seat = second.client.take_seat(&request).await.ok();
+        seat.is_some()
+    })
+    .await;
     println!("the misled machine got a seat {:?} after the thief was revoked", begun.elapsed());
+    // It also keeps it: it pings the true holder, not the thief.
+    let kept = tokio::time::timeout(TTL, seat.as_mut().unwrap().next_event()).await;
+    assert!(kept.is_err(), "{kept:?}");
     let me = office.client.status().await.unwrap().me.unwrap().id;
     assert_eq!(holder(&second).await, Some(me));
 
