@@ -43,7 +43,11 @@ impl Book {
             place.proven |= known.proven;
         }
         places.push_front(place);
-        places.iter_mut().filter(|place| place.proven).skip(PROVEN_MAX).for_each(|place| place.proven = false);
+        places
+            .iter_mut()
+            .filter(|place| place.proven)
+            .skip(PROVEN_MAX)
+            .for_each(|place| place.proven = false);
         if places.len() > ADDRESSES_MAX
             && let Some(at) = places.iter().rposition(|place| !place.proven)
         {
@@ -54,7 +58,10 @@ impl Book {
 
     /// Where to dial `device`, best first.
     pub fn addresses(&self, device: &DeviceId) -> Vec<SocketAddr> {
-        self.0.get(device).map(|places| places.iter().map(|place| place.address).collect()).unwrap_or_default()
+        self.0
+            .get(device)
+            .map(|places| places.iter().map(|place| place.address).collect())
+            .unwrap_or_default()
     }
 
     /// Whether anything is known of `device`, or there is room for one that nobody vouches for: what strangers say must
@@ -107,7 +114,10 @@ mod tests {
         for port in 100..1_100 {
             book.heard(device, address(port));
         }
-        assert_eq!((book.newest(&device), book.addresses(&device).len()), (Some(address(1_099)), ADDRESSES_MAX));
+        assert_eq!(
+            (book.newest(&device), book.addresses(&device).len()),
+            (Some(address(1_099)), ADDRESSES_MAX)
+        );
         assert!(book.addresses(&device).contains(&address(1)));
         // Nor do all the places where it once was keep out where it says that it is now.
         (2..=40).for_each(|port| drop(book.saw(device, address(port))));

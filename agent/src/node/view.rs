@@ -78,7 +78,8 @@ impl Inner {
     /// What revoked devices have said of themselves or of others counts no more.
     fn forget_word_of(&self, revoked: &[DeviceId]) {
         let forgotten = self.known.send_if_modified(|known| {
-            let theirs = [known.holder, known.by].into_iter().flatten().any(|device| revoked.contains(&device));
+            let theirs =
+                [known.holder, known.by].into_iter().flatten().any(|device| revoked.contains(&device));
             if theirs {
                 *known = Known::default();
             }

@@ -90,11 +90,6 @@ impl Arrivals {
         self.guests().retain(|(_, other)| other.stable_id() != connection.stable_id());
     }
 
-    #[cfg(test)]
-    pub(super) fn guest_count(&self) -> usize {
-        self.guests().len()
-    }
-
     fn guests(&self) -> MutexGuard<'_, VecDeque<(IpAddr, Connection)>> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -171,7 +171,8 @@ async fn a_revoked_key_that_claims_to_hold_gets_nothing_and_misleads_nobody() {
     assert_eq!(holder(&second).await, Some(me));
 
     for of in [&office, &second] {
-        eventually("the thief is turned away", async || thief.dial(of, Channel::Session).await.is_err()).await;
+        eventually("the thief is turned away", async || thief.dial(of, Channel::Session).await.is_err())
+            .await;
         for channel in [Channel::Session, Channel::Raft] {
             refused_by_gate(thief.dial(of, channel).await, PeerRefusal::Revoked);
         }

@@ -16,8 +16,8 @@ use seatkeeper_election::seam::Channel;
 use seatkeeper_protocol::id::DeviceId;
 use seatkeeper_protocol::limits::SESSION_FRAME_BYTES_MAX;
 use seatkeeper_protocol::wire::{
-    FromPeer, Hello, JOIN_EXPORTER_LABEL, JOIN_PROOF_DEVICE, JoinRequest, JoinResponse, Opening, Pong, Request,
-    Response, SiteRef, ToPeer, View,
+    FromPeer, Hello, JOIN_EXPORTER_LABEL, JOIN_PROOF_DEVICE, JoinRequest, JoinResponse, Opening, Pong,
+    Request, Response, SiteRef, ToPeer, View,
 };
 use sha2::Sha256;
 use tokio::sync::mpsc;
