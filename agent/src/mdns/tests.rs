@@ -1,5 +1,7 @@
 //! Real daemons, on the loopback interface alone. Tests of several processes share it: each looks for its own devices.
 
+mod liars;
+
 use seatkeeper_protocol::id::PublicKey;
 use tokio::time::timeout;
 

@@ -7,6 +7,8 @@ use seatkeeper_protocol::id::Name;
 use super::health::{Condition, OtherGeneration, Twin};
 use super::sighting::Announcement;
 
+/// Sites that a machine without one is told of by name.
+const SITES_MAX: usize = 8;
 /// Other sites of our name that are told of.
 const TWINS_MAX: usize = 3;
 
@@ -75,7 +77,16 @@ fn several<'a>(seen: impl Iterator<Item = &'a Announcement>) -> Option<Condition
         Some(name) => format!("{name} ({id})"),
         None => id.to_owned(),
     };
-    (sites.len() > 1).then(|| Condition::SeveralSites { sites: sites.into_iter().map(label).collect() })
+    (sites.len() > 1).then(|| Condition::SeveralSites { sites: some_of(sites.into_iter().map(label)) })
+}
+
+/// The first of these, and how many more there are: anybody can announce a thousand.
+pub fn some_of(mut sites: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    let mut some: Vec<String> = sites.by_ref().take(SITES_MAX).collect();
+    if sites.len() > 0 {
+        some.push(format!("{} more", sites.len()));
+    }
+    some
 }
 
 fn address(of: &Announcement) -> String {
@@ -138,6 +149,14 @@ mod tests {
         let many: Vec<_> = (0..50).map(|n| seen(n, &format!("bbbbbb{n:02}"), Some("Office"), 1)).collect();
         let own = Own { id: "aaaaaaaa", name: "Office", generation: 1 };
         assert_eq!(conditions(Some(own), many.iter()).len(), TWINS_MAX);
+    }
+
+    #[test]
+    fn a_flood_of_sites_is_bounded() {
+        let many: Vec<_> = (0..50).map(|n| seen(n, &format!("bbbbbb{n:02}"), None, 1)).collect();
+        let found = conditions(None, many.iter());
+        let [Condition::SeveralSites { sites }] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((sites.len(), sites.last().map(String::as_str)), (SITES_MAX + 1, Some("42 more")));
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Inner {
             let mut book = self.book();
             // The first is the best: it goes in last.
             for address in announcement.addresses.iter().rev() {
-                news |= book.saw(device, *address);
+                news |= book.heard(device, *address);
             }
         }
         let mut seen = self.seen();

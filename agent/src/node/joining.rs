@@ -27,6 +27,7 @@ use super::record::{Site, SiteRecord};
 use super::site::RECORD;
 use super::{Inner, state};
 use crate::keys::invite::InviteCode;
+use crate::middle::nearby;
 use crate::seam::frames::{read_frame, write_frame};
 use crate::seam::{BoxStream, Peer};
 
@@ -154,7 +155,7 @@ impl Inner {
             if sites.len() > 1 {
                 return Err(NodeError::Conflict(format!(
                     "there are several sites in this network ({}); join one with an invitation's code",
-                    sites.join(", ")
+                    nearby::some_of(sites.iter().map(ToString::to_string)).join(", ")
                 )));
             }
         }
@@ -236,7 +237,7 @@ impl Inner {
         {
             let mut book = self.book();
             for (device, address) in admission.addresses.iter().take(ADDRESSES_MAX) {
-                book.saw(*device, *address);
+                book.heard(*device, *address);
             }
         }
         let record = SiteRecord {

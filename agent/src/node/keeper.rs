@@ -60,7 +60,7 @@ pub(crate) async fn follow(inner: Arc<Inner>, log: Arc<Log>, stop: tokio_util::s
             lay_down(&inner, &log);
             match now.leader {
                 Some(leader) if leader.device != inner.device => {
-                    inner.learn_holder(now.term, leader.device);
+                    inner.learn_holder(inner.device, now.term, leader.device);
                 }
                 // An engine that has stopped knows nothing new.
                 _ if inner.known().holder == Some(inner.device)
@@ -119,7 +119,7 @@ async fn take_up(inner: &Arc<Inner>, log: &Arc<Log>, term: u64) -> bool {
     inner.set_duty(Some(duty.clone()));
     tokio::spawn(keep(inner.clone(), duty.clone()));
     tokio::spawn(recalculation::keep(inner.clone(), duty));
-    inner.learn_holder(term, inner.device);
+    inner.learn_holder(inner.device, term, inner.device);
     true
 }
 

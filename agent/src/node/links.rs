@@ -248,7 +248,7 @@ impl Links {
             FromPeer::Pong(_) if self.inner.refuse_device(&device).is_some() => {}
             FromPeer::Pong(pong) => {
                 self.inner.contacts().heard(device, self.inner.clock.mono(), None);
-                self.inner.learn_holder(pong.term, device);
+                self.inner.learn_holder(device, pong.term, device);
                 self.inner.seats.pong(&self.inner, &pong);
             }
             FromPeer::Queue(places) => {

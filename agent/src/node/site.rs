@@ -196,7 +196,7 @@ impl Inner {
             let mut book = self.book();
             // Written best first; the newest seen goes in last.
             for (device, address) in record.addresses.iter().rev() {
-                book.saw(*device, *address);
+                book.heard(*device, *address);
             }
         }
         *self.log_node() = record.node;

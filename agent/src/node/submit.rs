@@ -95,7 +95,7 @@ impl Inner {
                         Attempt::NotHolder { term, holder } => {
                             last.reason = Some("the holder is changing".to_owned());
                             if let Some(holder) = holder {
-                                self.learn_holder(term, holder);
+                                self.learn_holder(device, term, holder);
                             }
                         }
                         Attempt::Refused(PeerRefusal::Busy) => last.reason = Some("the holder is busy".to_owned()),

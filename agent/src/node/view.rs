@@ -15,6 +15,8 @@ use super::record::{OpenRoster, Site};
 pub(crate) struct Known {
     pub(crate) term: u64,
     pub(crate) holder: Option<DeviceId>,
+    /// Who said so: what a device has said is worth nothing once it is revoked.
+    pub(crate) by: Option<DeviceId>,
 }
 
 /// Addresses that go along with a pushed view.
@@ -31,11 +33,15 @@ impl Inner {
         *self.known.borrow()
     }
 
-    /// Somebody who is enrolled says that `holder` holds `term`. Only an enrolled device can be it.
+    /// `by`, who is enrolled, says that `holder` holds `term`. Only an enrolled device can be it.
+    ///
+    /// A device that was stolen says what it likes until it is revoked, also a term that no election will ever reach.
+    /// So this device's own engine is believed whatever others have said, and the holder itself corrects what others
+    /// say of it.
     ///
     /// That nobody holds is learned from this device's own engine alone, and gives way to whoever says who does: a term
     /// that one machine has seen may be gone with its log, and must not hide the holder of an earlier one.
-    pub(crate) fn learn_holder(&self, term: u64, holder: DeviceId) {
+    pub(crate) fn learn_holder(&self, by: DeviceId, term: u64, holder: DeviceId) {
         // Whether this device holds, it knows best.
         let holds = || self.duty().is_some_and(|duty| duty.term == term);
         let believed = if holder == self.device { holds() } else { self.refuse_device(&holder).is_none() };
@@ -44,11 +50,17 @@ impl Inner {
         }
         self.meter.holds(term);
         self.known.send_if_modified(|known| {
+            let next = Known { term, holder: Some(holder), by: Some(by) };
             let newer = term > known.term || known.holder.is_none();
-            if newer {
-                *known = Known { term, holder: Some(holder) };
+            let knows_best = by == self.device
+                || (by == holder && known.holder == Some(holder) && known.by != Some(holder));
+            if !newer && !knows_best {
+                return false;
             }
-            newer
+            // Who said so first is no news.
+            let news = (known.term, known.holder) != (next.term, next.holder);
+            *known = next;
+            news
         });
     }
 
@@ -57,10 +69,33 @@ impl Inner {
         self.known.send_if_modified(|known| {
             let lost = term >= known.term && known.holder.is_some();
             if lost {
-                *known = Known { term, holder: None };
+                *known = Known { term, holder: None, by: Some(self.device) };
             }
             lost
         });
+    }
+
+    /// What revoked devices have said of themselves or of others counts no more.
+    fn forget_word_of(&self, revoked: &[DeviceId]) {
+        let forgotten = self.known.send_if_modified(|known| {
+            let theirs =
+                [known.holder, known.by].into_iter().flatten().any(|device| revoked.contains(&device));
+            if theirs {
+                *known = Known::default();
+            }
+            theirs
+        });
+        // The engine tells of changes only.
+        if forgotten && let Some(log) = self.log() {
+            let (term, leader) = {
+                let status = log.engine.status();
+                let status = status.borrow();
+                (status.term, status.leader)
+            };
+            if let Some(leader) = leader {
+                self.learn_holder(self.device, term, leader.device);
+            }
+        }
     }
 
     /// A view that `peer` pushed: each part is taken if it is newer. A roster proves itself; what else is said counts
@@ -73,18 +108,18 @@ impl Inner {
             return;
         }
         for (device, address) in view.addresses.into_iter().take(ADDRESSES_PUSHED_MAX) {
-            // What others say fills gaps; what this agent saw itself stays first.
+            // What others say fills gaps; what this agent knew before stays first.
             let mut book = self.book();
             if !book.addresses(&device).contains(&address) {
                 let own = book.newest(&device);
-                book.saw(device, address);
+                book.heard(device, address);
                 if let Some(own) = own {
-                    book.saw(device, own);
+                    book.heard(device, own);
                 }
             }
         }
         if let Some(holder) = view.holder {
-            self.learn_holder(view.term, holder);
+            self.learn_holder(*peer, view.term, holder);
         }
     }
 
@@ -120,6 +155,7 @@ impl Inner {
             *current = Some(Arc::new(next));
             true
         });
+        self.forget_word_of(&newly_revoked);
         for device in newly_revoked {
             if device != self.device {
                 self.net.0.close(&device, "this device was revoked");

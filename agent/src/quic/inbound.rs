@@ -16,6 +16,8 @@ use super::{Inbound, Peer, QuicStream, Shared, limits, plain, proven, stream};
 #[derive(Default)]
 pub(super) struct Arrivals {
     connections: Mutex<BTreeMap<(DeviceId, Channel), VecDeque<Connection>>>,
+    /// Those on the channel that is open to strangers, the oldest first.
+    guests: Mutex<VecDeque<(IpAddr, Connection)>>,
     handshakes: Mutex<Handshakes>,
 }
 
@@ -65,6 +67,31 @@ impl Arrivals {
                 connections.remove(&(device, channel));
             }
         }
+    }
+
+    /// Notes a connection on the channel that is open to strangers; answers the one that has to go for it. A key costs
+    /// a stranger nothing, so that [`limits::PER_PEER_MAX`] does not bound these.
+    fn add_guest(&self, ip: IpAddr, connection: &Connection) -> Option<Connection> {
+        let mut guests = self.guests();
+        let of_ip = guests.iter().filter(|(other, _)| *other == ip).count();
+        let goes = if of_ip >= limits::GUESTS_PER_IP_MAX {
+            guests.iter().position(|(other, _)| *other == ip)
+        } else if guests.len() >= limits::GUESTS_MAX {
+            Some(0)
+        } else {
+            None
+        };
+        let gone = goes.and_then(|at| guests.remove(at)).map(|(_, connection)| connection);
+        guests.push_back((ip, connection.clone()));
+        gone
+    }
+
+    fn remove_guest(&self, connection: &Connection) {
+        self.guests().retain(|(_, other)| other.stable_id() != connection.stable_id());
+    }
+
+    fn guests(&self) -> MutexGuard<'_, VecDeque<(IpAddr, Connection)>> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn connections(&self) -> MutexGuard<'_, BTreeMap<(DeviceId, Channel), VecDeque<Connection>>> {
@@ -162,9 +189,21 @@ async fn serve(handshake: Handshake, incoming: Incoming, streams: mpsc::Sender<I
     if let Some(oldest) = shared.arrivals.add(peer.device, channel, &connection) {
         oldest.close(limits::CODE_REPLACED, b"replaced by a newer connection");
     }
+    let is_guest = channel == Channel::Join;
+    if is_guest && let Some(oldest) = shared.arrivals.add_guest(address.ip(), &connection) {
+        oldest.close(limits::CODE_REPLACED, b"too many ask to join at once; try again");
+    }
     match shared.gate.admit(&peer, channel) {
         Ok(()) => {
-            let error = hand_out(&shared, peer, channel, &connection, &streams).await;
+            let handing_out = hand_out(&shared, peer, channel, &connection, &streams);
+            let error = if is_guest {
+                tokio::time::timeout(limits::GUEST, handing_out).await.unwrap_or_else(|_| {
+                    connection.close(limits::CODE_CLOSED, b"joining takes no longer");
+                    stream::broken("a stranger stayed")
+                })
+            } else {
+                handing_out.await
+            };
             tracing::debug!(peer = %peer.device.short(), ?channel, %error, "a connection ended");
         }
         Err(reason) => {
@@ -173,6 +212,9 @@ async fn serve(handshake: Handshake, incoming: Incoming, streams: mpsc::Sender<I
         }
     }
     shared.arrivals.remove(peer.device, channel, &connection);
+    if is_guest {
+        shared.arrivals.remove_guest(&connection);
+    }
 }
 
 /// Welcomes the peer and hands out its streams until the connection ends.

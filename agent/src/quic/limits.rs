@@ -16,6 +16,11 @@ pub(super) const HANDSHAKES_BUSY: usize = 64;
 pub(super) const HANDSHAKES_PER_IP_MAX: usize = 32;
 /// Connections that one peer may keep to us per channel; the oldest goes.
 pub(super) const PER_PEER_MAX: usize = 4;
+/// Connections of strangers at once: on the channel for joining, which is open to everybody. The oldest goes.
+pub(super) const GUESTS_MAX: usize = 256;
+/// The same from one IP address.
+pub(super) const GUESTS_PER_IP_MAX: usize = 32;
+const _: () = assert!(GUESTS_MAX <= CONNECTIONS_MAX / 8, "strangers leave room for the site's own machines");
 /// Streams opened by peers that the agent has not taken yet; more wait in their connections.
 pub(super) const INBOUND_QUEUE: usize = 256;
 /// Addresses tried per device.
@@ -27,6 +32,8 @@ const REASON_BYTES_MAX: usize = 512;
 
 /// From the first packet to the welcome.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
+/// A connection of a stranger ends after so long, whatever it is used for: joining is one question.
+pub(super) const GUEST: Duration = Duration::from_secs(30);
 /// A call that only looks whether somebody answers.
 pub(super) const CALL: Duration = Duration::from_secs(3);
 /// After so long without success the next address is tried as well.

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod api;
+mod attack;
 mod audit;
 mod comfort;
 mod compliance;

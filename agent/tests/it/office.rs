@@ -191,6 +191,11 @@ impl Office {
         eventually("the agent answers", async || self.client.status().await.is_ok()).await;
     }
 
+    /// Where other machines reach the agent.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
     pub(crate) fn agent_pid(&self) -> u32 {
         self.agent.as_ref().unwrap().id().unwrap()
     }

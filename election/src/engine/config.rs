@@ -54,7 +54,7 @@ pub struct EngineConfig {
     pub keep_log_entries: u64,
     /// Proposals that may wait at once; more are refused as busy.
     pub proposals_max: usize,
-    /// Incoming streams served at once; more are closed.
+    /// Incoming streams served at once, of one machine a quarter of them; more are closed.
     pub streams_max: usize,
 }
 

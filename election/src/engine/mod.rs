@@ -3,6 +3,7 @@
 mod change;
 pub(crate) mod config;
 pub(crate) mod error;
+mod places;
 mod report;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 pub use change::Change;
 use config::EngineConfig;
 use error::{InitError, ProposeError, ReadError, StartError, TransferError};
+use places::Places;
 
 use crate::clocks::{Clocks, Reading};
 use crate::machine::{Machine, StateMachine};
@@ -84,7 +86,7 @@ struct Inner {
     /// Closed while leadership is handed over: proposals wait for the outcome instead of being refused.
     gate: watch::Sender<bool>,
     proposals: Semaphore,
-    streams: Semaphore,
+    places: Places,
     desk: Desk,
     closing: watch::Sender<bool>,
     leaving: watch::Sender<bool>,
@@ -138,7 +140,7 @@ impl<T: Transport> Engine<T> {
             status,
             gate: watch::Sender::new(true),
             proposals: Semaphore::new(config.proposals_max),
-            streams: Semaphore::new(config.streams_max),
+            places: Places::new(config.streams_max),
             desk,
             closing: watch::Sender::new(false),
             leaving: watch::Sender::new(false),
@@ -164,7 +166,7 @@ impl<T: Transport> Engine<T> {
     /// Serves one incoming consensus stream until it ends. `peer` is the device that the transport has proven;
     /// requests that name a node of another device, or are meant for another node than this one, are refused.
     pub async fn serve(&self, peer: DeviceId, stream: T::Stream) {
-        let Ok(_place) = self.inner.streams.try_acquire() else { return };
+        let Some(_place) = self.inner.places.take(peer) else { return };
         let mut closing = self.inner.closing.subscribe();
         tokio::select! {
             () = serve(self.inner.desk.clone(), peer, stream) => {}
