@@ -1,12 +1,13 @@
 //! Frames that are none, silence, and floods: a stream ends in bounded time, and others are served meanwhile.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use seatkeeper::seam::BoxStream;
 use seatkeeper_client::SeatRequest;
 use seatkeeper_election::seam::Channel;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 use super::keys::memory;
 use super::peer::Peer;

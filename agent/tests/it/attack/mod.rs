@@ -6,6 +6,8 @@
 //! | `keys` | without a key, with a guessed code, with a replayed proof, with a revoked key |
 //! | `floods` | frames that are none, silence, floods |
 
+#![allow(clippy::print_stdout, reason = "figures are for whoever runs the tests")]
+
 mod floods;
 mod keys;
 mod peer;
