@@ -214,7 +214,7 @@ fn reason(error: &clap::Error) -> String {
         _ => None,
     });
     match (cause, value) {
-        (Some(cause), Some(value)) if !cause.contains(&value) => format!("`{value}`: {cause}"),
+        (Some(cause), Some(value)) if !cause.contains(&format!("`{value}`")) => format!("`{value}`: {cause}"),
         (Some(cause), _) => cause,
         (None, Some(value)) if value.is_empty() => "it is empty".to_owned(),
         _ => {
@@ -292,6 +292,7 @@ mod tests {
         check("json = true", &["no option `json`"]);
         check("no_mdns = true", &["no option `no_mdns`"]);
         check("listen = 'here'", &["line 1: `listen` has a wrong value: ", "`here`", "; change it"]);
+        check("peer = ['a']", &["`peer` has a wrong value: `a`: "]);
         check("name = ''", &["`name` has a wrong value"]);
         check("web = 'on'", &["`web` has a wrong value: `on` is neither an address with a port"]);
         check("\nname = 'a", &["line 2: this is not TOML", "write lines such as"]);
