@@ -234,7 +234,12 @@ impl Disk for StateDir {
     }
 
     fn open_log(&self, node: NodeId) -> Result<LogStore, StartError> {
-        LogStore::open_file(self.log_file(node))
+        let path = self.log_file(node);
+        // Before the database does: at no time may others read it.
+        match files::create_new(&path, Mode::Secret) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(StartError::Io(error)),
+            _ => LogStore::open_file(path),
+        }
     }
 
     fn log_bytes(&self, node: NodeId) -> Option<u64> {
