@@ -237,7 +237,7 @@ impl Disk for StateDir {
         let path = self.log_file(node);
         // Before the database does: at no time may others read it.
         match files::create_new(&path, Mode::Secret) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(StartError::Io(error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(StartError::Io(error)),
             _ => LogStore::open_file(path),
         }
     }
