@@ -172,6 +172,8 @@ pub(crate) struct Inner {
     vote_coming: Mutex<Option<BootTime>>,
     /// When a majority of voters was last known to answer; before the first time, when the agent started.
     quorum_at: Mutex<BootTime>,
+    /// Who says to be of a newer generation is asked by one task at a time: anybody can say so.
+    meetings: Arc<Semaphore>,
     duty: Mutex<Option<Arc<duty::Duty>>>,
     /// The duty of the last term this device held, for the case that the same term comes back.
     last_duty: Mutex<Option<Arc<duty::Duty>>>,
@@ -261,6 +263,7 @@ impl Node {
             log_node: Mutex::default(),
             vote_coming: Mutex::default(),
             quorum_at: Mutex::new(started),
+            meetings: Arc::new(Semaphore::new(1)),
             duty: Mutex::default(),
             last_duty: Mutex::default(),
             seats: seats::Seats::default(),

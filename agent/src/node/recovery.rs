@@ -364,8 +364,10 @@ impl Inner {
     /// A device of this site's newer generation is near: asks it for the word.
     pub(super) fn meet(self: &Arc<Self>, device: DeviceId) {
         let Some(site) = self.site() else { return };
+        let Ok(permit) = self.meetings.clone().try_acquire_owned() else { return };
         let inner = self.clone();
         self.tasks.spawn(async move {
+            let _permit = permit;
             let meeting = async {
                 let mut stream = inner.net.open(device, Channel::Session).await.ok()?;
                 let hello = Hello { site: site.reference(), roster: 0 };
